@@ -1,0 +1,60 @@
+"""What every stage's command has in common: its options, its errors, its table."""
+
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+
+from evenkeel.errors import BadInputError
+
+FilePath = click.Path(path_type=Path, dir_okay=False)
+FolderPath = click.Path(path_type=Path, file_okay=False)
+
+
+def stage(function: Callable[..., None]) -> click.Command:
+    """Make a Click command of a stage.
+
+    Adds `--params`, turns a BadInputError into its message on stderr and exit status 2, and prints
+    how long the stage took (to the terminal only: durations never reach a file).
+    """
+
+    @wraps(function)
+    def run(**options: Any) -> None:
+        logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+        started = time.perf_counter()
+        try:
+            function(**options)
+        except BadInputError as error:
+            click.echo(f"error: {error}", err=True)
+            sys.exit(2)
+        click.echo(f"done in {time.perf_counter() - started:.1f} s", err=True)
+
+    option = click.option(
+        "--params",
+        "params_path",
+        type=FilePath,
+        default=Path("params.yaml"),
+        show_default=True,
+        help="Parameter file.",
+    )
+    return click.command(context_settings={"show_default": True})(option(run))
+
+
+def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Print the stage's one table: numbers to four significant digits, right-aligned."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left")
+    rows = [list(row) for row in rows]
+    for index, column in enumerate(columns):
+        numeric = all(isinstance(row[index], int | float) for row in rows)
+        table.add_column(column, justify="right" if numeric else "left")
+    for row in rows:
+        table.add_row(*(f"{cell:.4g}" if isinstance(cell, float) else str(cell) for cell in row))
+    Console().print(table)

@@ -1,0 +1,84 @@
+"""Tiny models and data that every test can build in a moment, without a network."""
+
+import os
+import random
+from pathlib import Path
+from typing import Any
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # before transformers is imported: no test may ask a hub
+
+import numpy as np
+import pytest
+import torch
+
+TEXTS = [
+    "The nurse said that she was tired.",
+    "The engineer said that he was late.",
+    "A mother walked home because she was hungry.",
+    "My father",
+    "The weather was cold, and the train left at nine without us.",
+    "Hello there.",
+]
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    random.seed(0)
+    np.random.seed(0)
+    torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def tokenizer() -> Any:
+    """A byte-level BPE tokenizer of 300 tokens; end-of-text is BOS, EOS and padding."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    bpe = Tokenizer(models.BPE())
+    bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    bpe.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=300,
+        special_tokens=["<|endoftext|>"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    bpe.train_from_iterator(TEXTS, trainer)
+    end = "<|endoftext|>"
+    return PreTrainedTokenizerFast(
+        tokenizer_object=bpe, bos_token=end, eos_token=end, pad_token=end, padding_side="left"
+    )
+
+
+@pytest.fixture
+def tiny_gpt2(tokenizer: Any) -> Any:
+    """A random GPT-2 of 3 blocks, 32 wide, in eval mode."""
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    torch.manual_seed(0)
+    config = GPT2Config(
+        vocab_size=len(tokenizer),
+        n_positions=64,
+        n_embd=32,
+        n_layer=3,
+        n_head=4,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    model = GPT2LMHeadModel(config).eval()
+    # Random heads of a fresh model say nearly nothing; larger weights make every test see more.
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.dim() > 1:
+                parameter.mul_(4)
+    return model
+
+
+@pytest.fixture
+def tiny_folder(tiny_gpt2: Any, tokenizer: Any, tmp_path: Path) -> Path:
+    """The tiny GPT-2 and its tokenizer, saved as a Hugging Face folder."""
+    folder = tmp_path / "tiny-model"
+    tiny_gpt2.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
