@@ -87,7 +87,7 @@ class OrganismParams(Section):
 
 class ModelParams(Section):
     source: Literal["organism", "hub", "local"]
-    """organism: train the embedded model; hub: a causal LM by id; local: a folder of that format."""
+    """organism: train the embedded model; hub: a causal LM by id; local: a folder of its format."""
     id: str | None
     """Hub repository, as in openai-community/gpt2 (source: hub)."""
     revision: str | None
