@@ -231,6 +231,6 @@ def check_architecture(model: Any) -> None:
     if not agree:
         raise BadInputError(
             f"the blocks at {architecture.blocks_path!r} of this {model.config.model_type} model "
-            "do not give the streams that transformers reports as hidden_states; name the right list "
-            "in params.yaml, as in model.blocks: transformer.h"
+            "do not give the streams that transformers reports as hidden_states; name the right "
+            "list in params.yaml, as in model.blocks: transformer.h"
         )
