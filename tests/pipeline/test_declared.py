@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import ROOT, Run, _within, declared_stages
+from tests.pipeline.recording import ROOT, Run, declared_stages, within
+
+pytestmark = pytest.mark.xdist_group("pipeline")  # one worker runs the pipeline for all
 
 # Plumbing that every stage passes through and that cannot change what it computes.
 PLUMBING = {
@@ -21,7 +23,7 @@ PLUMBING = {
 @pytest.mark.parametrize("index", range(len(declared_stages())))
 def test_a_stage_reads_and_writes_what_it_declares(runs: list[Run], index: int) -> None:
     run = runs[index]
-    read = {_within(path, run.declared_reads) or path for path in run.reads - {"params.yaml"}}
+    read = {within(path, run.declared_reads) or path for path in run.reads - {"params.yaml"}}
     assert read - run.declared_writes == run.declared_reads, run.name
     assert run.writes == run.declared_writes, run.name
 
@@ -32,7 +34,10 @@ def test_a_stage_asks_for_the_parameters_that_it_declares(runs: list[Run], index
 
 
 def _module_file(module: str) -> str | None:
-    for file in (Path(*module.split(".")).with_suffix(".py"), Path(*module.split(".")) / "__init__.py"):
+    for file in (
+        Path(*module.split(".")).with_suffix(".py"),
+        Path(*module.split(".")) / "__init__.py",
+    ):
         if (ROOT / file).is_file():
             return str(file)
     return None
@@ -67,10 +72,15 @@ def test_a_stage_declares_the_code_that_it_runs(run: Run) -> None:
     script = run.command[2].replace(".", "/") + ".py"
     with Repo(str(ROOT)) as repo:
         (stage,) = repo.stage.collect(run.name)
-        declared = {str(dep.def_path) for dep in stage.deps if str(dep.def_path).endswith(".py")
-                    or (ROOT / str(dep.def_path)).is_dir() and str(dep.def_path).startswith("evenkeel")}
+        declared = {
+            str(dep.def_path)
+            for dep in stage.deps
+            if str(dep.def_path).endswith(".py")
+            or ((ROOT / str(dep.def_path)).is_dir()
+            and str(dep.def_path).startswith("evenkeel"))
+        }
     used = {file for file in _closure(script) - PLUMBING if (ROOT / file).stat().st_size}
-    undeclared = {file for file in used if not _within(file, declared)}
-    unused = {dep for dep in declared if not any(_within(file, {dep}) for file in used)}
+    undeclared = {file for file in used if not within(file, declared)}
+    unused = {dep for dep in declared if not any(within(file, {dep}) for file in used)}
     assert not undeclared, f"{run.name} runs code that dvc.yaml does not name"
     assert not unused, f"{run.name} does not run code that dvc.yaml names"
