@@ -98,6 +98,8 @@ class ModelParams(Section):
     """Type in which weights are kept and computed with."""
     trust_remote_code: bool
     """Run Python code that a hub repository brings. Leave off unless you have read it."""
+    blocks: str | None
+    """Where a model of an unknown family keeps its list of blocks, as in transformer.h."""
     organism: OrganismParams
 
     @model_validator(mode="after")

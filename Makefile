@@ -1,0 +1,44 @@
+VENV ?= .venv
+PYTHON ?= python3
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help install install-dev repro test check bench clean
+
+help:  ## Show the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+# torch first and by its pinned version: the others then take it as it is.
+$(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(VENV)/bin/pip install -q --disable-pip-version-check -c constraints.txt torch
+	$(VENV)/bin/pip install -q --disable-pip-version-check -c constraints.txt -e '.[pipeline]'
+	touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(VENV)/bin/pip install -q --disable-pip-version-check -c constraints.txt -e '.[pipeline,dev]'
+	touch $@
+
+install: $(VENV)/.installed  ## Make .venv with what the pipeline needs
+
+install-dev: $(VENV)/.installed-dev  ## ... and what tests and checks need
+
+repro: install  ## Run the pipeline: dataset, model, activations, probes, vectors, evaluation, report
+	dvc repro
+
+test: install-dev  ## Run the tests
+	python -m pytest -n auto --dist loadgroup
+
+check: install-dev  ## Lint, format, types, tests: what CI runs
+	ruff check .
+	ruff format --check .
+	mypy
+	$(MAKE) test
+
+bench: install-dev  ## Measure the hot paths as ratios to their floors
+	for script in benchmarks/*.py; do python $$script; done
+
+clean:  ## Remove what stages wrote here (the cache of DVC stays)
+	git clean -fdX data models reports

@@ -1,0 +1,160 @@
+"""Load a causal LM and its tokenizer from a folder in the Hugging Face format."""
+
+import hashlib
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from evenkeel.errors import BadInputError
+from evenkeel.files import read_json, write_json
+from evenkeel.models.architecture import check_architecture
+
+PROVENANCE_FILE = "evenkeel.json"
+
+
+class Provenance(BaseModel):
+    """What a model is and where it came from; written beside its weights."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    source: Literal["organism", "hub", "local"]
+    name: str
+    revision: str
+    """Commit of the hub repository; for other sources the fingerprint."""
+    fingerprint: str
+    """SHA-256 over the names and bytes of config.json and the weights."""
+    tokenizer_hash: str
+    """SHA-256 of tokenizer.json, or of the tokenizer's files where it has none."""
+    dtype: str
+    trust_remote_code: bool = False
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A causal LM in eval mode with all that its activations must be labelled with."""
+
+    model: Any
+    tokenizer: Any
+    provenance: Provenance
+
+    @property
+    def name(self) -> str:
+        return self.provenance.name
+
+    @property
+    def revision(self) -> str:
+        return self.provenance.revision
+
+    @property
+    def fingerprint(self) -> str:
+        return self.provenance.fingerprint
+
+    @property
+    def tokenizer_hash(self) -> str:
+        return self.provenance.tokenizer_hash
+
+
+def record_provenance(
+    folder: Path,
+    source: Literal["organism", "hub", "local"],
+    name: str,
+    dtype: str,
+    revision: str | None = None,
+    trust_remote_code: bool = False,
+) -> Provenance:
+    """Write evenkeel.json into a model's folder and return what it says."""
+    fingerprint = _hash_files(folder, ["config.json", "*.safetensors"])
+    provenance = Provenance(
+        source=source,
+        name=name,
+        revision=revision or fingerprint,
+        fingerprint=fingerprint,
+        tokenizer_hash=_hash_files(folder, ["tokenizer.json"])
+        if (folder / "tokenizer.json").exists()
+        else _hash_files(folder, ["tokenizer*", "*.model", "vocab*", "merges.txt"]),
+        dtype=dtype,
+        trust_remote_code=trust_remote_code,
+    )
+    write_json(folder / PROVENANCE_FILE, provenance.model_dump())
+    return provenance
+
+
+def load_model(folder: Path, device: str = "auto") -> LoadedModel:
+    """Load the model that prepare_model wrote.
+
+    Args:
+        folder: config.json, safetensors weights, tokenizer files and evenkeel.json.
+        device: "cpu", "cuda", "cuda:1", ..., or "auto": the first GPU where there is one.
+
+    Raises:
+        BadInputError: the folder is missing or incomplete, is no causal LM, needs remote code that
+            was not allowed, or its blocks are not where its family keeps them.
+    """
+    try:
+        provenance = Provenance.model_validate(read_json(folder / PROVENANCE_FILE))
+    except ValidationError as error:
+        raise BadInputError(
+            f"{folder / PROVENANCE_FILE}: not a record of ours ({error.errors()[0]['msg']}); "
+            "run prepare_model again"
+        ) from None
+    model, tokenizer = open_pretrained(folder, provenance.dtype, provenance.trust_remote_code)
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    return LoadedModel(model.to(device), tokenizer, provenance)
+
+
+def open_pretrained(folder: Path, dtype: str, trust_remote_code: bool = False) -> tuple[Any, Any]:
+    """A causal LM and its tokenizer from a local folder, checked by one tiny forward.
+
+    Raises:
+        BadInputError: as `load_model`.
+    """
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    if not (folder / "config.json").is_file():
+        raise BadInputError(f"{folder}: no config.json there; a model's folder is needed")
+    if not any(folder.glob("*.safetensors")):
+        raise BadInputError(
+            f"{folder}: no *.safetensors weights there; pickled weights are never loaded, "
+            "convert them with save_pretrained(..., safe_serialization=True)"
+        )
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(
+            folder, trust_remote_code=trust_remote_code, local_files_only=True
+        )
+        model = AutoModelForCausalLM.from_pretrained(
+            folder,
+            dtype=getattr(torch, dtype),
+            use_safetensors=True,
+            trust_remote_code=trust_remote_code,
+            local_files_only=True,
+        )
+    except Exception as error:  # transformers, tokenizers and safetensors each raise their own
+        first_line = str(error).strip().partition("\n")[0]
+        raise BadInputError(f"{folder}: cannot be loaded as a causal LM: {first_line}") from error
+    if tokenizer.pad_token_id is None:
+        # Padding is always masked, so any token serves; end-of-text is the field's habit.
+        tokenizer.pad_token = tokenizer.eos_token or tokenizer.convert_ids_to_tokens(0)
+    model.eval()
+    check_architecture(model)
+    return model, tokenizer
+
+
+def copy_model(folder: Path, target: Path) -> None:
+    """Copy a model's files (config, safetensors weights, tokenizer), following links."""
+    for pattern in ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja", "*.py"):
+        for file in sorted(folder.glob(pattern)):
+            shutil.copyfile(file, target / file.name)
+
+
+def _hash_files(folder: Path, patterns: list[str]) -> str:
+    digest = hashlib.sha256()
+    for file in sorted({file for pattern in patterns for file in folder.glob(pattern)}):
+        digest.update(file.name.encode() + b"\0")
+        with file.open("rb") as handle:
+            digest.update(hashlib.file_digest(handle, "sha256").digest())
+    return digest.hexdigest()
