@@ -69,10 +69,10 @@ class Pass:
                 "steer(..., mask=...) of shape [texts, columns of the prompt]"
             )
         texts, width = self.mask.shape
-        if self.rows % texts or (self.start == 0 and width > self.stop):
+        if self.rows % texts or (self.start == 0 and width > self.prompt):
             raise BadInputError(
                 f"the mask has shape {[texts, width]}, but the model was given {self.rows} texts "
-                f"of {self.stop} columns; it must have a row for each text and no column more"
+                f"of {self.prompt} columns; it must have a row for each text and no column more"
             )
         if self.start >= width:
             return False
