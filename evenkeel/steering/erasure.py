@@ -28,6 +28,7 @@ class MeanAblate(Intervention):
     """Share of the way to the mean."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         orthonormal_basis("MeanAblate: directions", self.directions)
         check_vector("MeanAblate: mean", self.mean)
         check_number("MeanAblate: multiplier", self.multiplier)
@@ -58,6 +59,7 @@ class Erase(Intervention):
     bias: Float[Tensor, " width"]
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         left, right = self.proj_left, self.proj_right
         if left.dim() != 2 or left.shape != right.mT.shape:
             raise BadInputError(

@@ -8,12 +8,13 @@ are tested against.
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Self, cast
+from typing import Literal, Self, cast, get_args
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from evenkeel.errors import BadInputError
 from evenkeel.params import Site
 from evenkeel.steering.gates import Gate
 from evenkeel.steering.subspace import check_number, check_vector, orthonormal_basis
@@ -44,6 +45,12 @@ class Intervention(ABC):
     positions: Positions = "all"
     gates: tuple[Gate, ...] = ()
     """The intervention acts where every one of them is open."""
+
+    def __post_init__(self) -> None:
+        if self.positions not in get_args(Positions):
+            raise BadInputError(
+                f"positions {self.positions!r} is unknown; known: {', '.join(get_args(Positions))}"
+            )
 
     @abstractmethod
     def on(self, device: torch.device, dtype: torch.dtype) -> Edit:
@@ -78,6 +85,7 @@ class Add(Intervention):
     scale: float = 1.0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_vector("Add: direction", self.direction)
         check_number("Add: scale", self.scale)
 
@@ -121,6 +129,7 @@ class Ablate(Intervention):
     multiplier: float = 1.0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         orthonormal_basis("Ablate: directions", self.directions)
         check_number("Ablate: multiplier", self.multiplier)
 
