@@ -1,0 +1,102 @@
+"""Tensors on disk, in safetensors files and folders that say what they are.
+
+A single file carries its record (any JSON) in the safetensors header, under one key: with several,
+their order, and so the bytes, would change from run to run. A folder keeps the record beside the
+tensors as a JSON file that people can read. Nothing is ever unpickled.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from evenkeel.errors import BadInputError
+from evenkeel.files import atomic_file, atomic_folder, read_json, write_json
+
+_KEY = "evenkeel"
+
+
+def write_tensors(
+    path: Path, tensors: Mapping[str, Tensor], record: Any, *, kind: str, version: int
+) -> None:
+    """Write one safetensors file, atomically; the same input gives the same bytes.
+
+    Args:
+        path: the file.
+        tensors: by name.
+        record: anything that JSON holds, except NaN and infinity.
+        kind: what the file is, as in "steering vector"; checked when it is read.
+        version: of this kind's layout; checked when it is read.
+    """
+    header = json.dumps(
+        {"kind": kind, "record": record, "version": version}, sort_keys=True, allow_nan=False
+    )
+    payload = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    with atomic_file(path) as part:
+        part.write_bytes(save(payload, metadata={_KEY: header}))
+
+
+def read_tensors(path: Path, *, kind: str, version: int) -> tuple[dict[str, Tensor], Any]:
+    """Read what `write_tensors` wrote: the tensors by name, and the record.
+
+    Raises:
+        BadInputError: the file is missing, truncated, no safetensors, of another kind or version.
+    """
+    if not path.is_file():
+        raise BadInputError(f"{path}: no such file; run the stage that writes it")
+    try:
+        with safe_open(path, framework="pt") as file:
+            text = (file.metadata() or {}).get(_KEY)
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise BadInputError(
+            f"{path}: truncated, or no safetensors file ({error}); write it again"
+        ) from error
+    try:
+        header = json.loads(text or "null")
+    except json.JSONDecodeError as error:
+        raise BadInputError(f"{path}: its header is not JSON ({error}); write it again") from error
+    _check_kind(path, header, kind, version)
+    return tensors, header.get("record")
+
+
+def write_tensor_folder(
+    path: Path, tensors: Mapping[str, Tensor], record: Any, *, kind: str, version: int
+) -> None:
+    """Write tensors.safetensors and record.json into a folder that appears complete or not at all.
+
+    Args: as of `write_tensors`.
+    """
+    with atomic_folder(path) as part:
+        write_tensors(part / "tensors.safetensors", tensors, None, kind=kind, version=version)
+        write_json(part / "record.json", {"kind": kind, "record": record, "version": version})
+
+
+def read_tensor_folder(path: Path, *, kind: str, version: int) -> tuple[dict[str, Tensor], Any]:
+    """Read what `write_tensor_folder` wrote: the tensors by name, and the record.
+
+    Raises:
+        BadInputError: a file is missing, truncated, of another kind or version.
+    """
+    if not path.is_dir():
+        raise BadInputError(f"{path}: no such folder; run the stage that writes it")
+    tensors, _ = read_tensors(path / "tensors.safetensors", kind=kind, version=version)
+    header = read_json(path / "record.json")
+    _check_kind(path / "record.json", header, kind, version)
+    return tensors, header.get("record")
+
+
+def _check_kind(path: Path, header: Any, kind: str, version: int) -> None:
+    found = header.get("kind") if isinstance(header, dict) else None
+    if found != kind:
+        what = f"it is of kind {found}" if found else "Evenkeel did not write it"
+        raise BadInputError(f"{path}: not a file of kind {kind}: {what}; give another path")
+    if header.get("version") != version:
+        raise BadInputError(
+            f"{path}: a {kind} of layout version {header.get('version')}, "
+            f"this Evenkeel reads {version}; write it again"
+        )

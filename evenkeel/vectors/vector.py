@@ -1,0 +1,157 @@
+"""The steering vector: a direction, where it belongs, and how it was made."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from evenkeel.errors import BadInputError
+from evenkeel.tensor_files import read_tensors, write_tensors
+
+KIND = "steering vector"
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Separation:
+    """How well the projection on a vector tells its contrast apart, on validation statements."""
+
+    contrast: str
+    """What is told from what, in the vector's sense: neutral - biased, female - male."""
+    auroc: float
+    """Probability that a random statement of the first kind projects further than one of the
+    second; 0.5 is chance, under 0.5 the vector points the wrong way there."""
+    auroc_ci95: tuple[float, float]
+    """95% bootstrap interval, terms resampled."""
+    statements: int
+    """Statements compared."""
+
+
+@dataclass(frozen=True, eq=False)
+class SteeringVector:
+    """A unit direction in the stream of one layer at one site.
+
+    Raises:
+        BadInputError: the direction is no finite float32 vector of norm 1, the stream's norm is not
+            positive, or the layer is negative. `SteeringVector.of` normalizes for you.
+    """
+
+    direction: Float[Tensor, " d_model"]
+    """Unit norm, float32."""
+    axis: str
+    """Kind of bias: gender, race, ..."""
+    method: str
+    """caa, group, pca, probe, actadd, or whatever made it."""
+    site: str
+    """Place in the block: resid_pre, resid_post, attn_out, mlp_out, head_z."""
+    layer: int
+    """Block, from 0."""
+    stream_norm: float
+    """Mean norm of the stream at that site and layer: the unit of a relative multiplier."""
+    separation: Separation | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    """Where it comes from: model name, revision and fingerprint, seed, number of statements."""
+
+    def __post_init__(self) -> None:
+        where = f"vector {self.axis}/{self.method}/{self.site}/{self.layer}"
+        direction = self.direction
+        if direction.ndim != 1 or direction.dtype != torch.float32:
+            raise BadInputError(
+                f"{where}: direction has shape {tuple(direction.shape)} and type "
+                f"{direction.dtype}; it must be one float32 vector [d_model]"
+            )
+        if not bool(direction.isfinite().all()):
+            raise BadInputError(f"{where}: direction has a NaN or an infinity; compute it again")
+        norm = float(direction.double().norm())
+        if abs(norm - 1) > 1e-4:
+            raise BadInputError(
+                f"{where}: direction has norm {norm:.4g}, not 1; make it with SteeringVector.of"
+            )
+        if not (math.isfinite(self.stream_norm) and self.stream_norm > 0):
+            raise BadInputError(f"{where}: stream_norm is {self.stream_norm}; it must be positive")
+        if self.layer < 0:
+            raise BadInputError(f"{where}: layers count from 0")
+
+    @classmethod
+    def of(cls, raw: Float[Tensor, " d_model"], **fields: Any) -> Self:
+        """Normalize `raw` and make a vector of it; `fields` are the other fields.
+
+        Raises:
+            BadInputError: `raw` is zero or not finite, or a field is invalid.
+        """
+        norm = raw.double().norm()
+        if float(norm) == 0:
+            raise BadInputError(
+                f"vector {fields.get('axis')}/{fields.get('method')}/{fields.get('site')}/"
+                f"{fields.get('layer')}: the difference is zero, which has no direction; "
+                "the two sides are the same there, choose another layer, site or contrast"
+            )
+        return cls(direction=(raw.double() / norm).float(), **fields)
+
+    @property
+    def key(self) -> tuple[str, str, str, int]:
+        """Axis, method, site, layer: unique in a VectorSet."""
+        return self.axis, self.method, self.site, self.layer
+
+    def project(self, x: Float[Tensor, "*batch d_model"]) -> Float[Tensor, "*batch"]:
+        """Coordinate of `x` along the vector, in units of the activations."""
+        return x @ self.direction.to(x)
+
+    def record(self) -> dict[str, Any]:
+        """Every field but the direction, as JSON values."""
+        return {
+            "axis": self.axis,
+            "layer": self.layer,
+            "metadata": dict(self.metadata),
+            "method": self.method,
+            "separation": asdict(self.separation) if self.separation else None,
+            "site": self.site,
+            "stream_norm": self.stream_norm,
+        }
+
+    @classmethod
+    def from_record(cls, direction: Float[Tensor, " d_model"], record: Any, source: Path) -> Self:
+        """Undo `record`; `source` is the file that messages name.
+
+        Raises:
+            BadInputError: a field is missing, unknown or invalid.
+        """
+        try:
+            fields = dict(record)
+            if fields["separation"] is not None:
+                separation = dict(fields["separation"])
+                separation["auroc_ci95"] = tuple(separation["auroc_ci95"])
+                fields["separation"] = Separation(**separation)
+            return cls(direction=direction, **fields)
+        except BadInputError as error:
+            raise BadInputError(f"{source}: {error}") from error
+        except (KeyError, TypeError, ValueError) as error:
+            raise BadInputError(
+                f"{source}: the record of a steering vector has wrong fields ({error}); "
+                "compute the vectors again"
+            ) from error
+
+    def save(self, path: Path) -> None:
+        """Write one safetensors file; the fields are JSON in its header."""
+        write_tensors(
+            path, {"direction": self.direction}, self.record(), kind=KIND, version=VERSION
+        )
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read a file that `save` wrote.
+
+        Raises:
+            BadInputError: the file is missing, truncated, foreign or holds an invalid vector.
+        """
+        tensors, record = read_tensors(path, kind=KIND, version=VERSION)
+        if set(tensors) != {"direction"}:
+            raise BadInputError(
+                f"{path}: holds tensors {sorted(tensors)}, not one direction; write it again"
+            )
+        return cls.from_record(tensors["direction"], record, path)

@@ -1,0 +1,88 @@
+"""All steering vectors of one model, saved together."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Self
+
+from evenkeel.errors import BadInputError
+from evenkeel.tensor_files import read_tensor_folder, write_tensor_folder
+from evenkeel.vectors.vector import SteeringVector
+
+KIND = "set of steering vectors"
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class VectorSet:
+    """Vectors in the order of axis, method, site, layer; at most one for each."""
+
+    vectors: tuple[SteeringVector, ...]
+
+    @classmethod
+    def of(cls, vectors: Iterable[SteeringVector]) -> Self:
+        """Sort and check.
+
+        Raises:
+            BadInputError: no vector, or two for the same axis, method, site and layer.
+        """
+        ordered = tuple(sorted(vectors, key=lambda vector: vector.key))
+        if not ordered:
+            raise BadInputError("a set of steering vectors needs at least one vector")
+        for left, right in pairwise(ordered):
+            if left.key == right.key:
+                raise BadInputError(f"two steering vectors for {'/'.join(map(str, left.key))}")
+        return cls(ordered)
+
+    def __iter__(self) -> Iterator[SteeringVector]:
+        return iter(self.vectors)
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+    def get(self, axis: str, method: str, site: str, layer: int) -> SteeringVector:
+        """The vector of this axis, method, site and layer.
+
+        Raises:
+            BadInputError: there is none; the message lists what there is for the axis.
+        """
+        for vector in self.vectors:
+            if vector.key == (axis, method, site, layer):
+                return vector
+        there = sorted({"/".join(map(str, v.key)) for v in self.vectors if v.axis == axis})
+        raise BadInputError(
+            f"no steering vector {axis}/{method}/{site}/{layer}; "
+            f"for this axis there are: {', '.join(there) or 'none'}"
+        )
+
+    def save(self, path: Path) -> None:
+        """Write a folder: tensors.safetensors and record.json."""
+        write_tensor_folder(
+            path,
+            {_name(vector): vector.direction for vector in self.vectors},
+            {_name(vector): vector.record() for vector in self.vectors},
+            kind=KIND,
+            version=VERSION,
+        )
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read a folder that `save` wrote.
+
+        Raises:
+            BadInputError: a file is missing, truncated or foreign, or holds an invalid vector.
+        """
+        tensors, records = read_tensor_folder(path, kind=KIND, version=VERSION)
+        if not isinstance(records, dict) or set(tensors) != set(records):
+            raise BadInputError(
+                f"{path}: tensors.safetensors and record.json list different vectors; "
+                "compute the vectors again"
+            )
+        return cls.of(
+            SteeringVector.from_record(tensors[name], records[name], path) for name in records
+        )
+
+
+def _name(vector: SteeringVector) -> str:
+    return "/".join(map(str, vector.key))
