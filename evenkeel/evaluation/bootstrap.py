@@ -98,8 +98,11 @@ def _levels(
     # Half of the ties count as below, or a statistic of few distinct values would look biased.
     bias = norm.ppf(np.clip(below + equal / 2, 1 / resampled.size, 1 - 1 / resampled.size))
     pull = jackknife.mean() - jackknife if jackknife.size else np.zeros(1)
-    scale = np.sum(pull**2) ** 1.5
-    skew = np.sum(pull**3) / (6 * scale) if scale > 0 else 0.0
+    largest = np.abs(pull).max()
+    skew = 0.0
+    if np.isfinite(largest) and largest > 0:
+        pull = pull / largest
+        skew = np.sum(pull**3) / (6 * np.sum(pull**2) ** 1.5)
     # Past this the correction turns over; it takes a lone unit that carries the whole statistic.
     stretch = np.maximum(1 - skew * (bias + z), 0.1)
     return norm.cdf(bias + (bias + z) / stretch)
