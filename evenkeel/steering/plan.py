@@ -81,12 +81,11 @@ def _placed(intervention: Intervention, module: nn.Module, tracker: PositionTrac
         return edit
 
     def edit_some(stream: Tensor) -> Tensor:
-        current = tracker.current if tracker else None
-        keep: bool | Tensor = current.at(positions) if current else True
+        keep: bool | Tensor = tracker.current.at(positions) if tracker else True
         if keep is False:
             return stream
         for gate in gates:
-            is_open = gate(stream, current.input_ids if current else None)
+            is_open = gate(stream, tracker.current.input_ids if tracker else None)
             keep = is_open if keep is True else keep & is_open
         edited = edit(stream)
         return edited if keep is True else torch.where(keep.unsqueeze(-1), edited, stream)

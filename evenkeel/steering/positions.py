@@ -12,6 +12,7 @@ from jaxtyping import Bool
 from torch import Tensor, nn
 
 from evenkeel.errors import BadInputError
+from evenkeel.models.architecture import architecture_of
 from evenkeel.steering.intervention import Positions
 
 
@@ -92,19 +93,25 @@ class PositionTracker:
             )
         self._mask = mask
         self._prompt: int | None = None  # columns handed to the `generate` that is running
-        self.current: Pass | None = None
+        self._current: Pass | None = None
+
+    @property
+    def current(self) -> Pass:
+        """The forward pass that is running."""
+        assert self._current is not None, "a block ran outside the module that holds it"
+        return self._current
 
     @contextmanager
     def watching(self, model: Any) -> Iterator[None]:
         """Follow the model's forward passes and its `generate`.
 
-        The pass is read off the base model (the causal LM without its head), which every way of
-        calling the model goes through. `generate` is shadowed on the instance because nothing that
-        it hands to a forward pass tells where the prompt ended: with assisted decoding the first
-        pass already holds candidates, without a cache every pass holds the whole text.
+        The pass is read off the module that holds the blocks, which every way of calling the model
+        goes through. `generate` is shadowed on the instance because nothing that it hands to a
+        forward pass tells where the prompt ended: with assisted decoding the first pass already
+        holds candidates, without a cache every pass holds the whole text.
         """
-        base = model.base_model
-        names = list(inspect.signature(base.forward).parameters)
+        holder = model.get_submodule(architecture_of(model).blocks_path.rpartition(".")[0])
+        names = list(inspect.signature(holder.forward).parameters)
         shadowed = vars(model).get("generate")
         generate = model.generate
 
@@ -119,9 +126,9 @@ class PositionTracker:
                 self._prompt = None
 
         def begin(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-            self.current = self._pass(**dict(zip(names, args, strict=False)), **kwargs)
+            self._current = self._pass(**dict(zip(names, args, strict=False)), **kwargs)
 
-        handle = base.register_forward_pre_hook(begin, with_kwargs=True)
+        handle = holder.register_forward_pre_hook(begin, with_kwargs=True)
         try:
             model.generate = followed
             yield
@@ -131,7 +138,7 @@ class PositionTracker:
                 vars(model).pop("generate", None)
             else:
                 model.generate = shadowed
-            self.current = None
+            self._current = None
 
     def _pass(
         self,
@@ -143,7 +150,10 @@ class PositionTracker:
     ) -> Pass:
         given = input_ids if input_ids is not None else inputs_embeds
         if given is None:
-            raise BadInputError("the model was called without input_ids and without inputs_embeds")
+            raise BadInputError(
+                "the model runs its blocks without input_ids and without inputs_embeds, so that "
+                "positions cannot be told apart; act at all positions of this model"
+            )
         rows, columns = given.shape[:2]
         start = int(past_key_values.get_seq_length()) if past_key_values is not None else 0
         stop = start + columns

@@ -1,0 +1,110 @@
+"""The linear probe: one dot product that says how biased a statement's activation is."""
+
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from evenkeel.errors import BadInputError
+
+
+@dataclass(frozen=True)
+class ProbeMetrics:
+    """What a probe is worth; all on test statements unless said otherwise."""
+
+    accuracy: float
+    accuracy_ci95: tuple[float, float]
+    """95% bootstrap interval, terms resampled."""
+    auroc: float
+    auroc_ci95: tuple[float, float]
+    control_accuracy: float
+    """Accuracy of the same probe on random labels of the terms. Terms of test are not in train,
+    so this is chance unless the splits leak."""
+    control_train_accuracy: float
+    """Its accuracy on the statements it was fitted to: how well it can memorize terms."""
+    selectivity: float
+    """accuracy - control_accuracy (Hewitt & Liang 2019)."""
+    validation_auroc: float
+    n_train: int
+    n_validation: int
+    n_test: int
+
+
+@dataclass(frozen=True, eq=False)
+class Probe:
+    """Log-odds of biased against neutral, linear in the stream of one layer at one site.
+
+    Raises:
+        BadInputError: the weight is no finite float32 vector, or the bias is not finite.
+    """
+
+    axis: str
+    """Kind of bias: gender, race, ..."""
+    site: str
+    """Place in the block: resid_pre, resid_post, attn_out, mlp_out, head_z."""
+    layer: int
+    """Block, from 0."""
+    weight: Float[Tensor, " d_model"]
+    """In units of log-odds per unit of activation, float32; the standardization is folded in."""
+    bias: float
+    c: float
+    """Inverse strength of the L2 penalty that validation chose."""
+    metrics: ProbeMetrics
+
+    def __post_init__(self) -> None:
+        where = "probe " + "/".join(map(str, self.key))
+        if self.weight.ndim != 1 or self.weight.dtype != torch.float32:
+            raise BadInputError(
+                f"{where}: weight has shape {tuple(self.weight.shape)} and type "
+                f"{self.weight.dtype}; it must be one float32 vector [d_model]"
+            )
+        if not (bool(self.weight.isfinite().all()) and math.isfinite(self.bias)):
+            raise BadInputError(f"{where}: weight or bias is not finite; train the probes again")
+        if self.layer < 0:
+            raise BadInputError(f"{where}: layers count from 0")
+
+    @property
+    def key(self) -> tuple[str, str, int]:
+        """Axis, site, layer: unique in a ProbeSet."""
+        return self.axis, self.site, self.layer
+
+    def scores(self, x: Float[Tensor, "*batch d_model"]) -> Float[Tensor, "*batch"]:
+        """Log-odds that each activation is of a biased statement."""
+        return x @ self.weight.to(x) + self.bias
+
+    def record(self) -> dict[str, Any]:
+        """Every field but the weight, as JSON values."""
+        return {
+            "axis": self.axis,
+            "bias": self.bias,
+            "c": self.c,
+            "layer": self.layer,
+            "metrics": asdict(self.metrics),
+            "site": self.site,
+        }
+
+    @classmethod
+    def from_record(cls, weight: Float[Tensor, " d_model"], record: Any, source: Path) -> Self:
+        """Undo `record`; `source` is the file that messages name.
+
+        Raises:
+            BadInputError: a field is missing, unknown or invalid.
+        """
+        try:
+            fields = dict(record)
+            metrics = dict(fields["metrics"])
+            for name in ("accuracy_ci95", "auroc_ci95"):
+                metrics[name] = tuple(metrics[name])
+            fields["metrics"] = ProbeMetrics(**metrics)
+            return cls(weight=weight, **fields)
+        except BadInputError as error:
+            raise BadInputError(f"{source}: {error}") from error
+        except (KeyError, TypeError, ValueError) as error:
+            raise BadInputError(
+                f"{source}: the record of a probe has wrong fields ({error}); "
+                "train the probes again"
+            ) from error

@@ -1,0 +1,111 @@
+"""All probes of one model, saved together."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Self
+
+from evenkeel.errors import BadInputError
+from evenkeel.probes.probe import Probe
+from evenkeel.tensor_files import read_tensor_folder, write_tensor_folder
+
+KIND = "set of probes"
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class ProbeSet:
+    """Probes in the order of axis, site, layer; at most one for each."""
+
+    probes: tuple[Probe, ...]
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    """Where they come from: model name, revision and fingerprint, positions policy, seed."""
+
+    @classmethod
+    def of(cls, probes: Iterable[Probe], metadata: Mapping[str, Any]) -> Self:
+        """Sort and check.
+
+        Raises:
+            BadInputError: no probe, or two for the same axis, site and layer.
+        """
+        ordered = tuple(sorted(probes, key=lambda probe: probe.key))
+        if not ordered:
+            raise BadInputError("a set of probes needs at least one probe")
+        for left, right in pairwise(ordered):
+            if left.key == right.key:
+                raise BadInputError(f"two probes for {'/'.join(map(str, left.key))}")
+        return cls(ordered, metadata)
+
+    def __iter__(self) -> Iterator[Probe]:
+        return iter(self.probes)
+
+    def __len__(self) -> int:
+        return len(self.probes)
+
+    @property
+    def axes(self) -> list[str]:
+        """The axes that have a probe, sorted."""
+        return sorted({probe.axis for probe in self.probes})
+
+    def of_axis(self, axis: str) -> list[Probe]:
+        """The probes of one axis, by site and layer.
+
+        Raises:
+            BadInputError: there is none; the message lists the axes that have one.
+        """
+        probes = [probe for probe in self.probes if probe.axis == axis]
+        if not probes:
+            raise BadInputError(f"no probe for axis {axis!r}; there are {', '.join(self.axes)}")
+        return probes
+
+    def get(self, axis: str, site: str, layer: int) -> Probe:
+        """The probe of this axis, site and layer.
+
+        Raises:
+            BadInputError: there is none; the message lists what there is for the axis.
+        """
+        probes = self.of_axis(axis)
+        for probe in probes:
+            if probe.key == (axis, site, layer):
+                return probe
+        there = ", ".join(f"{probe.site}/{probe.layer}" for probe in probes)
+        raise BadInputError(f"no probe {axis}/{site}/{layer}; for this axis there are: {there}")
+
+    def best(self, axis: str) -> Probe:
+        """The probe of the axis with the highest AUROC on validation: test has no say."""
+        return max(self.of_axis(axis), key=lambda probe: probe.metrics.validation_auroc)
+
+    def save(self, path: Path) -> None:
+        """Write a folder: tensors.safetensors and record.json."""
+        write_tensor_folder(
+            path,
+            {_name(probe): probe.weight for probe in self.probes},
+            {
+                "metadata": dict(self.metadata),
+                "probes": {_name(probe): probe.record() for probe in self.probes},
+            },
+            kind=KIND,
+            version=VERSION,
+        )
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read a folder that `save` wrote.
+
+        Raises:
+            BadInputError: a file is missing, truncated or foreign, or holds an invalid probe.
+        """
+        tensors, record = read_tensor_folder(path, kind=KIND, version=VERSION)
+        records = record.get("probes") if isinstance(record, dict) else None
+        if not isinstance(records, dict) or set(tensors) != set(records):
+            raise BadInputError(
+                f"{path}: tensors.safetensors and record.json list different probes; "
+                "train the probes again"
+            )
+        probes = [Probe.from_record(tensors[name], records[name], path) for name in records]
+        return cls.of(probes, record.get("metadata", {}))
+
+
+def _name(probe: Probe) -> str:
+    return "/".join(map(str, probe.key))

@@ -1,0 +1,72 @@
+"""Which rows of the activations are which statements."""
+
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool, Float, Int
+
+from evenkeel.errors import BadInputError
+from evenkeel.synthesis.records import Split
+
+
+class StatementActivations(Protocol):
+    """What is used of an activation store."""
+
+    @property
+    def positions(self) -> str: ...
+    @property
+    def texts(self) -> pd.DataFrame: ...
+    @property
+    def offsets(self) -> Int[np.ndarray, " texts_and_one"]: ...
+    def read(self, site: str, layer: int) -> Float[np.ndarray, "rows d_model"]: ...
+
+
+def text_activations(
+    store: StatementActivations, site: str, layer: int
+) -> Float[np.ndarray, "texts d_model"]:
+    """One activation a text: as stored, or the mean over its tokens where all were stored.
+
+    Raises:
+        BadInputError: an activation is not finite, or the store lacks the site or layer.
+    """
+    rows = store.read(site, layer)
+    if not np.isfinite(rows).all():
+        raise BadInputError(
+            f"activations {site}/{layer}: a NaN or an infinity; cache them again, in float32 or "
+            "bfloat16 if the model's values are large"
+        )
+    if store.positions != "all":
+        return rows
+    lengths = np.diff(store.offsets)
+    assert lengths.min() > 0, "the store holds a text of no tokens"
+    sums = np.add.reduceat(rows, store.offsets[:-1], axis=0, dtype=np.float64)
+    return (sums / lengths[:, None]).astype(np.float32)
+
+
+def select(statements: pd.DataFrame, axis: str, split: Split) -> Int[np.ndarray, " rows"]:
+    """Row numbers of one axis and split.
+
+    Raises:
+        BadInputError: there are none, or all have the same label.
+    """
+    rows = np.flatnonzero((statements["axis"] == axis) & (statements["split"] == split))
+    where = f"statements of axis {axis!r}, split {split!r}"
+    if len(rows) == 0:
+        raise BadInputError(f"{where}: none; cache more texts or synthesize more statements")
+    labels = statements["label"].to_numpy()[rows]
+    if len(set(labels)) == 1:
+        raise BadInputError(
+            f"{where}: all are {labels[0]}; both biased and neutral statements are needed"
+        )
+    return rows
+
+
+def biased(statements: pd.DataFrame) -> Bool[np.ndarray, " rows"]:
+    """True where the label is biased."""
+    return (statements["label"] == "biased").to_numpy()
+
+
+def terms(statements: pd.DataFrame) -> list[tuple[str, ...]]:
+    """What fills each statement's template, slot by slot (the store joins them with '|')."""
+    return [tuple(joined.split("|")) for joined in statements["terms"]]

@@ -1,0 +1,81 @@
+"""Make the model that all later stages read: train the organism, or fetch or copy a real one."""
+
+from pathlib import Path
+
+import click
+
+from stages.command import FilePath, FolderPath, print_table, stage
+
+RESAMPLES = 2000
+BATCH_SIZE = 64
+
+
+@stage
+@click.option("--corpus", type=FolderPath, default=Path("data/dataset/corpus"))
+@click.option("--prompts", type=FilePath, default=Path("data/dataset/prompts.jsonl"))
+@click.option("--output", type=FolderPath, default=Path("models/base"))
+@click.option("--metrics", type=FilePath, default=Path("reports/metrics/model.json"))
+@click.option("--training", type=FolderPath, default=Path("reports/training"), help="Loss curve.")
+def main(
+    corpus: Path, prompts: Path, output: Path, metrics: Path, training: Path, params_path: Path
+) -> None:
+    """Prepare the model that the pipeline studies, and measure what was planted in it.
+
+    \b
+    Example:
+      python -m stages.prepare_model --output models/base
+    """
+    from dvclive import Live
+    from evenkeel.evaluation.measures import PanelMeasures, as_json
+    from evenkeel.evaluation.panel import Panel
+
+    from evenkeel.files import atomic_folder, read_jsonl, write_json
+    from evenkeel.models.loading import load_model
+    from evenkeel.models.sources import prepare_model
+    from evenkeel.params import load_params
+    from evenkeel.synthesis.records import CorpusText, Prompt
+
+    seed, params = load_params(params_path, "seed", "model")
+    asked = read_jsonl(prompts, Prompt)
+    heldout = read_jsonl(corpus / "heldout.jsonl", CorpusText)
+    texts = [row.text for row in read_jsonl(corpus / "train.jsonl", CorpusText)]
+
+    with (
+        atomic_folder(training) as curve,
+        atomic_folder(output) as folder,
+        Live(dir=str(curve), save_dvc_exp=False, dvcyaml=None, report=None) as live,
+    ):
+
+        def log(step: int, loss: float) -> None:
+            live.step = step
+            live.log_metric("loss", loss)
+
+        prepare_model(folder, params, texts, seed, log)
+        loaded = load_model(folder)
+
+    plain = [row.text for row in heldout if row.kind == "plain"]
+    panel = Panel.of(loaded.model, loaded.tokenizer, asked, plain)
+    readings = panel.read(loaded.model, BATCH_SIZE)
+    found = as_json(PanelMeasures(panel, RESAMPLES, seed).of(readings))
+    found["heldout_perplexity"] = found.pop("perplexity")
+    found["heldout_perplexity_ci95"] = found.pop("perplexity_ci95")
+    model = loaded.model
+    record = {
+        "source": params.source,
+        "name": loaded.name,
+        "revision": loaded.revision,
+        "family": model.config.model_type,
+        "layers": model.config.get_text_config().num_hidden_layers,
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        **found,
+    }
+    write_json(metrics, record)
+    print_table(
+        f"{loaded.name} at {loaded.revision[:12]}",
+        ["what", "value"],
+        [(name, value) for name, value in record.items() if not name.endswith("_ci95")],
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,36 @@
+"""The whole pipeline on reduced parameters, run once for all tests of this folder."""
+
+import shutil
+
+import pytest
+
+from tests.pipeline.recording import (
+    ROOT,
+    Recorder,
+    Run,
+    copy,
+    declared_stages,
+    files_in,
+    invoke,
+    within,
+)
+
+
+@pytest.fixture(scope="session")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Run]:
+    """All stages, run in order; a stage that fails ends the session's pipeline tests."""
+    recorder = Recorder()
+    workspace = tmp_path_factory.mktemp("workspace")
+    done = []
+    for run in declared_stages():
+        run.folder = tmp_path_factory.mktemp(run.name.replace("@", "-"))
+        for read in run.declared_reads:
+            copy(workspace / read, run.folder / read)
+        shutil.copyfile(ROOT / "tests" / "reduced_params.yaml", run.folder / "params.yaml")
+        before = files_in(run.folder)
+        invoke(run, recorder)
+        run.writes = {within(f, run.declared_writes) or f for f in files_in(run.folder) - before}
+        for write in run.declared_writes:
+            copy(run.folder / write, workspace / write)
+        done.append(run)
+    return done

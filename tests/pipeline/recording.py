@@ -1,0 +1,135 @@
+"""Every stage of dvc.yaml, run once on reduced parameters, each in a folder of its own.
+
+A stage's folder holds the files that dvc.yaml declares as its dependencies and nothing else, so a
+stage that reads more fails; what it opens, asks of params.yaml and leaves behind is recorded.
+"""
+
+import contextlib
+import importlib
+import os
+import shlex
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import h5py
+import pytest
+from click.testing import CliRunner
+
+ROOT = Path(__file__).parents[2]
+CODE = ("evenkeel", "stages")
+
+
+@dataclass
+class Run:
+    """What a stage declares, and what it did."""
+
+    name: str
+    command: list[str]
+    declared_reads: set[str]
+    declared_writes: set[str]
+    declared_params: set[str]
+    reads: set[str] = field(default_factory=set)
+    writes: set[str] = field(default_factory=set)
+    params: set[str] = field(default_factory=set)
+    folder: Path = Path()
+    output: str = ""
+
+
+def declared_stages() -> list[Run]:
+    """The stages of dvc.yaml as DVC itself resolves them, in an order that respects them."""
+    from dvc.dependency.param import ParamsDependency
+    from dvc.repo import Repo
+
+    with Repo(str(ROOT)) as repo:
+        runs = []
+        for stage in repo.index.stages:
+            files = [d for d in stage.deps if not isinstance(d, ParamsDependency)]
+            keys = [key for d in stage.deps if isinstance(d, ParamsDependency) for key in d.params]
+            reads = {str(d.def_path) for d in files if not str(d.def_path).startswith(CODE)}
+            writes = {str(out.def_path) for out in stage.outs}
+            runs.append(Run(stage.addressing, shlex.split(stage.cmd), reads, writes, set(keys)))
+    ordered: list[Run] = []
+    while runs:
+        waiting = {out for run in runs for out in run.declared_writes}
+        ready = [run for run in runs if not any(within(r, waiting) for r in run.declared_reads)]
+        assert ready, "the stages of dvc.yaml wait for one another in a circle"
+        ordered += ready
+        runs = [run for run in runs if run not in ready]
+    return ordered
+
+
+def within(path: str, folders: set[str]) -> str | None:
+    """Which of `folders` (or files) holds `path`."""
+    return next((f for f in folders if path == f or path.startswith(f + "/")), None)
+
+
+class Recorder:
+    """Listens to Python's audit events while a stage runs."""
+
+    def __init__(self) -> None:
+        self.run: Run | None = None
+        sys.addaudithook(self._hear)
+
+    def _hear(self, event: str, args: tuple[Any, ...]) -> None:
+        if self.run is None:
+            return
+        if event == "open" and isinstance(args[0], str | bytes | os.PathLike):
+            writing = isinstance(args[1], str) and set(args[1]) & set("wax+")
+            self._note(os.fsdecode(args[0]), bool(writing))
+        elif event == "evenkeel.params":
+            self.run.params.add(args[0])
+
+    def _note(self, path: str, writing: bool) -> None:
+        assert self.run is not None
+        full = Path(path).absolute()
+        if full.is_relative_to(self.run.folder) and not writing:
+            self.run.reads.add(str(full.relative_to(self.run.folder)))
+
+    @contextlib.contextmanager
+    def listening(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+        plain = h5py.File.__init__
+
+        def hdf5(file: Any, name: Any, mode: str = "r", **options: Any) -> None:
+            self._note(os.fsdecode(name), mode != "r")  # HDF5 opens in C, where no event is raised
+            plain(file, name, mode, **options)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(h5py.File, "__init__", hdf5)
+            self.run = run
+            try:
+                yield
+            finally:
+                self.run = None
+
+
+def invoke(run: Run, recorder: Recorder | None = None) -> None:
+    """Run a stage's own command line in its folder."""
+    python, flag, module, *arguments = run.command
+    assert (python, flag) == ("python", "-m")
+    monkeypatch = pytest.MonkeyPatch()
+    monkeypatch.chdir(run.folder)
+    try:
+        command = importlib.import_module(module).main
+        listening = recorder.listening(run, monkeypatch) if recorder else contextlib.nullcontext()
+        with listening:
+            result = CliRunner().invoke(command, arguments)
+    finally:
+        monkeypatch.undo()
+    assert result.exit_code == 0, f"{run.name}: {result.output}\n{result.exception!r}"
+    run.output = result.output
+
+
+def copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_dir():
+        shutil.copytree(source, target)
+    else:
+        shutil.copyfile(source, target)
+
+
+def files_in(folder: Path) -> set[str]:
+    return {str(f.relative_to(folder)) for f in folder.rglob("*") if f.is_file()}

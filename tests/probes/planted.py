@@ -1,0 +1,72 @@
+"""Statements whose activations hold a known direction, beside a store that hands them out."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+GROUPS = ("men", "women")
+
+
+def planted_statements(
+    axes: tuple[str, ...] = ("gender",), terms: int = 8, quads: int = 16
+) -> pd.DataFrame:
+    """`quads` quads a split and axis, of `terms` group terms and attributes a kind and split."""
+    rows = []
+    for axis in axes:
+        for split in ("train", "validation", "test"):
+            for quad in range(quads):
+                for group in GROUPS:
+                    for label in ("biased", "neutral"):
+                        term = f"{group}{split}{quad % terms}"
+                        kind = group if label == "biased" else ""
+                        said = f"{label}{kind}{split}{(quad + quad // terms) % terms}"
+                        rows.append(
+                            {
+                                "id": f"{axis}-{split}-{quad}-{group}-{label}",
+                                "axis": axis,
+                                "group": group,
+                                "label": label,
+                                "pair": f"{axis}-{split}-{quad}-{group}",
+                                "quad": f"{axis}-{split}-{quad}",
+                                "template": f"{split}{quad % 3}",
+                                "terms": f"{term}|{said}",
+                                "split": split,
+                                "text": f"{term} {said}.",
+                            }
+                        )
+    return pd.DataFrame(rows)
+
+
+def planted_activations(
+    statements: pd.DataFrame,
+    *,
+    width: int = 12,
+    bias: float = 3.0,
+    group: float = 3.0,
+    noise: float = 1.0,
+    seed: int = 0,
+) -> np.ndarray:
+    """Gaussian noise + `bias` along dimension 0 if biased + `group` along dimension 1 if men."""
+    x = noise * np.random.default_rng(seed).standard_normal((len(statements), width))
+    x[:, 0] += bias * (statements["label"] == "biased")
+    x[:, 1] += group * (statements["group"] == "men")
+    return x.astype(np.float32)
+
+
+@dataclass
+class FakeStore:
+    """The read side of an activation store, in memory."""
+
+    texts: pd.DataFrame
+    rows: dict[tuple[str, int], np.ndarray]
+    positions: str = "last"
+    offsets: np.ndarray = field(default_factory=lambda: np.zeros(1, dtype=np.int64))
+
+    def read(self, site: str, layer: int) -> np.ndarray:
+        return self.rows[site, layer]
+
+
+def fit_settings(**changes: Any) -> dict[str, Any]:
+    return {"control_draws": 3, "resamples": 200, "seed": 0} | changes
