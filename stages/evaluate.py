@@ -8,6 +8,7 @@ import click
 from stages.command import FilePath, FolderPath, print_table, stage
 
 
+@stage
 @click.option("--model", type=FolderPath, default=Path("models/base"), help="Model to steer.")
 @click.option("--vectors", type=FolderPath, default=Path("models/vectors"), help="Its vectors.")
 @click.option(
@@ -43,7 +44,6 @@ from stages.command import FilePath, FolderPath, print_table, stage
     default=Path("reports/plots/evaluation_occupations.csv"),
     help="Every occupation of the test split, before and after.",
 )
-@stage
 def main(
     model: Path,
     vectors: Path,
