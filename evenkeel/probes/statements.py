@@ -7,7 +7,6 @@ import pandas as pd
 from jaxtyping import Bool, Float, Int
 
 from evenkeel.errors import BadInputError
-from evenkeel.synthesis.records import Split
 
 
 class StatementActivations(Protocol):
@@ -44,7 +43,18 @@ def text_activations(
     return (sums / lengths[:, None]).astype(np.float32)
 
 
-def select(statements: pd.DataFrame, axis: str, split: Split) -> Int[np.ndarray, " rows"]:
+def stream_norms(store: StatementActivations, site: str, layer: int) -> Float[np.ndarray, " texts"]:
+    """Norm of the stream at each text: of its stored row, or of its last token's if all are stored.
+
+    Tokens are not averaged: the first of a text can have fifty times the others' norm, as GPT-2's.
+    """
+    rows = store.read(site, layer)
+    if store.positions == "all":
+        rows = rows[store.offsets[1:] - 1]
+    return np.asarray(np.linalg.norm(rows.astype(np.float64), axis=1))
+
+
+def select(statements: pd.DataFrame, axis: str, split: str) -> Int[np.ndarray, " rows"]:
     """Row numbers of one axis and split.
 
     Raises:
