@@ -1,0 +1,137 @@
+"""Run texts through a model and keep what passes at the asked sites."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from evenkeel.activations.batches import plan_batches
+from evenkeel.activations.encoding import encode, pad
+from evenkeel.activations.positions import Positions, Selector, selector
+from evenkeel.errors import BadInputError
+from evenkeel.models.architecture import architecture_of, hidden_of, hook_point
+from evenkeel.models.loading import LoadedModel
+
+Point = tuple[str, int]
+"""A site and a layer."""
+Forward = Callable[
+    [Int[Tensor, "texts length"], Selector], dict[Point, Float[Tensor, "rows width"]]
+]
+
+
+class _AllSeenError(Exception):
+    """Raised by the last hook that fires: nothing after it needs to be computed."""
+
+
+def resolve_points(
+    model: Any, sites: Sequence[str], layers: Sequence[int] | Literal["all"]
+) -> list[Point]:
+    """Each site at each layer, site by site.
+
+    Raises:
+        BadInputError: the model lacks one of them.
+    """
+    if layers == "all":
+        layers = range(len(architecture_of(model).blocks(model)))
+    points = [(site, layer) for site in sites for layer in layers]
+    for site, layer in points:
+        hook_point(model, layer, site)
+    return points
+
+
+@contextmanager
+def recording(model: Any, points: Sequence[Point]) -> Iterator[Forward]:
+    """Hook `points`; yield a function that runs token ids and returns what passed there.
+
+    The forward pass is left as soon as the last point was seen: the blocks above it, the final norm
+    and the head are never computed. The hooks are gone when the block is left.
+    """
+    seen: dict[Point, Tensor] = {}
+    select: Selector
+
+    def keep(point: Point, hidden: Tensor) -> None:
+        seen[point] = select(hidden)
+        if len(seen) == len(points):
+            raise _AllSeenError
+
+    def forward(ids: Int[Tensor, "texts length"], rows: Selector) -> dict[Point, Tensor]:
+        nonlocal select
+        select = rows
+        seen.clear()
+        with torch.inference_mode():
+            try:
+                model(input_ids=ids.to(model.device), use_cache=False)
+            except _AllSeenError:
+                return {point: seen[point] for point in points}
+        missing = ", ".join(f"{site} of layer {layer}" for site, layer in set(points) - set(seen))
+        raise BadInputError(f"this {model.config.model_type} model never runs {missing}")
+
+    handles = []
+    try:
+        for point in points:
+            place = hook_point(model, point[1], point[0])
+            handles.append(_hook(place.module, place.side, point, keep))
+        yield forward
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _hook(module: Any, side: str, point: Point, keep: Callable[[Point, Tensor], None]) -> Any:
+    def before(_module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        keep(point, args[0] if args else kwargs["hidden_states"])
+
+    def after(_module: Any, _args: tuple[Any, ...], output: Any) -> None:
+        keep(point, hidden_of(output))
+
+    if side == "input":
+        return module.register_forward_pre_hook(before, with_kwargs=True)
+    return module.register_forward_hook(after)
+
+
+def measure_widths(model: Any, points: Sequence[Point]) -> dict[Point, int]:
+    """Width of the activations at each point, found by running one token."""
+    one = torch.ones(1, dtype=torch.long, device=model.device)
+    with recording(model, points) as forward:
+        seen = forward(one[None], selector(one, "last"))
+    return {point: rows.shape[1] for point, rows in seen.items()}
+
+
+def capture_texts(
+    loaded: LoadedModel,
+    texts: Sequence[str],
+    sites: Sequence[str],
+    layers: Sequence[int] | Literal["all"],
+    positions: Positions = "last",
+    batch_tokens: int = 8192,
+) -> dict[Point, Float[np.ndarray, "rows width"]]:
+    """Activations of a few texts, in memory.
+
+    Returns:
+        For each (site, layer) a float32 array: a row a text ("last", "mean") or a token ("all"), in
+        the order of `texts`.
+
+    Raises:
+        BadInputError: no texts, a text that is empty or too long, a site or layer that the model
+            lacks.
+    """
+    if not texts:
+        raise BadInputError("no texts to capture activations of")
+    points = resolve_points(loaded.model, sites, layers)
+    ids = encode(loaded, texts)
+    lengths = np.array([len(text_ids) for text_ids in ids])
+    found: dict[Point, list[Any]] = {point: [None] * len(texts) for point in points}
+    with recording(loaded.model, points) as forward:
+        for batch in plan_batches(lengths, batch_tokens):
+            inside = torch.from_numpy(lengths[batch]).to(loaded.model.device)
+            padded = pad([ids[text] for text in batch], loaded.tokenizer.pad_token_id)
+            for point, rows in forward(padded, selector(inside, positions)).items():
+                counts = lengths[batch].tolist() if positions == "all" else [1] * len(batch)
+                parts = rows.float().cpu().split(counts)
+                for text, part in zip(batch, parts, strict=True):
+                    found[point][text] = part.numpy()
+    return {point: np.concatenate(parts) for point, parts in found.items()}

@@ -1,0 +1,87 @@
+"""The types in which activations are kept on disk."""
+
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int, Shaped
+from torch import Tensor
+
+from evenkeel.activations.capture import Point
+from evenkeel.errors import BadInputError
+
+Dtype = Literal["float32", "float16", "bfloat16"]
+
+STORED: dict[str, np.dtype] = {
+    "float32": np.dtype("<f4"),
+    "float16": np.dtype("<f2"),
+    "bfloat16": np.dtype("<u2"),  # HDF5 has no bfloat16: its bit pattern
+}
+
+
+def to_host(
+    activations: dict[Point, Float[Tensor, "rows width"]], dtype: Dtype
+) -> dict[Point, Shaped[np.ndarray, "rows width"]]:
+    """The arrays that go to disk, converted on the device and brought over in one copy."""
+    kept = [rows.to(getattr(torch, dtype)) for rows in activations.values()]
+    if kept[0].device.type != "cpu":
+        flat = torch.cat([rows.flatten() for rows in kept]).cpu()
+        sizes = [rows.numel() for rows in kept]
+        kept = [part.view(rows.shape) for part, rows in zip(flat.split(sizes), kept, strict=True)]
+    if dtype == "bfloat16":
+        kept = [rows.view(torch.int16) for rows in kept]
+    arrays = [rows.numpy().view(STORED[dtype]) for rows in kept]
+    return dict(zip(activations, arrays, strict=True))
+
+
+def from_stored(
+    rows: Shaped[np.ndarray, "rows width"], dtype: Dtype
+) -> Float[np.ndarray, "rows width"]:
+    """Back to float32."""
+    if dtype == "bfloat16":
+        return (rows.astype(np.uint32) << 16).view(np.float32)
+    return rows.astype(np.float32, copy=False)
+
+
+def first_not_finite(rows: Shaped[np.ndarray, "rows width"], dtype: Dtype) -> int | None:
+    """The first row that holds an infinity or NaN, None where all are finite."""
+    if dtype == "bfloat16":
+        bad = ((rows & 0x7F80) == 0x7F80).any(axis=1)
+    else:
+        with np.errstate(over="ignore", invalid="ignore"):
+            # One pass without a temporary: a sum is finite unless a term is not, or it overflows.
+            suspects = ~np.isfinite(rows.sum(axis=1, dtype=np.float32))
+        bad = suspects
+        bad[suspects] = ~np.isfinite(rows[suspects]).all(axis=1)
+    return int(bad.argmax()) if bad.any() else None
+
+
+def refuse_not_finite(
+    rows: Shaped[np.ndarray, "rows width"],
+    dtype: Dtype,
+    where: str,
+    names: Int[np.ndarray, " rows"],
+) -> None:
+    """Raise unless all values are finite.
+
+    Args:
+        rows: activations as they go to disk.
+        dtype: their type.
+        where: the site and layer, for the message.
+        names: number of the text that each row belongs to.
+
+    Raises:
+        BadInputError: an infinity or NaN, or a value too large for float16.
+    """
+    row = first_not_finite(rows, dtype)
+    if row is None:
+        return
+    if dtype == "float16" and not np.isnan(rows[row]).any():
+        raise BadInputError(
+            f"{where}, text {names[row]} (from 0): a value passes 65504, the largest float16; "
+            "store as bfloat16 or float32"
+        )
+    raise BadInputError(
+        f"{where}, text {names[row]} (from 0): the model computes infinity or NaN; "
+        "check its weights and the type that it computes in"
+    )

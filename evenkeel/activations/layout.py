@@ -1,0 +1,149 @@
+"""How a shard lies in its HDF5 file.
+
+    /tokens/input_ids     int32 [tokens]
+    /texts/offsets        int64 [texts + 1]     text i is tokens offsets[i] to offsets[i + 1]
+    /texts/<field>        [texts]               fields of the input rows
+    /<site>/<layer>       [rows, width]         rows are tokens or texts, in the order of the input
+    /checksums            uint32 [points, rows] of each row of each point, in the order of `points`
+
+Attributes of the file say what it is, from which model it came, and how. All space is allocated
+when the file is made and never moves, so activations are written by offset, past HDF5, in any
+order and from any thread, and a process that is killed leaves a file that still opens.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from evenkeel.activations.capture import Point
+from evenkeel.activations.columns import Row, columns_of, digest_of
+from evenkeel.activations.dtypes import STORED, Dtype
+from evenkeel.activations.encoding import TokenIds
+from evenkeel.activations.positions import Positions
+
+FORMAT = "evenkeel activations"
+SCHEMA = 1
+_CHUNK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Header:
+    """What all shards of a store have in common."""
+
+    model: str
+    revision: str
+    fingerprint: str
+    tokenizer_hash: str
+    positions: Positions
+    dtype: Dtype
+    batch_tokens: int
+    points: tuple[tuple[str, int, int], ...]
+    """Site, layer and width of each array, in the order of /checksums."""
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes on disk that one row costs at all points together."""
+        item = STORED[self.dtype].itemsize
+        return sum(width * item + 4 for _, _, width in self.points)
+
+
+@dataclass(frozen=True)
+class ShardContent:
+    """The texts of one shard, before anything is computed."""
+
+    first_text: int
+    rows: Sequence[Row]
+    ids: Sequence[TokenIds]
+
+    def offsets(self) -> np.ndarray:
+        return np.cumsum([0, *map(len, self.ids)], dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class Places:
+    """Byte offsets in the file of what is written after it was made."""
+
+    checksums: int
+    points: dict[Point, int]
+
+
+def create_shard(path: Path, header: Header, content: ShardContent) -> Places:
+    """Make the file with all but the activations and their checksums, which are left zero."""
+    columns = columns_of(content.rows, content.first_text)
+    offsets = content.offsets()
+    rows = int(offsets[-1]) if header.positions == "all" else len(content.ids)
+    # v110 checksums its metadata and gives a preallocated array one unbroken stretch of file.
+    options = {"libver": ("v110", "v110"), "alignment_threshold": 65536, "alignment_interval": 4096}
+    with h5py.File(path, "w", **options) as file:
+        file.attrs.update(
+            format=FORMAT,
+            schema=SCHEMA,
+            first_text=content.first_text,
+            identity=identity_of(header, content),
+            **{**asdict(header), "points": json.dumps(header.points)},
+        )
+        _write_checked(file, "tokens/input_ids", np.concatenate(content.ids))
+        _write_checked(file, "texts/offsets", offsets)
+        for name, column in columns.items():
+            file[f"texts/{name}"] = column
+            file[f"texts/{name}"].attrs["sha256"] = digest_of(column)
+        stored = STORED[header.dtype]
+        points = {
+            (site, layer): _reserve(file, f"{site}/{layer}", (rows, width), stored)
+            for site, layer, width in header.points
+        }
+        shape = (len(header.points), rows)
+        checksums = _reserve(file, "checksums", shape, np.dtype("<u4"), chunked=False)
+    return Places(checksums, points)
+
+
+def identity_of(header: Header, content: ShardContent) -> str:
+    """SHA-256 of all that decides a shard's content: equal identities, equal bytes."""
+    digest = hashlib.sha256(json.dumps([SCHEMA, asdict(header)], sort_keys=True).encode())
+    for row, ids in zip(content.rows, content.ids, strict=True):
+        digest.update(json.dumps([row, len(ids)], sort_keys=True, default=str).encode())
+        digest.update(ids.tobytes())
+    return digest.hexdigest()
+
+
+def places_of(file: h5py.File, header: Header) -> Places:
+    """Where an existing shard keeps its arrays."""
+    points = {(site, layer): _place(file[f"{site}/{layer}"].id) for site, layer, _ in header.points}
+    return Places(_place(file["checksums"].id), points)
+
+
+def _write_checked(file: h5py.File, name: str, data: np.ndarray) -> None:
+    file.create_dataset(name, data=data, chunks=True, fletcher32=True)
+
+
+def _reserve(
+    file: h5py.File, name: str, shape: tuple[int, int], dtype: np.dtype, chunked: bool = True
+) -> int:
+    """Make an array whose space is allocated now and filled later; return its place."""
+    properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    properties.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+    properties.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+    properties.set_obj_track_times(False)
+    if chunked:
+        rows = max(1, min(shape[0], _CHUNK_BYTES // (shape[1] * dtype.itemsize)))
+        properties.set_chunk((rows, shape[1]))
+    group, _, leaf = name.rpartition("/")
+    parent = file.require_group(group) if group else file
+    space = h5py.h5s.create_simple(shape)
+    stored = h5py.h5t.py_create(dtype)
+    return _place(h5py.h5d.create(parent.id, leaf.encode(), stored, space, properties))
+
+
+def _place(dataset: h5py.h5d.DatasetID) -> int:
+    """Offset of an array's first byte, its rows following each other without a gap."""
+    if dataset.get_create_plist().get_layout() == h5py.h5d.CONTIGUOUS:
+        return int(dataset.get_offset())
+    first = dataset.get_chunk_info(0)
+    last = dataset.get_num_chunks() - 1
+    assert dataset.get_chunk_info(last).byte_offset == first.byte_offset + last * first.size
+    return int(first.byte_offset)

@@ -1,0 +1,58 @@
+"""The list of a store's shards: a store is one file, or a folder of files with a manifest."""
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from evenkeel.errors import BadInputError
+from evenkeel.files import read_json, write_json
+
+MANIFEST_FILE = "manifest.json"
+
+
+class ShardEntry(BaseModel):
+    """A shard as the manifest knows it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    file: str
+    texts: int
+    tokens: int
+    bytes: int
+
+
+class Manifest(BaseModel):
+    """All shards, in the order of their texts."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    shards: tuple[ShardEntry, ...]
+
+
+def write_manifest(folder: Path, entries: list[ShardEntry]) -> None:
+    write_json(folder / MANIFEST_FILE, Manifest(shards=tuple(entries)).model_dump())
+
+
+def shard_paths(path: Path) -> list[Path]:
+    """The files of a store, in order.
+
+    Raises:
+        BadInputError: the folder's manifest is missing or wrong, or a shard is not all there.
+    """
+    if not path.is_dir():
+        return [path]
+    try:
+        manifest = Manifest.model_validate(read_json(path / MANIFEST_FILE))
+    except ValidationError as error:
+        raise BadInputError(
+            f"{path / MANIFEST_FILE}: not a manifest of ours ({error.errors()[0]['msg']}); "
+            "run cache_activations again"
+        ) from None
+    for entry in manifest.shards:
+        file = path / entry.file
+        if not file.is_file() or file.stat().st_size != entry.bytes:
+            raise BadInputError(
+                f"{file}: missing or cut short: the manifest says {entry.bytes} bytes; "
+                "run cache_activations again, or dvc pull it"
+            )
+    return [path / entry.file for entry in manifest.shards]

@@ -1,0 +1,150 @@
+"""One HDF5 file of a store, open for reading."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import fields
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+import h5py
+import numpy as np
+import pandas as pd
+from jaxtyping import Float, Int, Shaped
+
+from evenkeel.activations.capture import Point
+from evenkeel.activations.checksums import row_checksums
+from evenkeel.activations.columns import digest_of
+from evenkeel.activations.dtypes import from_stored
+from evenkeel.activations.layout import FORMAT, SCHEMA, Header
+from evenkeel.errors import BadInputError
+
+_AGAIN = "run cache_activations again, or dvc pull it"
+
+
+class Shard:
+    """Reads with checks: what does not match its checksum is refused, never returned."""
+
+    def __init__(self, path: Path, file: h5py.File, header: Header) -> None:
+        self.path = path
+        self.header = header
+        self._file = file
+        self._indices = {
+            (site, layer): index for index, (site, layer, _) in enumerate(header.points)
+        }
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Open a file of ours.
+
+        Raises:
+            BadInputError: it is missing, cut short, damaged, not a store, or of another version.
+        """
+        if not path.is_file():
+            raise BadInputError(f"{path}: no such file; {_AGAIN}")
+        with _explained(path):
+            # No chunk cache: chunks are read once, straight into the caller's array.
+            file = h5py.File(path, "r", rdcc_nbytes=0, locking=False)
+        try:
+            with _explained(path):
+                attributes = dict(file.attrs)
+            return cls(path, file, _header_of(path, attributes))
+        except BaseException:
+            file.close()
+            raise
+
+    def close(self) -> None:
+        self._file.close()
+
+    @cached_property
+    def first_text(self) -> int:
+        return int(self._file.attrs["first_text"])
+
+    @cached_property
+    def identity(self) -> str:
+        return str(self._file.attrs["identity"])
+
+    @cached_property
+    def input_ids(self) -> Int[np.ndarray, " tokens"]:
+        with _explained(self.path):
+            ids: np.ndarray = self._file["tokens/input_ids"][:]
+            return ids
+
+    @cached_property
+    def offsets(self) -> Int[np.ndarray, " texts_and_end"]:
+        with _explained(self.path):
+            offsets: np.ndarray = self._file["texts/offsets"][:]
+            return offsets
+
+    @cached_property
+    def texts(self) -> pd.DataFrame:
+        """One row a text, a column for each field of the input rows."""
+        columns = {}
+        with _explained(self.path):
+            for name, dataset in sorted(self._file["texts"].items()):
+                if name == "offsets":
+                    continue
+                text = h5py.check_string_dtype(dataset.dtype) is not None
+                column = dataset.asstr()[:].tolist() if text else dataset[:]
+                if digest_of(column) != dataset.attrs["sha256"]:
+                    raise OSError(f"the texts' field {name!r} does not match its checksum")
+                columns[name] = column
+        return pd.DataFrame(columns)
+
+    @property
+    def rows(self) -> int:
+        """Rows of each array: tokens or texts."""
+        return len(self.input_ids) if self.header.positions == "all" else len(self.offsets) - 1
+
+    @cached_property
+    def _checksums(self) -> Shaped[np.ndarray, "points rows"]:
+        with _explained(self.path):
+            checksums: np.ndarray = self._file["checksums"][:]
+            return checksums
+
+    def read_into(self, out: Float[np.ndarray, "rows width"], point: Point, start: int = 0) -> None:
+        """Read rows `start` to `start + len(out)` of a point as float32.
+
+        Raises:
+            BadInputError: a row does not match its checksum.
+        """
+        site, layer = point
+        stop = start + len(out)
+        with _explained(self.path):
+            stored = self._file[f"{site}/{layer}"][start:stop]
+        wrong = row_checksums(stored) != self._checksums[self._indices[point], start:stop]
+        if wrong.any():
+            raise BadInputError(
+                f"{self.path}: {int(wrong.sum())} rows of {site}/{layer} do not match their "
+                f"checksums, the first is row {start + int(wrong.argmax())}: the file is damaged "
+                f"or was not finished; {_AGAIN}"
+            )
+        out[:] = from_stored(stored, self.header.dtype)
+
+
+def _header_of(path: Path, attributes: dict[str, Any]) -> Header:
+    if attributes.get("format") != FORMAT:
+        raise BadInputError(f"{path}: an HDF5 file, but not an activation store of ours; {_AGAIN}")
+    if attributes.get("schema") != SCHEMA:
+        raise BadInputError(
+            f"{path}: an activation store of schema {attributes.get('schema')}, but this version "
+            f"reads schema {SCHEMA}; {_AGAIN}"
+        )
+    points = tuple((site, layer, width) for site, layer, width in json.loads(attributes["points"]))
+    values = {field.name: attributes[field.name] for field in fields(Header)}
+    batch_tokens = int(attributes["batch_tokens"])
+    return Header(**{**values, "points": points, "batch_tokens": batch_tokens})
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Turn what HDF5 says of a file that it cannot read into a message with a way out."""
+    try:
+        yield
+    except (OSError, RuntimeError, KeyError, ValueError) as error:
+        if isinstance(error, BadInputError):
+            raise
+        raise BadInputError(
+            f"{path}: cut short, damaged or no HDF5 file ({error}); {_AGAIN}"
+        ) from (error)

@@ -1,0 +1,57 @@
+"""Where texts come from: files read line by line, never whole."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from evenkeel.activations.columns import Row
+from evenkeel.errors import BadInputError
+
+
+class TextFile:
+    """Texts of a file: a JSON object a line (.jsonl), or plain text a line (any other name).
+
+    Iterable any number of times. Its length counts the lines without parsing them. (A `datasets`
+    dataset needs no such wrapper: it already is a sized iterable of rows.)
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Take a file of texts.
+
+        Raises:
+            BadInputError: no such file.
+        """
+        if not path.is_file():
+            raise BadInputError(f"{path}: no such file; run the stage that writes it")
+        self._path = path
+
+    def __len__(self) -> int:
+        with self._path.open("rb") as file:
+            return sum(1 for line in file if line.strip())
+
+    def __iter__(self) -> Iterator[Row]:
+        """Rows in order, blank lines left out.
+
+        Raises:
+            BadInputError: a line is not UTF-8, or not a JSON object with a string `text`.
+        """
+        with self._path.open(encoding="utf-8") as file:
+            try:
+                for number, line in enumerate(file, start=1):
+                    if line.strip():
+                        yield self._row(line, number)
+            except UnicodeDecodeError as error:
+                raise BadInputError(f"{self._path}: not UTF-8 text ({error})") from error
+
+    def _row(self, line: str, number: int) -> Row:
+        if self._path.suffix != ".jsonl":
+            return {"text": line.rstrip("\r\n")}
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise BadInputError(f"{self._path}, line {number}: not JSON ({error})") from None
+        if not isinstance(row, dict) or not isinstance(row.get("text"), str):
+            raise BadInputError(
+                f"{self._path}, line {number}: must be a JSON object with a string 'text'"
+            )
+        return row

@@ -1,0 +1,236 @@
+"""Compute the activations of a text set and write them as a store."""
+
+import errno
+import logging
+import shutil
+from collections import deque
+from collections.abc import Iterable, Iterator, Sized
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from evenkeel.activations.batches import plan_batches
+from evenkeel.activations.capture import Forward, measure_widths, recording, resolve_points
+from evenkeel.activations.columns import Row, texts_of
+from evenkeel.activations.dtypes import to_host
+from evenkeel.activations.encoding import TokenIds, encode, pad
+from evenkeel.activations.layout import Header, ShardContent, identity_of
+from evenkeel.activations.lock import writing_alone
+from evenkeel.activations.manifest import ShardEntry, write_manifest
+from evenkeel.activations.positions import selector
+from evenkeel.activations.shard import Shard
+from evenkeel.activations.shard_file import ShardFile
+from evenkeel.activations.space import disk_full, refuse_if_too_large, work_folder
+from evenkeel.errors import BadInputError
+from evenkeel.models.loading import LoadedModel
+from evenkeel.params import CaptureParams
+
+SHARD_BYTES = 4 * 2**30
+"""Activations in one file; a larger store becomes a folder of such files."""
+_ENCODED_TOGETHER = 1000
+_WAITING_BATCHES = 2
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class StoreSummary:
+    """What was written."""
+
+    texts: int
+    tokens: int
+    rows: int
+    bytes: int
+    shards: int
+
+
+def write_store(
+    path: Path,
+    loaded: LoadedModel,
+    texts: Iterable[Row],
+    params: CaptureParams,
+    shard_bytes: int = SHARD_BYTES,
+) -> StoreSummary:
+    """Run texts through a model and keep the activations asked for, all sites in one pass.
+
+    Memory holds one shard's texts and three batches' activations, whatever the number of texts.
+    While it is written, the store lies in a hidden folder beside `path`; a run that was killed goes
+    on where it was, and its result is byte for byte that of an undisturbed one.
+
+    Args:
+        path: a file, which becomes a folder of files if it would pass `shard_bytes`.
+        loaded: the model.
+        texts: rows with a field `text`; read once, in order. If it has a length, the disk space is
+            estimated from it before anything is computed.
+        params: what to keep of which positions, as which type.
+        shard_bytes: size limit of a file.
+
+    Raises:
+        BadInputError: no texts, a text that is empty or too long, rows with different fields, a
+            site or layer that the model lacks, a value that is not finite or too large for float16,
+            too little disk, or another process is writing the same store.
+    """
+    header = _header(loaded, params)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    total = len(texts) if isinstance(texts, Sized) else None
+    if params.max_texts is not None:
+        texts = islice(texts, params.max_texts)
+        total = None if total is None else min(total, params.max_texts)
+    work = work_folder(path)
+    with writing_alone(path):
+        entries: list[ShardEntry] = []
+        points = [(site, layer) for site, layer, _ in header.points]
+        with (
+            tqdm(total=total, unit=" texts", disable=None) as progress,
+            recording(loaded.model, points) as forward,
+        ):
+            for content in _contents(loaded, texts, header, shard_bytes):
+                if not entries:
+                    _check_space(path, header, content, total)
+                shard = work / f"{len(entries):05d}.h5"
+                try:
+                    _write_shard(shard, loaded, header, content, forward, progress)
+                except OSError as error:
+                    if error.errno in _FULL:
+                        raise disk_full(path) from error
+                    raise
+                entries.append(_entry(shard, content))
+        if not entries:
+            raise BadInputError(f"no texts to cache in {path}")
+        _publish(work, path, entries)
+    rows = (
+        sum(entry.tokens for entry in entries)
+        if header.positions == "all"
+        else sum(entry.texts for entry in entries)
+    )
+    return StoreSummary(
+        texts=sum(entry.texts for entry in entries),
+        tokens=sum(entry.tokens for entry in entries),
+        rows=rows,
+        bytes=sum(entry.bytes for entry in entries),
+        shards=len(entries),
+    )
+
+
+def _header(loaded: LoadedModel, params: CaptureParams) -> Header:
+    points = resolve_points(loaded.model, params.sites, params.layers)
+    widths = measure_widths(loaded.model, points)
+    return Header(
+        model=loaded.name,
+        revision=loaded.revision,
+        fingerprint=loaded.fingerprint,
+        tokenizer_hash=loaded.tokenizer_hash,
+        positions=params.positions,
+        dtype=params.dtype,
+        batch_tokens=params.batch_tokens,
+        points=tuple((site, layer, widths[site, layer]) for site, layer in points),
+    )
+
+
+def _contents(
+    loaded: LoadedModel, texts: Iterable[Row], header: Header, shard_bytes: int
+) -> Iterator[ShardContent]:
+    """Cut the stream of texts into shards of at most `shard_bytes` (of one text at least)."""
+    rows: list[Row] = []
+    ids: list[TokenIds] = []
+    size, first = 0, 0
+    stream = iter(texts)
+    number = 0
+    while some := list(islice(stream, _ENCODED_TOGETHER)):
+        for row, row_ids in zip(some, encode(loaded, texts_of(some, number), number), strict=True):
+            count = len(row_ids) if header.positions == "all" else 1
+            if rows and size + count * header.row_bytes > shard_bytes:
+                yield ShardContent(first, rows, ids)
+                first, rows, ids, size = first + len(rows), [], [], 0
+            rows.append(row)
+            ids.append(row_ids)
+            size += count * header.row_bytes
+        number += len(some)
+    if rows:
+        yield ShardContent(first, rows, ids)
+
+
+def _check_space(path: Path, header: Header, content: ShardContent, total: int | None) -> None:
+    """Estimate the store from its first shard, and count what an earlier run wrote of it."""
+    texts = len(content.ids)
+    rows = int(content.offsets()[-1]) if header.positions == "all" else texts
+    size = rows * header.row_bytes * (total or texts) // texts
+    written = sum(file.stat().st_size for file in work_folder(path).glob("*"))
+    refuse_if_too_large(path, size - written)
+
+
+def _write_shard(
+    path: Path,
+    loaded: LoadedModel,
+    header: Header,
+    content: ShardContent,
+    forward: Forward,
+    progress: tqdm,
+) -> None:
+    """Compute what is missing of a shard and give it its name."""
+    if _is_complete(path, header, content):
+        progress.update(len(content.ids))
+        return
+    path.parent.mkdir(exist_ok=True)
+    part = path.with_suffix(".part")
+    lengths = np.array([len(ids) for ids in content.ids])
+    pending: deque[Future[None]] = deque()
+    with ShardFile(part, header, content) as file, ThreadPoolExecutor(1) as writer:
+        for batch in plan_batches(lengths, header.batch_tokens):
+            if not file.holds(batch):
+                padded = pad([content.ids[text] for text in batch], loaded.tokenizer.pad_token_id)
+                inside = torch.from_numpy(lengths[batch]).to(loaded.model.device)
+                activations = forward(padded, selector(inside, header.positions))
+                if len(pending) == _WAITING_BATCHES:
+                    pending.popleft().result()
+                arrays = to_host(activations, header.dtype)
+                pending.append(writer.submit(file.write, batch, arrays))
+            progress.update(len(batch))
+        for written in pending:
+            written.result()
+        file.finish()
+    part.replace(path)
+
+
+def _is_complete(path: Path, header: Header, content: ShardContent) -> bool:
+    if not path.exists():
+        return False
+    shard = Shard.open(path)
+    try:
+        return shard.identity == identity_of(header, content)
+    finally:
+        shard.close()
+
+
+def _entry(path: Path, content: ShardContent) -> ShardEntry:
+    return ShardEntry(
+        file=path.name,
+        texts=len(content.ids),
+        tokens=int(content.offsets()[-1]),
+        bytes=path.stat().st_size,
+    )
+
+
+def _publish(work: Path, path: Path, entries: list[ShardEntry]) -> None:
+    """Give the store its name: one shard as a file, more as a folder with a manifest."""
+    kept = {entry.file for entry in entries}
+    for file in work.iterdir():
+        if file.name not in kept:  # of an earlier run with other texts or parameters
+            file.unlink()
+    if len(entries) > 1:
+        write_manifest(work, entries)
+    source = work if len(entries) > 1 else work / entries[0].file
+    old = path.with_name(f".{path.name}.old")
+    if path.is_dir() or (path.exists() and source.is_dir()):
+        path.replace(old)  # a folder takes nothing's place, and nothing takes a full folder's
+    source.replace(path)
+    if old.is_dir():
+        shutil.rmtree(old)
+    else:
+        old.unlink(missing_ok=True)
+    shutil.rmtree(work, ignore_errors=True)

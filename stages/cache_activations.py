@@ -1,0 +1,76 @@
+"""Run a text set through the model once and keep the activations of the sites asked for."""
+
+from pathlib import Path
+
+import click
+
+from stages.command import FilePath, FolderPath, print_table, stage
+
+
+@click.option(
+    "--set",
+    "name",
+    type=click.Choice(["statements", "corpus"]),
+    default="statements",
+    help="Section of `activations` in the parameter file.",
+)
+@click.option(
+    "--texts",
+    "texts_path",
+    type=FilePath,
+    default=Path("data/dataset/statements.jsonl"),
+    help="Texts: .jsonl with a field `text`, or plain text a line.",
+)
+@click.option("--model", "model_path", type=FolderPath, default=Path("models/base"), help="Model.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    default=Path("data/activations/statements.h5"),
+    help="Store to write.",
+)
+@click.option(
+    "--metrics",
+    type=FilePath,
+    default=Path("reports/metrics/activations_statements.json"),
+    help="Counts to write.",
+)
+@stage
+def main(
+    name: str, texts_path: Path, model_path: Path, output: Path, metrics: Path, params_path: Path
+) -> None:
+    """Run a text set through the model once and keep the activations of the sites asked for.
+
+    A run that was killed goes on where it was when the same command is given again.
+
+    \b
+    Example:
+      python -m stages.cache_activations --set corpus \\
+        --texts data/dataset/corpus/train.jsonl --output data/activations/corpus.h5 \\
+        --metrics reports/metrics/activations_corpus.json
+    """
+    import time
+    from dataclasses import asdict
+
+    from evenkeel.activations.sources import TextFile
+    from evenkeel.activations.space import size_text
+    from evenkeel.activations.writer import write_store
+    from evenkeel.files import write_json
+    from evenkeel.models.loading import load_model
+    from evenkeel.params import load_params
+
+    (params,) = load_params(params_path, f"activations.{name}")
+    texts = TextFile(texts_path)
+    loaded = load_model(model_path)
+    started = time.perf_counter()
+    summary = write_store(output, loaded, texts, params)
+    speed = summary.tokens / (time.perf_counter() - started)
+    write_json(metrics, asdict(summary))
+    print_table(
+        f"Activations of {loaded.name} in {output}",
+        ["texts", "tokens", "rows", "size", "tokens/s"],
+        [[summary.texts, summary.tokens, summary.rows, size_text(summary.bytes), round(speed)]],
+    )
+
+
+if __name__ == "__main__":
+    main()
