@@ -1,0 +1,85 @@
+"""The default backend: PyTorch hooks, gone when the block is left."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from jaxtyping import Bool
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+
+from evenkeel.models.architecture import HookPoint
+from evenkeel.steering.intervention import Edit, Intervention
+from evenkeel.steering.plan import needs_tracker, plan
+from evenkeel.steering.positions import PositionTracker
+
+
+@contextmanager
+def steer(
+    model: Any,
+    interventions: Intervention | Sequence[Intervention],
+    *,
+    mask: Bool[Tensor, "texts column"] | None = None,
+) -> Iterator[None]:
+    """Intervene in every forward pass and every `generate` of a model while the block runs.
+
+    Blocks may be nested: what an inner one does comes after the outer one at the same place. The
+    edited stream is what any other hook sees, and what `output_hidden_states` returns. Leaving the
+    block, also by an exception, leaves the model as it was, bit for bit.
+
+    Args:
+        model: any causal LM of transformers whose family is known.
+        interventions: one or several; at the same place they act in the order given.
+        mask: for interventions at positions "mask": where they act, over the columns of the prompt,
+            padding included. Beams and samples of a text share its row; generated text is left out.
+
+    Raises:
+        BadInputError: an intervention does not fit the model. Nothing has been hooked then.
+    """
+    if isinstance(interventions, Intervention):
+        interventions = [interventions]
+    tracker = PositionTracker(mask) if needs_tracker(interventions) else None
+    planned = plan(model, interventions, tracker)
+    with ExitStack() as stack:
+        if tracker:
+            stack.enter_context(tracker.watching(model))
+        for place in planned:
+            stack.enter_context(_hooked(place.point, place.edit))
+        yield
+
+
+class _Hook:
+    """An edit as a forward pre-hook or a forward hook."""
+
+    def __init__(self, edit: Edit) -> None:
+        self.edit = edit
+
+
+class _InputHook(_Hook):
+    def __call__(self, _module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if args:
+            return (self.edit(args[0]), *args[1:]), kwargs
+        return args, kwargs | {"hidden_states": self.edit(kwargs["hidden_states"])}
+
+
+class _OutputHook(_Hook):
+    def __call__(self, _module: nn.Module, _args: tuple[Any, ...], output: Any) -> Any:
+        if isinstance(output, tuple):
+            return (self.edit(output[0]), *output[1:])
+        return self.edit(output)
+
+
+def _hooked(point: HookPoint, edit: Edit) -> RemovableHandle:
+    """Hook before all hooks but our own, so that whoever records the stream sees it edited."""
+    module = point.module
+    hooks: Any  # an OrderedDict that torch declares as a dict
+    if point.side == "input":
+        hooks = module._forward_pre_hooks
+        handle = module.register_forward_pre_hook(_InputHook(edit), with_kwargs=True, prepend=True)
+    else:
+        hooks = module._forward_hooks
+        handle = module.register_forward_hook(_OutputHook(edit), prepend=True)
+    earlier = [key for key, hook in hooks.items() if isinstance(hook, _Hook) and key != handle.id]
+    for key in reversed(earlier):
+        hooks.move_to_end(key, last=False)
+    return handle
