@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from evenkeel.errors import BadInputError
-from evenkeel.probes.training import ProbeTask
-from evenkeel.vectors.computing import Computed, VectorTask
+from evenkeel.probes.task import ProbeTask
+from evenkeel.vectors.task import Computed, VectorTask
 from tests.probes.planted import fit_settings, planted_activations, planted_statements
 
 METHODS = ["caa", "group", "pca", "probe", "actadd"]
