@@ -1,10 +1,12 @@
 """From interventions to one function of the stream for each hook point of a model."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+from jaxtyping import Bool
 from torch import Tensor, nn
 
 from evenkeel.errors import BadInputError
@@ -12,6 +14,7 @@ from evenkeel.models.architecture import HookPoint, hook_point
 from evenkeel.params import Site
 from evenkeel.steering.intervention import Edit, Intervention
 from evenkeel.steering.positions import PositionTracker
+from evenkeel.steering.spec import Steering, interventions_in
 
 
 @dataclass(frozen=True)
@@ -24,8 +27,24 @@ class Planned:
     edit: Edit
 
 
+@contextmanager
+def planned(
+    model: Any, spec: Steering, mask: Bool[Tensor, "texts column"] | None = None
+) -> Iterator[list[Planned]]:
+    """Plan what a spec does to a model; positions are followed while the block runs.
+
+    Raises:
+        BadInputError: as of `plan`, before the block is entered.
+    """
+    interventions = interventions_in(spec)
+    tracker = PositionTracker(mask) if _depends_on_place(interventions) else None
+    places = plan(model, interventions, tracker)
+    with tracker.watching(model) if tracker else nullcontext():
+        yield places
+
+
 def plan(
-    model: Any, interventions: Sequence[Intervention], tracker: PositionTracker | None
+    model: Any, interventions: Sequence[Intervention], tracker: PositionTracker | None = None
 ) -> list[Planned]:
     """Find every place and move every constant there, touching nothing.
 
@@ -33,7 +52,7 @@ def plan(
     it made of the stream.
 
     Args:
-        tracker: what tells where in the text a forward pass is; only where `needs_tracker`.
+        tracker: what tells where in the text a forward pass is; None where nothing depends on it.
 
     Raises:
         BadInputError: the model lacks a layer or site, or its stream there has another width.
@@ -48,12 +67,26 @@ def plan(
     return [Planned(*place, points[place], _composed(steps)) for place, steps in edits.items()]
 
 
-def needs_tracker(interventions: Sequence[Intervention]) -> bool:
+def _depends_on_place(interventions: Sequence[Intervention]) -> bool:
     """Whether any of them depends on positions or on tokens, and not on the stream alone."""
     return any(
         intervention.positions != "all" or any(gate.reads_tokens for gate in intervention.gates)
         for intervention in interventions
     )
+
+
+def edit_input(edit: Edit, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any]:
+    """A block's or a projection's arguments, the stream among them edited."""
+    if args:
+        return (edit(args[0]), *args[1:]), kwargs
+    return args, kwargs | {"hidden_states": edit(kwargs["hidden_states"])}
+
+
+def edit_output(edit: Edit, output: Any) -> Any:
+    """What a module returned, the stream in it edited."""
+    if isinstance(output, tuple):
+        return (edit(output[0]), *output[1:])
+    return edit(output)
 
 
 def _check_width(model: Any, intervention: Intervention, point: HookPoint) -> None:
