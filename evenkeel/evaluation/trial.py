@@ -6,7 +6,7 @@ from typing import Any
 
 from evenkeel.evaluation.candidates import Candidate
 from evenkeel.evaluation.continuations import continue_prompts, text_measures
-from evenkeel.evaluation.fluency import text_divergences
+from evenkeel.evaluation.divergence import text_divergences
 from evenkeel.evaluation.measures import Measures, PanelMeasures
 from evenkeel.evaluation.panel import Readings
 from evenkeel.params import GenerationParams

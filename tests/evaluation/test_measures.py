@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from evenkeel.errors import BadInputError
-from evenkeel.evaluation.fluency import text_divergences
+from evenkeel.evaluation.divergence import text_divergences
 from evenkeel.evaluation.log_odds import encode_text
 from evenkeel.evaluation.measures import PanelMeasures, as_json
 from evenkeel.evaluation.panel import Panel, Readings
