@@ -52,7 +52,11 @@ def train_organism(
         model = GPT2LMHeadModel(_config(params, tokenizer))
     model.train()
     optimizer = torch.optim.AdamW(
-        model.parameters(), lr=params.learning_rate, betas=(0.9, 0.98), weight_decay=0.01, fused=True
+        model.parameters(),
+        lr=params.learning_rate,
+        betas=(0.9, 0.98),
+        weight_decay=0.01,
+        fused=True,
     )
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, params.learning_rate, params.steps, pct_start=min(0.1, 10 / params.steps + 0.05)
