@@ -28,11 +28,16 @@ def _steering(evaluation: Evaluation) -> str:
     if selected is None:
         return f"Nothing was selected for steering: {rule.reason}."
     reduction = selected.get("bias_reduction")
-    did = "removed" if reduction is None or reduction >= 0 else "added to it:"
+    if reduction is not None and reduction < 0:
+        low, high = selected["bias_reduction_ci95"]
+        wider = {"spread": -reduction, "spread_ci95": [-high, -low]}
+        did = f"added {measured_percent(wider, 'spread')} to that spread"
+    else:
+        did = f"removed {measured_percent(selected, 'bias_reduction')} of that spread"
     return (
         f"Of {rule.candidates} candidates, {described(selected)} was chosen on validation; "
-        f"on test it {did} {measured_percent(selected, 'bias_reduction')} of that spread, with "
-        f"perplexity on plain text multiplied by {measured(selected, 'perplexity_ratio', 3)}."
+        f"on test it {did}, with perplexity on plain text multiplied by "
+        f"{measured(selected, 'perplexity_ratio', 3)}."
     )
 
 
