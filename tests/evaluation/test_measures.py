@@ -99,6 +99,16 @@ def test_a_change_of_nothing_changes_nothing(tiny_gpt2: Any, panel: Panel) -> No
     assert pushed["perplexity_ratio"].value != 1
 
 
+def test_losses_agree_with_transformers(tiny_gpt2: Any, panel: Panel) -> None:
+    expected = []
+    for text in panel.texts:
+        ids = torch.tensor([text])
+        with torch.no_grad():
+            expected.append(float(tiny_gpt2(ids, labels=ids).loss) * (len(text) - 1))
+    for batch_size in (1, 4, 100):
+        assert panel.read(tiny_gpt2, batch_size).losses == pytest.approx(expected, rel=1e-5)
+
+
 def test_kl_agrees_with_one_text_at_a_time(tiny_gpt2: Any, panel: Panel) -> None:
     expected = []
     for text in panel.texts:
