@@ -33,8 +33,12 @@ def edited_weights(model: Any, spec: Steering) -> dict[tuple[nn.Module, str], Te
     interventions = interventions_in(spec)
     plan(model, interventions)  # refuses layers, sites and widths that the model lacks
     maps: dict[nn.Module, _Map] = {}
-    # The stream is edited after what attention and MLP write to it, whatever comes first in a spec.
-    for item in sorted(interventions, key=lambda item: item.site in ("resid_pre", "resid_post")):
+    # A projection reads head_z after all edits there, so the last one is folded into it first; the
+    # stream is edited after what attention and MLP write to it, whatever comes first in a spec.
+    heads = [item for item in reversed(interventions) if item.site == "head_z"]
+    outputs = [item for item in interventions if item.site in ("attn_out", "mlp_out")]
+    stream = [item for item in interventions if item.site in ("resid_pre", "resid_post")]
+    for item in heads + outputs + stream:
         if item.positions != "all" or item.gates:
             raise _impossible(item, "weights act at all positions and know no gates")
         _fold(model, item, maps)
