@@ -65,6 +65,13 @@ class FakeStore:
     positions: str = "last"
     offsets: np.ndarray = field(default_factory=lambda: np.zeros(1, dtype=np.int64))
 
+    @property
+    def sites(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(site for site, _ in self.rows))
+
+    def layers(self, site: str) -> tuple[int, ...]:
+        return tuple(layer for name, layer in self.rows if name == site)
+
     path: ClassVar = Path("fake.h5")
     model: ClassVar = {"name": "fake", "revision": "r", "fingerprint": "f"}
 
