@@ -55,7 +55,7 @@ def test_agrees_with_hooks(tiny_gpt2: Any, hooked: Any, site: Any) -> None:
         )
     with steer_lens(hooked, spec):
         found = hooked(IDS)
-        # Without its cache, with which TransformerLens 3.9 decodes this model otherwise, even plain.
+        # Without its cache: with it TransformerLens 3.9 decodes this model otherwise, even plain.
         found_text = hooked.generate(
             IDS,
             max_new_tokens=6,
