@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from itertools import islice
 
 import numpy as np
@@ -44,26 +45,31 @@ class Header:
 class ShardContent:
     """The texts of one shard, before anything is computed."""
 
+    header: Header
     first_text: int
-    rows: Sequence[Row]
+    texts: Sequence[Row]
     ids: Sequence[TokenIds]
+
+    @cached_property
+    def identity(self) -> str:
+        """SHA-256 of all that decides a shard's content: equal identities, equal bytes."""
+        described = [SCHEMA, asdict(self.header), [len(ids) for ids in self.ids], self.texts]
+        digest = hashlib.sha256(json.dumps(described, sort_keys=True, default=str).encode())
+        digest.update(np.concatenate(self.ids).tobytes())
+        return digest.hexdigest()
+
+    @property
+    def tokens(self) -> int:
+        return sum(map(len, self.ids))
+
+    @property
+    def rows(self) -> int:
+        """Rows of each array."""
+        return self.tokens if self.header.positions == "all" else len(self.ids)
 
     def offsets(self) -> Int[np.ndarray, " texts_and_end"]:
         """Text i is tokens offsets[i] to offsets[i + 1]."""
         return np.cumsum([0, *map(len, self.ids)], dtype=np.int64)
-
-    def rows_kept(self, positions: Positions) -> int:
-        """Rows of each array."""
-        return sum(map(len, self.ids)) if positions == "all" else len(self.ids)
-
-
-def identity_of(header: Header, content: ShardContent) -> str:
-    """SHA-256 of all that decides a shard's content: equal identities, equal bytes."""
-    digest = hashlib.sha256(json.dumps([SCHEMA, asdict(header)], sort_keys=True).encode())
-    for row, ids in zip(content.rows, content.ids, strict=True):
-        digest.update(json.dumps([row, len(ids)], sort_keys=True, default=str).encode())
-        digest.update(ids.tobytes())
-    return digest.hexdigest()
 
 
 def cut_into_shards(
@@ -88,11 +94,11 @@ def cut_into_shards(
         for row, row_ids in zip(some, encode(loaded, texts_of(some, number), number), strict=True):
             added = (len(row_ids) if header.positions == "all" else 1) * header.row_bytes
             if rows and size + added > shard_bytes:
-                yield ShardContent(first, rows, ids)
+                yield ShardContent(header, first, rows, ids)
                 first, rows, ids, size = first + len(rows), [], [], 0
             rows.append(row)
             ids.append(row_ids)
             size += added
         number += len(some)
     if rows:
-        yield ShardContent(first, rows, ids)
+        yield ShardContent(header, first, rows, ids)

@@ -20,7 +20,7 @@ import numpy as np
 
 from evenkeel.activations.capture import Point
 from evenkeel.activations.columns import columns_of, digest_of
-from evenkeel.activations.content import SCHEMA, Header, ShardContent, identity_of
+from evenkeel.activations.content import SCHEMA, Header, ShardContent
 from evenkeel.activations.dtypes import STORED
 
 FORMAT = "evenkeel activations"
@@ -35,11 +35,10 @@ class Places:
     points: dict[Point, int]
 
 
-def create_shard(path: Path, header: Header, content: ShardContent) -> Places:
+def create_shard(path: Path, content: ShardContent) -> Places:
     """Make the file with all but the activations and their checksums, which are left zero."""
-    columns = columns_of(content.rows, content.first_text)
-    offsets = content.offsets()
-    rows = content.rows_kept(header.positions)
+    header = content.header
+    columns = columns_of(content.texts, content.first_text)
     # v110 checksums its metadata and gives a preallocated array one unbroken stretch of file.
     options = {"libver": ("v110", "v110"), "alignment_threshold": 65536, "alignment_interval": 4096}
     with h5py.File(path, "w", **options) as file:
@@ -48,7 +47,7 @@ def create_shard(path: Path, header: Header, content: ShardContent) -> Places:
             "schema": SCHEMA,
             "first_text": content.first_text,
             "fields": json.dumps(list(columns)),
-            "identity": identity_of(header, content),
+            "identity": content.identity,
             **asdict(header),
             "points": json.dumps(header.points),
         }
@@ -56,16 +55,16 @@ def create_shard(path: Path, header: Header, content: ShardContent) -> Places:
             # Strings of fixed length lie in the file's header, which has a checksum.
             file.attrs[name] = np.bytes_(value.encode()) if isinstance(value, str) else value
         _write_checked(file, "tokens/input_ids", np.concatenate(content.ids))
-        _write_checked(file, "texts/offsets", offsets)
+        _write_checked(file, "texts/offsets", content.offsets())
         for name, column in columns.items():
             file[f"texts/{name}"] = column
             file[f"texts/{name}"].attrs["sha256"] = digest_of(column)
         stored = STORED[header.dtype]
         points = {
-            (site, layer): _reserve(file, f"{site}/{layer}", (rows, width), stored)
+            (site, layer): _reserve(file, f"{site}/{layer}", (content.rows, width), stored)
             for site, layer, width in header.points
         }
-        shape = (len(header.points), rows)
+        shape = (len(header.points), content.rows)
         checksums = _reserve(file, "checksums", shape, np.dtype("<u4"), chunked=False)
     return Places(checksums, points)
 

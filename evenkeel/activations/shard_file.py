@@ -13,7 +13,7 @@ from jaxtyping import Int, Shaped
 
 from evenkeel.activations.capture import Point
 from evenkeel.activations.checksums import row_checksums
-from evenkeel.activations.content import Header, ShardContent, identity_of
+from evenkeel.activations.content import ShardContent
 from evenkeel.activations.dtypes import STORED, refuse_not_finite
 from evenkeel.activations.layout import Places, attributes_of, create_shard, places_of
 
@@ -27,18 +27,19 @@ class ShardFile:
     disagree with the data: a run that was killed asks `holds` and computes what is missing.
     """
 
-    def __init__(self, path: Path, header: Header, content: ShardContent) -> None:
+    def __init__(self, path: Path, content: ShardContent) -> None:
         """Take up the file that an earlier run left at `path`, or make it.
 
         Raises:
             OSError: the disk is full.
         """
+        header = content.header
         self._header = header
         self._content = content
-        places = _places_in(path, header, content)
+        places = _places_in(path, content)
         if places is None:
             new = path.with_suffix(".new")
-            places = create_shard(new, header, content)
+            places = create_shard(new, content)
             new.replace(path)
         texts = len(content.ids)
         every_token = header.positions == "all"
@@ -135,12 +136,12 @@ def _allocate(descriptor: int, size: int) -> None:
         os.posix_fallocate(descriptor, 0, size)
 
 
-def _places_in(path: Path, header: Header, content: ShardContent) -> Places | None:
+def _places_in(path: Path, content: ShardContent) -> Places | None:
     """Places in the file that an earlier run left, None if there is none or it is of another."""
     try:
         with h5py.File(path, "r") as file:
-            if attributes_of(file).get("identity") != identity_of(header, content):
+            if attributes_of(file).get("identity") != content.identity:
                 return None
-            return places_of(file, header)
+            return places_of(file, content.header)
     except OSError:  # not there, or killed before it was whole
         return None

@@ -16,7 +16,7 @@ from tqdm import tqdm
 from evenkeel.activations.batches import plan_batches
 from evenkeel.activations.capture import Forward, measure_widths, recording, resolve_points
 from evenkeel.activations.columns import Row
-from evenkeel.activations.content import Header, ShardContent, cut_into_shards, identity_of
+from evenkeel.activations.content import Header, ShardContent, cut_into_shards
 from evenkeel.activations.dtypes import to_host
 from evenkeel.activations.encoding import pad
 from evenkeel.activations.lock import writing_alone
@@ -88,9 +88,9 @@ def write_store(
         ):
             for content in cut_into_shards(loaded, texts, header, shard_bytes):
                 shard = work / f"{len(entries):05d}.h5"
-                _check_space(path, shard, header, content, total)
+                _check_space(path, shard, content, total)
                 try:
-                    _write_shard(shard, loaded, header, content, forward, progress)
+                    _write_shard(shard, loaded, content, forward, progress)
                 except BadInputError:
                     # What the model computes will not be better the next time.
                     shutil.rmtree(work)
@@ -99,7 +99,7 @@ def write_store(
                     if error.errno in _FULL:
                         raise disk_full(path) from error
                     raise
-                entries.append(_entry(shard, header, content))
+                entries.append(_entry(shard, content))
         if not entries:
             raise BadInputError(f"no texts to cache in {path}")
         publish(work, path, entries)
@@ -129,13 +129,11 @@ def _header(loaded: LoadedModel, params: CaptureParams) -> Header:
     )
 
 
-def _check_space(
-    path: Path, shard: Path, header: Header, content: ShardContent, total: int | None
-) -> None:
+def _check_space(path: Path, shard: Path, content: ShardContent, total: int | None) -> None:
     """Estimate what is still to come from this shard, less what an earlier run wrote of it."""
     texts = len(content.ids)
     remaining = texts if total is None else total - content.first_text
-    size = content.rows_kept(header.positions) * header.row_bytes * remaining // texts
+    size = content.rows * content.header.row_bytes * remaining // texts
     later = [file for file in shard.parent.glob("*") if file.stem >= shard.stem]
     refuse_if_too_large(path, size - sum(file.stat().st_size for file in later))
 
@@ -143,20 +141,20 @@ def _check_space(
 def _write_shard(
     path: Path,
     loaded: LoadedModel,
-    header: Header,
     content: ShardContent,
     forward: Forward,
     progress: tqdm,
 ) -> None:
     """Compute what is missing of a shard and give it its name."""
-    if _is_complete(path, header, content):
+    if _is_complete(path, content):
         progress.update(len(content.ids))
         return
     path.parent.mkdir(exist_ok=True)
+    header = content.header
     part = path.with_suffix(".part")
     lengths = np.array([len(ids) for ids in content.ids])
     pending: deque[Future[None]] = deque()
-    with ShardFile(part, header, content) as file, ThreadPoolExecutor(1) as writer:
+    with ShardFile(part, content) as file, ThreadPoolExecutor(1) as writer:
         for batch in plan_batches(lengths, header.batch_tokens):
             if not file.holds(batch):
                 padded = pad([content.ids[text] for text in batch], loaded.tokenizer.pad_token_id)
@@ -173,21 +171,21 @@ def _write_shard(
     part.replace(path)
 
 
-def _is_complete(path: Path, header: Header, content: ShardContent) -> bool:
+def _is_complete(path: Path, content: ShardContent) -> bool:
     if not path.exists():
         return False
     shard = Shard.open(path)
     try:
-        return shard.identity == identity_of(header, content)
+        return shard.identity == content.identity
     finally:
         shard.close()
 
 
-def _entry(path: Path, header: Header, content: ShardContent) -> ShardEntry:
+def _entry(path: Path, content: ShardContent) -> ShardEntry:
     return ShardEntry(
         file=path.name,
         texts=len(content.ids),
-        tokens=int(content.offsets()[-1]),
+        tokens=content.tokens,
         bytes=path.stat().st_size,
-        identity=identity_of(header, content),
+        identity=content.identity,
     )

@@ -1,0 +1,192 @@
+"""Speed of caching activations, as a share of the bare forward pass of the same texts.
+
+    python benchmarks/activations.py
+
+The floor runs the same texts in the same length-sorted batches through the blocks and keeps nothing
+(no head). Beside ours: transformers' `output_hidden_states` and h5py, and TransformerLens, each in
+batches in the order of the texts, as their users do. All of them keep the residual stream after
+every layer of every token in a file. The rounds alternate, so that a busy machine slows all alike;
+each figure is the median of the rounds' ratios.
+"""
+
+import importlib.util
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+import h5py
+import numpy as np
+import torch
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
+
+from evenkeel.activations.batches import plan_batches
+from evenkeel.activations.encoding import encode, pad
+from evenkeel.activations.writer import write_store
+from evenkeel.models.loading import LoadedModel, Provenance
+from evenkeel.params import CaptureParams
+
+TEXTS_OF_A_BATCH = 32
+# Each with how many times as many texts, so that a round takes about as long.
+SHAPES = {
+    "12 layers, d=768": ({"n_layer": 12, "n_embd": 768, "n_head": 12, "vocab_size": 50257}, 1),
+    "organism": ({"n_layer": 6, "n_embd": 128, "n_head": 4, "vocab_size": 2048}, 16),
+}
+
+
+def random_model(shape: dict[str, int]) -> LoadedModel:
+    """A GPT-2 of that shape, and a tokenizer that knows numbers: text "7 8" is tokens 7, 8."""
+    torch.manual_seed(0)
+    model = GPT2LMHeadModel(GPT2Config(bos_token_id=0, eos_token_id=0, **shape)).eval()
+    words = models.WordLevel({str(i): i for i in range(shape["vocab_size"])}, unk_token="0")
+    numbers = Tokenizer(words)
+    numbers.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=numbers, pad_token="0", eos_token="0")
+    provenance = Provenance(
+        source="local",
+        name="random",
+        revision="0",
+        fingerprint="0",
+        tokenizer_hash="0",
+        dtype="float32",
+    )
+    return LoadedModel(model, tokenizer, provenance)
+
+
+def random_texts(count: int, vocabulary: int) -> list[str]:
+    generator = np.random.default_rng(0)
+    lengths = generator.integers(8, 41, count)
+    return [" ".join(map(str, generator.integers(1, vocabulary, length))) for length in lengths]
+
+
+def bare_forward(loaded: LoadedModel, texts: list[str], batch_tokens: int) -> None:
+    ids = encode(loaded, texts)
+    lengths = np.array([len(text_ids) for text_ids in ids])
+    with torch.inference_mode():
+        for batch in plan_batches(lengths, batch_tokens):
+            loaded.model.transformer(pad([ids[text] for text in batch], 0), use_cache=False)
+
+
+def evenkeel(loaded: LoadedModel, texts: list[str], batch_tokens: int, folder: Path) -> None:
+    params = CaptureParams(
+        sites=["resid_post"],
+        layers="all",
+        positions="all",
+        dtype="float32",
+        batch_tokens=batch_tokens,
+        max_texts=None,
+    )
+    write_store(folder / "ours.h5", loaded, [{"text": text} for text in texts], params)
+
+
+def hidden_states(loaded: LoadedModel, texts: list[str], folder: Path) -> None:
+    with h5py.File(folder / "theirs.h5", "w") as file, torch.inference_mode():
+        for start in range(0, len(texts), TEXTS_OF_A_BATCH):
+            batch = loaded.tokenizer(
+                texts[start : start + TEXTS_OF_A_BATCH], return_tensors="pt", padding=True
+            )
+            output = loaded.model(
+                input_ids=batch["input_ids"],
+                attention_mask=batch["attention_mask"],
+                output_hidden_states=True,
+            )
+            inside = batch["attention_mask"].bool()
+            for layer, state in enumerate(output.hidden_states[1:]):
+                append(file, str(layer), state[inside].numpy())
+
+
+def transformer_lens(bridge: object, loaded: LoadedModel, texts: list[str], folder: Path) -> None:
+    with h5py.File(folder / "lens.h5", "w") as file, torch.inference_mode():
+        for start in range(0, len(texts), TEXTS_OF_A_BATCH):
+            batch = loaded.tokenizer(
+                texts[start : start + TEXTS_OF_A_BATCH], return_tensors="pt", padding=True
+            )
+            _, cache = bridge.run_with_cache(
+                batch["input_ids"],
+                names_filter=lambda name: name.endswith("hook_resid_post"),
+                return_type=None,
+            )
+            inside = batch["attention_mask"].bool()
+            for name, state in cache.items():
+                append(file, name, state[inside].numpy())
+
+
+def append(file: h5py.File, name: str, rows: np.ndarray) -> None:
+    if name not in file:
+        file.create_dataset(name, data=rows, maxshape=(None, rows.shape[1]), chunks=True)
+        return
+    file[name].resize(len(file[name]) + len(rows), axis=0)
+    file[name][-len(rows) :] = rows
+
+
+def lens_model(shape: dict[str, int]) -> object:
+    from transformer_lens import HookedTransformer, HookedTransformerConfig
+
+    config = HookedTransformerConfig(
+        n_layers=shape["n_layer"],
+        d_model=shape["n_embd"],
+        n_heads=shape["n_head"],
+        d_head=shape["n_embd"] // shape["n_head"],
+        n_ctx=1024,
+        d_vocab=shape["vocab_size"],
+        act_fn="gelu_new",
+    )
+    return HookedTransformer(config)
+
+
+def ratios(runs: dict[str, Callable[[], None]], rounds: int) -> dict[str, float]:
+    """Median over rounds of the first run's time over each run's."""
+    times: dict[str, list[float]] = {name: [] for name in runs}
+    for number in range(rounds + 1):
+        for name, run in runs.items():
+            started = time.perf_counter()
+            run()
+            if number:  # the first round warms up
+                times[name].append(time.perf_counter() - started)
+    floor = next(iter(times.values()))
+    return {
+        name: statistics.median(f / t for f, t in zip(floor, taken, strict=True))
+        for name, taken in times.items()
+    }
+
+
+def measure(
+    shape: dict[str, int], count: int, batch_tokens: int, rounds: int, ours_only: bool
+) -> dict[str, float]:
+    """Ratios of each way on a model of that shape."""
+    loaded = random_model(shape)
+    texts = random_texts(count, shape["vocab_size"])
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        runs: dict[str, Callable[[], None]] = {
+            "bare forward": lambda: bare_forward(loaded, texts, batch_tokens),
+            "evenkeel": lambda: evenkeel(loaded, texts, batch_tokens, folder),
+        }
+        if not ours_only:
+            runs["output_hidden_states + h5py"] = lambda: hidden_states(loaded, texts, folder)
+        if not ours_only and importlib.util.find_spec("transformer_lens"):
+            lens = lens_model(shape)
+            runs["TransformerLens + h5py"] = lambda: transformer_lens(lens, loaded, texts, folder)
+        return ratios(runs, rounds)
+
+
+@click.command()
+@click.option("--texts", "count", default=512, show_default=True, help="Texts of 8 to 40 tokens.")
+@click.option("--batch-tokens", default=8192, show_default=True, help="Tokens of a batch of ours.")
+@click.option("--rounds", default=5, show_default=True, help="Measured rounds.")
+@click.option("--ours-only", is_flag=True, help="Leave the other libraries out.")
+def main(count: int, batch_tokens: int, rounds: int, ours_only: bool) -> None:
+    """Print the speed of each way as a share of the bare forward's."""
+    for title, (shape, scale) in SHAPES.items():
+        texts = count * scale
+        click.echo(f"{title}, {texts} texts, {torch.get_num_threads()} threads")
+        found = measure(shape, texts, batch_tokens, rounds, ours_only)
+        for way, ratio in found.items():
+            click.echo(f"  {way:30} {ratio:.2f}")
+
+
+if __name__ == "__main__":
+    main()
