@@ -66,7 +66,8 @@ def continue_texts(
         for start in range(0, len(texts), batch_size):
             torch.manual_seed(seed)
             rows = [encode_text(tokenizer, text) for text in texts[start : start + batch_size]]
-            batch = padded(rows, device, pad=pad, left=True)
+            inputs = padded(rows, pad=pad, left=True)
+            batch = {name: tensor.to(device) for name, tensor in inputs.items()}
             output = model.generate(
                 **batch, **sampling, max_new_tokens=max_new_tokens, pad_token_id=pad
             )

@@ -27,7 +27,8 @@ def text_divergences(
     device = next(model.parameters()).device
     result = np.zeros(len(texts))
     for batch in length_sorted([len(text) for text in texts], batch_size):
-        inputs = padded([texts[index] for index in batch], device)
+        rows = padded([texts[index] for index in batch])
+        inputs = {name: tensor.to(device) for name, tensor in rows.items()}
         base = model(**inputs, use_cache=False).logits[:, :-1].float().log_softmax(dim=-1)
         with steer(model, interventions):
             steered = model(**inputs, use_cache=False).logits[:, :-1].float().log_softmax(dim=-1)

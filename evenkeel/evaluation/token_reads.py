@@ -33,9 +33,7 @@ def length_sorted(lengths: Sequence[int], batch_size: int) -> list[list[int]]:
     return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
 
 
-def padded(
-    rows: Sequence[Sequence[int]], device: torch.device, *, pad: int = 0, left: bool = False
-) -> dict[str, Tensor]:
+def padded(rows: Sequence[Sequence[int]], *, pad: int = 0, left: bool = False) -> dict[str, Tensor]:
     """Token ids and attention mask of a batch.
 
     A forward pass pads on the right: a causal model then needs neither position ids nor a mask to
@@ -48,14 +46,15 @@ def padded(
         where = slice(width - len(row), None) if left else slice(0, len(row))
         ids[index, where] = torch.tensor(row, dtype=torch.long)
         mask[index, where] = 1
-    return {"input_ids": ids.to(device), "attention_mask": mask.to(device)}
+    return {"input_ids": ids, "attention_mask": mask}
 
 
 @dataclass(frozen=True, eq=False)
 class ReadBatch:
     """One forward pass and what is read from it; made once, run on as many models as needed."""
 
-    rows: tuple[Sequence[int], ...]
+    inputs: dict[str, Tensor]
+    """Token ids and attention mask, on the CPU."""
     positions: Int[ndarray, " kept"]
     """Positions whose logits are kept: each predicts the token that follows."""
     row: Int[ndarray, " reads"]
@@ -89,7 +88,7 @@ def read_batches(
         positions, column = np.unique(reads.position[own] - 1, return_inverse=True)
         batches.append(
             ReadBatch(
-                rows=tuple(rows[index] for index in members),
+                inputs=padded([rows[index] for index in members]),
                 positions=positions,
                 row=place_in_batch[reads.row[own]],
                 column=column,
@@ -103,7 +102,7 @@ def read_batches(
 @torch.inference_mode()
 def read_batch(model: nn.Module, batch: ReadBatch) -> Float[ndarray, " reads"]:
     """Natural log-probability of each token read from one forward pass, in float64."""
-    logits = logits_at(model, batch.rows, batch.positions)[batch.row, batch.column].float()
+    logits = logits_at(model, batch.inputs, batch.positions)[batch.row, batch.column].float()
     token = torch.from_numpy(batch.token).to(logits.device)
     log_probs = logits.gather(1, token[:, None])[:, 0] - logits.logsumexp(dim=1)
     return log_probs.double().cpu().numpy()
@@ -135,15 +134,15 @@ def check_fits(model: nn.Module, rows: Sequence[Sequence[int]]) -> None:
 
 
 def logits_at(
-    model: nn.Module, rows: Sequence[Sequence[int]], positions: Int[ndarray, " kept"]
+    model: nn.Module, inputs: dict[str, Tensor], positions: Int[ndarray, " kept"]
 ) -> Float[Tensor, "rows kept vocab"]:
-    """Logits of one padded batch at `positions` of every row.
+    """Logits of a padded batch at `positions` of every row.
 
     Where the architecture allows it, the unembedding runs on these positions only.
     """
     device = next(model.parameters()).device
     keep = torch.from_numpy(positions).to(device)
-    batch = padded(rows, device)
+    batch = {name: tensor.to(device) for name, tensor in inputs.items()}
     if "logits_to_keep" in inspect.signature(model.forward).parameters:
         return model(**batch, use_cache=False, logits_to_keep=keep).logits
     return model(**batch, use_cache=False).logits[:, keep]
