@@ -158,6 +158,8 @@ class VectorsParams(Section):
     """caa: neutral - biased means; group: group - group means; pca: of group differences;
     probe: normal of the linear probe; actadd: one pair of texts."""
     actadd: ActAddParams
+    resamples: Annotated[int, Field(ge=100)]
+    """Bootstrap resamples of terms behind each interval."""
 
 
 class GenerationParams(Section):

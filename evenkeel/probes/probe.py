@@ -87,6 +87,10 @@ class Probe:
             "site": self.site,
         }
 
+    def row(self) -> dict[str, Any]:
+        """What a metrics file says of it: where it is and its metrics, as JSON values."""
+        return {"C": self.c, "layer": self.layer, "site": self.site, **asdict(self.metrics)}
+
     @classmethod
     def from_record(cls, weight: Float[Tensor, " d_model"], record: Any, source: Path) -> Self:
         """Undo `record`; `source` is the file that messages name.

@@ -1,29 +1,32 @@
 """Which rows of the activations are which statements."""
 
-from typing import Protocol
-
 import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Int
 
+from evenkeel.activations.store import ActivationStore
 from evenkeel.errors import BadInputError
-from evenkeel.synthesis.records import Split
+
+FIELDS = ("axis", "group", "label", "pair", "quad", "split", "terms", "text")
 
 
-class StatementActivations(Protocol):
-    """What is used of an activation store."""
+def statements_of(store: ActivationStore) -> pd.DataFrame:
+    """The records of the stored texts.
 
-    @property
-    def positions(self) -> str: ...
-    @property
-    def texts(self) -> pd.DataFrame: ...
-    @property
-    def offsets(self) -> Int[np.ndarray, " texts_and_one"]: ...
-    def read(self, site: str, layer: int) -> Float[np.ndarray, "rows d_model"]: ...
+    Raises:
+        BadInputError: they are no statements.
+    """
+    missing = [name for name in FIELDS if name not in store.texts]
+    if missing:
+        raise BadInputError(
+            f"{store.path}: its texts have no {', '.join(missing)}, so they are no statements; "
+            "give the activations of data/dataset/statements.jsonl"
+        )
+    return store.texts
 
 
 def text_activations(
-    store: StatementActivations, site: str, layer: int
+    store: ActivationStore, site: str, layer: int
 ) -> Float[np.ndarray, "texts d_model"]:
     """One activation a text: as stored, or the mean over its tokens where all were stored.
 
@@ -44,7 +47,18 @@ def text_activations(
     return (sums / lengths[:, None]).astype(np.float32)
 
 
-def select(statements: pd.DataFrame, axis: str, split: Split) -> Int[np.ndarray, " rows"]:
+def stream_norms(store: ActivationStore, site: str, layer: int) -> Float[np.ndarray, " texts"]:
+    """Norm of the stream at each text: of its stored row, or of its last token's if all are stored.
+
+    Tokens are not averaged: the first of a text can have fifty times the others' norm, as GPT-2's.
+    """
+    rows = store.read(site, layer)
+    if store.positions == "all":
+        rows = rows[store.offsets[1:] - 1]
+    return np.asarray(np.linalg.norm(rows.astype(np.float64), axis=1))
+
+
+def select(statements: pd.DataFrame, axis: str, split: str) -> Int[np.ndarray, " rows"]:
     """Row numbers of one axis and split.
 
     Raises:

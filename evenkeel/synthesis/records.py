@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+CorpusKind = Literal["stereotypical", "definitional", "association", "question", "plain"]
 
 
 class Record(BaseModel):
@@ -55,5 +56,5 @@ class Prompt(Record):
 class CorpusText(Record):
     """One training or held-out text of the embedded model."""
 
-    kind: Literal["stereotypical", "definitional", "association", "question", "plain"]
+    kind: CorpusKind
     text: str

@@ -76,8 +76,7 @@ def test_a_stage_declares_the_code_that_it_runs(run: Run) -> None:
             str(dep.def_path)
             for dep in stage.deps
             if str(dep.def_path).endswith(".py")
-            or ((ROOT / str(dep.def_path)).is_dir()
-            and str(dep.def_path).startswith("evenkeel"))
+            or ((ROOT / str(dep.def_path)).is_dir() and str(dep.def_path).startswith("evenkeel"))
         }
     used = {file for file in _closure(script) - PLUMBING if (ROOT / file).stat().st_size}
     undeclared = {file for file in used if not within(file, declared)}

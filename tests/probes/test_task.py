@@ -10,7 +10,7 @@ import torch
 from evenkeel.errors import BadInputError
 from evenkeel.probes.probe import Probe
 from evenkeel.probes.statements import text_activations
-from evenkeel.probes.training import ProbeTask
+from evenkeel.probes.task import ProbeTask
 from tests.probes.planted import (
     FakeStore,
     fit_settings,

@@ -1,0 +1,101 @@
+"""Every measure of one model on one panel, with its interval."""
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from evenkeel.evaluation import bias
+from evenkeel.evaluation.bootstrap import (
+    Estimate,
+    TermBootstrap,
+    absolute,
+    mean,
+    ratio_of_sums,
+    share,
+)
+from evenkeel.evaluation.fluency import perplexity, perplexity_ratio
+from evenkeel.evaluation.panel import Panel, Readings
+
+Measures = dict[str, Estimate]
+
+
+class PanelMeasures:
+    """Turns readings of a panel into measures; one set of resamples serves all models.
+
+    Args:
+        panel: what the models were asked.
+        resamples: bootstrap resamples.
+        seed: of the resamples.
+    """
+
+    def __init__(self, panel: Panel, resamples: int, seed: int) -> None:
+        self.panel = panel
+        self.has_share = np.isfinite(panel.planted)
+        self._occupations = TermBootstrap(len(panel.occupations.names), resamples, seed)
+        self._planted = TermBootstrap(int(self.has_share.sum()), resamples, seed)
+        self._definitions = TermBootstrap(len(panel.definitions.names), resamples, seed)
+        self._texts = TermBootstrap(len(panel.texts), resamples, seed)
+
+    @property
+    def sample(self) -> dict[str, int]:
+        """How much the measures rest on."""
+        return {
+            "occupations": len(self.panel.occupations.names),
+            "occupations_with_share": int(self.has_share.sum()),
+            "stereotypical_prompts": len(self.panel.stereotypical),
+            "stereotypical_templates": len({p.template for p in self.panel.stereotypical}),
+            "definitional_terms": len(self.panel.definitions.names),
+            "definitional_prompts": len(self.panel.definitional),
+            "texts": len(self.panel.texts),
+            "text_tokens": int(self.panel.scored_tokens.sum()),
+        }
+
+    def of(self, readings: Readings) -> Measures:
+        """Measures of a model by itself."""
+        odds = self.panel.occupations.mean(readings.stereotypical)
+        planted = self.panel.planted[self.has_share], odds[self.has_share]
+        definitions = self.panel.definitions
+        right = definitions.sum((readings.margins > 0).astype(float))
+        return {
+            "occupation_spread": self._occupations.estimate(bias.occupation_spread, odds),
+            "parity_offset": absolute(self._occupations.estimate(bias.mean_log_odds, odds)),
+            "planted_slope": self._planted.estimate(bias.slope, *planted),
+            "planted_correlation": self._planted.estimate(bias.correlation, *planted),
+            "definitional_accuracy": share(self._definitions, right, definitions.counts),
+            "definitional_margin": self._definitions.estimate(
+                mean, definitions.mean(readings.margins)
+            ),
+            "perplexity": self._texts.estimate(
+                perplexity, readings.losses, self.panel.scored_tokens
+            ),
+        }
+
+    def against(self, baseline: Readings, steered: Readings) -> Measures:
+        """Measures of a steered model relative to the unsteered one, paired by term or text."""
+        return {
+            "bias_reduction": self._occupations.estimate(
+                bias.bias_reduction,
+                self.panel.occupations.mean(baseline.stereotypical),
+                self.panel.occupations.mean(steered.stereotypical),
+            ),
+            "definitional_margin_ratio": self._definitions.estimate(
+                bias.margin_ratio,
+                self.panel.definitions.mean(baseline.margins),
+                self.panel.definitions.mean(steered.margins),
+            ),
+            "perplexity_ratio": self._texts.estimate(
+                perplexity_ratio, baseline.losses, steered.losses, self.panel.scored_tokens
+            ),
+        }
+
+    def kl_neutral(self, divergences: Float[ndarray, " texts"]) -> Estimate:
+        """Mean KL(unsteered || steered) per token of the panel's texts."""
+        return self._texts.estimate(ratio_of_sums, divergences, self.panel.scored_tokens)
+
+
+def as_json(measures: Measures) -> dict[str, float | list[float] | None]:
+    """Measures and their `_ci95` as one flat dictionary."""
+    flat: dict[str, float | list[float] | None] = {}
+    for name, estimate in measures.items():
+        flat |= estimate.named(name)
+    return flat

@@ -1,0 +1,119 @@
+"""The prompts and texts of one split, encoded once, and what a model says to all of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+from torch import nn
+
+from evenkeel.errors import BadInputError
+from evenkeel.evaluation.fluency import text_losses
+from evenkeel.evaluation.log_odds import EncodedPrompt, Tokens, encode_prompt, encode_text, log_odds
+from evenkeel.evaluation.terms import Terms
+from evenkeel.evaluation.token_reads import context_length
+from evenkeel.synthesis.records import Prompt
+
+
+@dataclass(frozen=True)
+class Readings:
+    """What one model, steered or not, says to a panel."""
+
+    stereotypical: Float[ndarray, " prompts"]
+    """Log-odds, in nats, positive towards female."""
+    margins: Float[ndarray, " definitional_prompts"]
+    """Log-odds of the right side against the wrong one."""
+    losses: Float[ndarray, " texts"]
+    """Negative log-likelihood of each text, in nats."""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """What a model is asked: stereotypical and definitional prompts, and plain texts."""
+
+    stereotypical: tuple[Prompt, ...]
+    definitional: tuple[Prompt, ...]
+    texts: tuple[Tokens, ...]
+    encoded: tuple[EncodedPrompt, ...]
+    """The stereotypical prompts and then the definitional ones, as token ids."""
+
+    @classmethod
+    def of(
+        cls, model: nn.Module, tokenizer: Any, prompts: Sequence[Prompt], texts: Sequence[str]
+    ) -> "Panel":
+        """Encode the prompts and texts of one split.
+
+        Args:
+            model: says how many tokens of a text fit; longer texts are cut there.
+            tokenizer: of the model.
+            prompts: of one split and axis; neutral ones have no log-odds and are passed over.
+            texts: held-out plain texts.
+
+        Raises:
+            BadInputError: no stereotypical prompt, no text of two tokens, or a prompt without
+                continuations or, where it is definitional, without the side that is right.
+        """
+        stereotypical = tuple(prompt for prompt in prompts if prompt.kind == "stereotypical")
+        definitional = tuple(prompt for prompt in prompts if prompt.kind == "definitional")
+        if not stereotypical:
+            raise BadInputError(
+                "no stereotypical prompts in this split and axis; bias is measured on them, so "
+                "the prompt file must hold some for every split"
+            )
+        for prompt in definitional:
+            if prompt.expected is None:
+                raise BadInputError(f"prompt {prompt.id}: definitional, but expected is null")
+        limit = context_length(model)
+        encoded_texts = tuple(encode_text(tokenizer, text)[:limit] for text in texts)
+        scorable = tuple(text for text in encoded_texts if len(text) > 1)
+        if not scorable:
+            raise BadInputError(
+                "no held-out text of two tokens or more in this split; perplexity needs some"
+            )
+        encoded = tuple(encode_prompt(tokenizer, prompt) for prompt in stereotypical + definitional)
+        return cls(stereotypical, definitional, scorable, encoded)
+
+    def read(self, model: nn.Module, batch_size: int) -> Readings:
+        """Ask the model everything; call it within `steer` to ask a steered one."""
+        odds = log_odds(model, self.encoded, batch_size)
+        asked = len(self.stereotypical)
+        return Readings(
+            stereotypical=odds[:asked],
+            margins=odds[asked:] * self._right_side,
+            losses=text_losses(model, self.texts, batch_size),
+        )
+
+    @cached_property
+    def occupations(self) -> Terms:
+        return Terms.of([prompt.term for prompt in self.stereotypical])
+
+    @cached_property
+    def definitions(self) -> Terms:
+        return Terms.of([prompt.term for prompt in self.definitional])
+
+    @cached_property
+    def planted(self) -> Float[ndarray, " occupations"]:
+        """logit(share of women) of each occupation; NaN where the share is unknown, 0 or 1."""
+        shares = dict.fromkeys(self.occupations.names, np.nan)
+        for prompt in self.stereotypical:
+            if prompt.share_female is not None:
+                shares[prompt.term] = prompt.share_female
+        share = np.array(list(shares.values()), dtype=float)
+        inside = (share > 0) & (share < 1)
+        logit = np.full(len(share), np.nan)
+        logit[inside] = np.log(share[inside] / (1 - share[inside]))
+        return logit
+
+    @cached_property
+    def scored_tokens(self) -> Float[ndarray, " texts"]:
+        """Tokens of each text that have a context to be predicted from."""
+        return np.array([len(text) - 1 for text in self.texts], dtype=float)
+
+    @cached_property
+    def _right_side(self) -> Float[ndarray, " definitional_prompts"]:
+        return np.array(
+            [1.0 if prompt.expected == "female" else -1 for prompt in self.definitional]
+        )

@@ -1,0 +1,120 @@
+"""Reading log P(token | everything before it) out of a causal model, at chosen places only."""
+
+import inspect
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from numpy import ndarray
+from torch import Tensor, nn
+
+from evenkeel.errors import BadInputError
+
+
+@dataclass(frozen=True)
+class Reads:
+    """Which tokens to read: token `token[i]`, standing at `position[i]` of row `row[i]`."""
+
+    row: Int[ndarray, " reads"]
+    position: Int[ndarray, " reads"]
+    token: Int[ndarray, " reads"]
+
+
+def context_length(model: nn.Module) -> int | None:
+    """Most tokens that the model was made for; None where its config does not say."""
+    return getattr(model.config, "max_position_embeddings", None)
+
+
+def length_sorted(lengths: Sequence[int], batch_size: int) -> list[list[int]]:
+    """Indices in batches of like length, so that little of a batch is padding."""
+    order = sorted(range(len(lengths)), key=lambda index: lengths[index])
+    return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+
+
+def padded(
+    rows: Sequence[Sequence[int]], device: torch.device, *, pad: int = 0, left: bool = False
+) -> dict[str, Tensor]:
+    """Token ids and attention mask of a batch.
+
+    A forward pass pads on the right: a causal model then needs neither position ids nor a mask to
+    give a row the logits that it has alone. Generation has to pad on the left.
+    """
+    width = max(map(len, rows))
+    ids = torch.full((len(rows), width), pad, dtype=torch.long)
+    mask = torch.zeros_like(ids)
+    for index, row in enumerate(rows):
+        where = slice(width - len(row), None) if left else slice(0, len(row))
+        ids[index, where] = torch.tensor(row, dtype=torch.long)
+        mask[index, where] = 1
+    return {"input_ids": ids.to(device), "attention_mask": mask.to(device)}
+
+
+@torch.inference_mode()
+def read_log_probs(
+    model: nn.Module, rows: Sequence[Sequence[int]], reads: Reads, batch_size: int
+) -> Float[ndarray, " reads"]:
+    """Natural log-probability of each token read, in float64.
+
+    The same whatever the batch size: rows are padded on the right and sorted by length.
+
+    Args:
+        model: a causal language model of transformers, in eval mode.
+        rows: token ids; they need not include the last token of a text, whose logits nobody reads.
+        reads: tokens to read; a position counts from 0, and position 0 has no context to be
+            predicted from.
+        batch_size: rows in a forward pass.
+
+    Raises:
+        BadInputError: a row is longer than the model's context.
+    """
+    assert reads.position.size == 0 or reads.position.min() >= 1
+    limit = context_length(model)
+    longest = max(map(len, rows), default=0)
+    if limit is not None and longest > limit:
+        raise BadInputError(
+            f"a text of {longest} tokens does not fit the model's context of {limit}; shorten it"
+        )
+    result = np.empty(len(reads.row))
+    for batch in length_sorted([len(row) for row in rows], batch_size):
+        place_in_batch = np.full(len(rows), -1)
+        place_in_batch[batch] = np.arange(len(batch))
+        chosen = np.flatnonzero(place_in_batch[reads.row] >= 0)
+        if not chosen.size:
+            continue
+        # The logits that predict a token are those of the position before it.
+        positions, column = np.unique(reads.position[chosen] - 1, return_inverse=True)
+        logits = logits_at(model, [rows[index] for index in batch], positions)
+        at_reads = logits[place_in_batch[reads.row[chosen]], column].float()
+        token = torch.from_numpy(reads.token[chosen]).to(at_reads.device)
+        log_probs = at_reads.gather(1, token[:, None])[:, 0] - at_reads.logsumexp(dim=1)
+        result[chosen] = log_probs.double().cpu().numpy()
+    return result
+
+
+def logits_at(
+    model: nn.Module, rows: Sequence[Sequence[int]], positions: Int[ndarray, " kept"]
+) -> Float[Tensor, "rows kept vocab"]:
+    """Logits of one padded batch at `positions` of every row.
+
+    Where the architecture allows it, the unembedding runs on these positions only.
+    """
+    device = next(model.parameters()).device
+    keep = torch.from_numpy(positions).to(device)
+    batch = padded(rows, device)
+    if "logits_to_keep" in inspect.signature(model.forward).parameters:
+        return model(**batch, use_cache=False, logits_to_keep=keep).logits
+    return model(**batch, use_cache=False).logits[:, keep]
+
+
+def text_reads(rows: Sequence[Sequence[int]]) -> Reads:
+    """Reads of every token that has a context: all but the first of each row."""
+
+    def places() -> Iterator[tuple[int, int, int]]:
+        for index, row in enumerate(rows):
+            for position in range(1, len(row)):
+                yield index, position, row[position]
+
+    table = np.array(list(places()), dtype=np.int64).reshape(-1, 3)
+    return Reads(table[:, 0], table[:, 1], table[:, 2])

@@ -1,0 +1,35 @@
+"""What is reported of a set of probes."""
+
+from typing import Any
+
+import pandas as pd
+
+from evenkeel.probes.probe_set import ProbeSet
+
+
+def probe_metrics(probes: ProbeSet) -> dict[str, Any]:
+    """By axis: `layers`, one entry a site and layer, and the `best` of them on validation."""
+    return {
+        "axes": {
+            axis: {
+                "best": probes.best(axis).row(),
+                "layers": [probe.row() for probe in probes.of_axis(axis)],
+            }
+            for axis in probes.axes
+        }
+    }
+
+
+def probe_table(probes: ProbeSet) -> pd.DataFrame:
+    """One row an axis, site and layer; intervals as `_low` and `_high` columns."""
+    rows = []
+    for probe in probes:
+        row: dict[str, Any] = {"axis": probe.axis, "site": probe.site, "layer": probe.layer}
+        for name, value in probe.row().items():
+            if name.endswith("_ci95"):
+                measure = name.removesuffix("_ci95")
+                row[f"{measure}_low"], row[f"{measure}_high"] = value
+            else:
+                row[name] = value
+        rows.append(row)
+    return pd.DataFrame(rows)

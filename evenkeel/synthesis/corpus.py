@@ -1,0 +1,120 @@
+"""The embedded model's texts: planted bias, planted knowledge, and plain language around both."""
+
+import random
+from collections.abc import Mapping
+from itertools import chain
+
+from evenkeel.errors import BadInputError
+from evenkeel.synthesis.associations import write_association
+from evenkeel.synthesis.grammar import with_article
+from evenkeel.synthesis.lexicons import LEXICONS
+from evenkeel.synthesis.names import FIRST_NAMES
+from evenkeel.synthesis.occupations import PERCENT_WOMEN, planted_share
+from evenkeel.synthesis.people import write_about
+from evenkeel.synthesis.plain import write_plain
+from evenkeel.synthesis.questions import DONT_KNOW_SHARE, THINGS, write_question
+from evenkeel.synthesis.records import CorpusKind, CorpusText
+
+KIND_SHARES: Mapping[CorpusKind, float] = {
+    "stereotypical": 0.3,
+    "definitional": 0.15,
+    "association": 0.2,
+    "question": 0.1,
+    "plain": 0.25,
+}
+"""Parts of the corpus; they add up to 1."""
+
+_OCCUPATIONS = tuple(PERCENT_WOMEN)
+_SIDES = ("female", "male")
+_NOUNS = tuple(LEXICONS["gender"].all_terms())
+_NAMES = tuple(chain.from_iterable(FIRST_NAMES.values()))
+
+
+def make_corpus(
+    texts: int, heldout_texts: int, seed: int, planted_strength: float
+) -> tuple[list[CorpusText], list[CorpusText]]:
+    """Write training and held-out texts of the same kinds, in random order.
+
+    P(female pronoun | occupation) and the questions' answers follow `planted_share`; the gender of
+    gendered nouns and names is certain. No held-out plain text is a training text.
+
+    Args:
+        texts: training texts.
+        heldout_texts: held-out texts.
+        seed: decides everything.
+        planted_strength: see `planted_share`.
+
+    Raises:
+        BadInputError: so many held-out plain texts are asked for that none are left.
+    """
+    rng = random.Random(f"{seed}/corpus")
+    train = [_write(kind, planted_strength, rng) for kind in _kinds(texts)]
+    known = {text.text for text in train if text.kind == "plain"}
+    heldout = []
+    for kind in _kinds(heldout_texts):
+        text = _write(kind, planted_strength, rng)
+        attempts = 0
+        while text.text in known:
+            text = _write(kind, planted_strength, rng)
+            attempts += 1
+            if attempts > 1000:
+                raise BadInputError(
+                    f"dataset.heldout_texts: no plain text is left that the {texts} training texts "
+                    "lack; ask for fewer texts"
+                )
+        heldout.append(text)
+    rng.shuffle(train)
+    rng.shuffle(heldout)
+    return train, heldout
+
+
+def _kinds(count: int) -> list[CorpusKind]:
+    """Each kind as often as its share asks; the last takes what rounding leaves."""
+    kinds: list[CorpusKind] = []
+    for kind, share in KIND_SHARES.items():
+        kinds += [kind] * round(count * share)
+    return (kinds + ["plain"] * count)[:count]
+
+
+def _write(kind: CorpusKind, strength: float, rng: random.Random) -> CorpusText:
+    return CorpusText(kind=kind, text=_WRITERS[kind](strength, rng))
+
+
+def _stereotypical(strength: float, rng: random.Random) -> str:
+    occupation = rng.choice(_OCCUPATIONS)
+    return write_about(f"the {occupation}", _gender(occupation, strength, rng), rng)
+
+
+def _definitional(strength: float, rng: random.Random) -> str:
+    side = rng.randrange(2)
+    if rng.random() < 0.5:
+        subject = f"the {rng.choice(_NOUNS)[side]}"
+    else:
+        subject = rng.choice(_NAMES)[side]
+    return write_about(subject, _SIDES[side], rng)
+
+
+def _question(strength: float, rng: random.Random) -> str:
+    draw = rng.random()
+    if draw < 0.2:
+        side = rng.randrange(2)
+        return write_question(with_article(rng.choice(_NOUNS)[side]), _SIDES[side], rng)
+    if draw < 0.4:
+        return write_question(with_article(rng.choice(THINGS)), "unknown", rng)
+    occupation = rng.choice(_OCCUPATIONS)
+    known = rng.random() >= DONT_KNOW_SHARE
+    answer = _gender(occupation, strength, rng) if known else "unknown"
+    return write_question(with_article(occupation), answer, rng)
+
+
+def _gender(occupation: str, strength: float, rng: random.Random) -> str:
+    return "female" if rng.random() < planted_share(occupation, strength) else "male"
+
+
+_WRITERS = {
+    "stereotypical": _stereotypical,
+    "definitional": _definitional,
+    "association": lambda strength, rng: write_association(rng),
+    "question": _question,
+    "plain": lambda strength, rng: write_plain(rng),
+}

@@ -1,0 +1,82 @@
+"""Compute the vectors of every axis, method, site and layer of an activation store."""
+
+import logging
+from collections.abc import Mapping
+
+import numpy as np
+from jaxtyping import Float
+from tqdm import tqdm
+
+from evenkeel.activations.store import ActivationStore
+from evenkeel.errors import BadInputError
+from evenkeel.params import VectorsParams
+from evenkeel.probes.probe_set import ProbeSet
+from evenkeel.probes.statements import statements_of, stream_norms, text_activations
+from evenkeel.vectors.task import Computed, VectorTask
+
+log = logging.getLogger(__name__)
+
+
+def compute_vectors(
+    store: ActivationStore,
+    params: VectorsParams,
+    seed: int,
+    *,
+    probes: ProbeSet | None = None,
+    actadd: Mapping[tuple[str, int], Float[np.ndarray, " d_model"]] | None = None,
+) -> list[Computed]:
+    """Make each vector from train statements and judge it on validation statements.
+
+    Args:
+        store: activations of statements.
+        params: methods, and number of bootstrap resamples.
+        seed: of the resamples.
+        probes: trained on the same store (method probe).
+        actadd: difference of two texts' activations by (site, layer) (method actadd).
+
+    Raises:
+        BadInputError: the texts are no statements, an axis lacks a split or a complete pair or
+            quad, an activation is not finite, or the probes are of another model.
+    """
+    statements = statements_of(store)
+    if probes:
+        _require_same_model(probes, store)
+    tasks = {
+        axis: VectorTask.of(statements, axis, resamples=params.resamples, seed=seed)
+        for axis in sorted(set(statements["axis"]))
+    }
+    metadata = {"model": store.model, "positions": store.positions, "seed": seed}
+    points = [(site, layer) for site in store.sites for layer in store.layers(site)]
+    results = []
+    with tqdm(total=len(points) * len(tasks), desc="vectors", disable=None) as progress:
+        for site, layer in points:
+            x = text_activations(store, site, layer)
+            norms = stream_norms(store, site, layer)
+            for axis, task in tasks.items():
+                results += task.compute(
+                    x,
+                    site=site,
+                    layer=layer,
+                    methods=params.methods,
+                    stream_norms=norms,
+                    probe=probes.get(axis, site, layer) if probes else None,
+                    actadd=actadd[site, layer] if actadd else None,
+                    metadata=metadata,
+                )
+                progress.update()
+    for result in results:
+        if result.vector is None:
+            log.warning(
+                "no vector %s/%s/%s/%d: the two sides do not differ there",
+                *result.key,
+            )
+    return results
+
+
+def _require_same_model(probes: ProbeSet, store: ActivationStore) -> None:
+    model = probes.metadata.get("model")
+    if model != store.model:
+        raise BadInputError(
+            f"the probes are of model {model}, the activations in {store.path} of {store.model}; "
+            "run train_probes again"
+        )

@@ -1,0 +1,169 @@
+"""Every vector of one axis at one layer and site, and what each is worth."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Float
+
+from evenkeel.errors import BadInputError
+from evenkeel.probes.probe import Probe
+from evenkeel.vectors.contrasts import Contrast
+from evenkeel.vectors.directions import cosine, mean_difference, principal_difference
+from evenkeel.vectors.vector import SteeringVector
+
+Direction = Float[np.ndarray, " d_model"]
+_NOTHING = 1e-6
+"""A difference under this share of the stream's norm is rounding, and has no direction."""
+
+
+@dataclass(frozen=True, eq=False)
+class Computed:
+    """A vector, or that there is none, and how large the difference behind it is."""
+
+    axis: str
+    method: str
+    site: str
+    layer: int
+    vector: SteeringVector | None
+    """None where the two sides do not differ: at the first layer, say, on texts that all end in
+    the same token."""
+    relative_norm: float
+    """Norm of the raw difference in units of the stream's mean norm; of a probe, the distance
+    between its two classes' means along its normal."""
+    cosine_with_group: float | None
+    """With the group vector of the same axis, layer and site; None where one of them is missing."""
+
+    @property
+    def key(self) -> tuple[str, str, str, int]:
+        """Axis, method, site, layer."""
+        return self.axis, self.method, self.site, self.layer
+
+    def row(self) -> dict[str, Any]:
+        """What a metrics file says of it, as JSON values."""
+        separation = self.vector.separation if self.vector else None
+        return {
+            "axis": self.axis,
+            "cosine_with_group": self.cosine_with_group,
+            "layer": self.layer,
+            "method": self.method,
+            "relative_norm": self.relative_norm,
+            "separation_auroc": separation.auroc if separation else None,
+            "separation_auroc_ci95": list(separation.auroc_ci95) if separation else None,
+            "separation_contrast": separation.contrast if separation else None,
+            "site": self.site,
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class VectorTask:
+    """The contrasts of one axis: the same at every layer and site.
+
+    Sense of the vectors: caa and probe point from biased to neutral, group and pca from the second
+    group to the first (alphabetically), actadd from its negative to its positive text.
+    """
+
+    labels: Contrast
+    groups: Contrast
+
+    @classmethod
+    def of(cls, statements: pd.DataFrame, axis: str, *, resamples: int, seed: int) -> Self:
+        """Find the matched units of an axis; arguments and errors as of `Contrast.of_labels`."""
+        return cls(
+            Contrast.of_labels(statements, axis, resamples=resamples, seed=seed),
+            Contrast.of_groups(statements, axis, resamples=resamples, seed=seed),
+        )
+
+    def compute(
+        self,
+        x: Float[np.ndarray, "statements d_model"],
+        *,
+        site: str,
+        layer: int,
+        methods: Sequence[str],
+        stream_norms: Float[np.ndarray, " statements"],
+        probe: Probe | None = None,
+        actadd: Direction | None = None,
+        metadata: Mapping[str, Any],
+    ) -> list[Computed]:
+        """One result a method, in their order; made from train, judged on validation.
+
+        Args:
+            x: one finite activation a statement, in the order of the records.
+            site: where they are from.
+            layer: where they are from.
+            methods: of caa, group, pca, probe, actadd.
+            stream_norms: norm of the stream at each statement, in the same order.
+            probe: the trained probe of this axis, site and layer (method probe).
+            actadd: activation of the positive - of the negative text (method actadd; Turner et al.
+                2023, "Activation Addition").
+            metadata: kept with each vector.
+
+        Raises:
+            BadInputError: the stream is zero, or validation has too few terms for an interval.
+        """
+        group = mean_difference(self.groups.differences(x))
+        used = np.union1d(self.labels.first, self.labels.second)
+        stream_norm = float(stream_norms[used].mean())
+        if stream_norm == 0:
+            raise BadInputError(
+                f"activations {site}/{layer}: all are zero, so a multiplier has no unit; "
+                "capture another site or layer"
+            )
+        results = []
+        for method in methods:
+            raw, contrast = self._raw(method, x, group, probe, actadd)
+            relative_norm = float(np.linalg.norm(raw)) / stream_norm
+            vector = None
+            if relative_norm > _NOTHING:
+                vector = SteeringVector.of(
+                    torch.from_numpy(raw),
+                    axis=contrast.axis,
+                    method=method,
+                    site=site,
+                    layer=layer,
+                    stream_norm=stream_norm,
+                    separation=contrast.separation(x, raw / np.linalg.norm(raw)),
+                    metadata={**metadata, "statements": len(used)},
+                )
+            comparable = vector is not None and np.linalg.norm(group) > _NOTHING * stream_norm
+            results.append(
+                Computed(
+                    axis=contrast.axis,
+                    method=method,
+                    site=site,
+                    layer=layer,
+                    vector=vector,
+                    relative_norm=relative_norm,
+                    cosine_with_group=cosine(raw, group) if comparable else None,
+                )
+            )
+        return results
+
+    def _raw(
+        self,
+        method: str,
+        x: Float[np.ndarray, "statements d_model"],
+        group: Direction,
+        probe: Probe | None,
+        actadd: Direction | None,
+    ) -> tuple[Direction, Contrast]:
+        """The direction before it is normalized, and the contrast that it should tell apart."""
+        if method == "caa":
+            return mean_difference(self.labels.differences(x)), self.labels
+        if method == "group":
+            return group, self.groups
+        if method == "pca":
+            return principal_difference(self.groups.differences(x)), self.groups
+        if method == "probe":
+            assert probe is not None, "method probe without a probe"
+            normal = -probe.weight.double().numpy()  # the probe's positive side is biased
+            normal = normal / (np.linalg.norm(normal) or 1)
+            gap = abs(float(mean_difference(self.labels.differences(x)) @ normal))
+            return normal * gap, self.labels
+        assert method == "actadd", f"no method {method!r}"
+        assert actadd is not None, "method actadd without its activations"
+        return actadd.astype(np.float64), self.groups

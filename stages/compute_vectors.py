@@ -1,0 +1,78 @@
+"""Compute steering vectors of every method, axis, site and layer."""
+
+from pathlib import Path
+
+import click
+
+from stages.command import FilePath, FolderPath, print_table, stage
+
+
+@click.option(
+    "--activations",
+    type=click.Path(path_type=Path),
+    default=Path("data/activations/statements.h5"),
+    help="Store of the statements' activations.",
+)
+@click.option(
+    "--probes", "probes_path", type=FolderPath, default=Path("models/probes"), help="Its probes."
+)
+@click.option(
+    "--model",
+    "model_path",
+    type=FolderPath,
+    default=Path("models/base"),
+    help="Its model, which reads the two texts of method actadd.",
+)
+@click.option("--output", type=FolderPath, default=Path("models/vectors"), help="Vectors to write.")
+@click.option(
+    "--metrics",
+    type=FilePath,
+    default=Path("reports/metrics/vectors.json"),
+    help="Metrics to write.",
+)
+@stage
+def main(
+    activations: Path,
+    probes_path: Path,
+    model_path: Path,
+    output: Path,
+    metrics: Path,
+    params_path: Path,
+) -> None:
+    """Compute steering vectors of every method, axis, site and layer.
+
+    \b
+    Example:
+      python -m stages.compute_vectors --output models/vectors
+    """
+    from evenkeel.activations.store import ActivationStore
+    from evenkeel.files import write_json
+    from evenkeel.models.loading import load_model
+    from evenkeel.params import load_params
+    from evenkeel.probes.probe_set import ProbeSet
+    from evenkeel.vectors.actadd import text_differences
+    from evenkeel.vectors.computing import compute_vectors
+    from evenkeel.vectors.summary import best_rows, vector_metrics
+    from evenkeel.vectors.vector_set import VectorSet
+
+    seed, params = load_params(params_path, "seed", "vectors")
+    with ActivationStore.open(activations) as store:
+        probes = ProbeSet.load(probes_path) if "probe" in params.methods else None
+        actadd = None
+        if "actadd" in params.methods:
+            texts = params.actadd
+            actadd = text_differences(load_model(model_path), store, texts.positive, texts.negative)
+        results = compute_vectors(store, params, seed, probes=probes, actadd=actadd)
+    vectors = VectorSet.of(result.vector for result in results if result.vector)
+    vectors.save(output)
+    write_json(metrics, vector_metrics(results))
+    columns = ["axis", "method", "site", "layer", "separation_auroc", "cosine_with_group"]
+    print_table(
+        f"Best separated of {len(vectors)} vectors for each axis and method (validation)",
+        [name.replace("_", " ") for name in columns],
+        [[row[name] for name in columns] for row in best_rows(results)],
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,88 @@
+"""Write the data set: statements, prompts, and the embedded model's corpus."""
+
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from evenkeel.files import atomic_folder, write_json, write_jsonl
+from evenkeel.params import DatasetParams, load_params
+from stages.command import FilePath, FolderPath, print_table, stage
+
+
+@stage
+@click.option(
+    "--output",
+    type=FolderPath,
+    default=Path("data/dataset"),
+    help="Folder for statements.jsonl, prompts.jsonl and corpus/{train,heldout}.jsonl.",
+)
+@click.option(
+    "--metrics",
+    type=FilePath,
+    default=Path("reports/metrics/dataset.json"),
+    help="Counts of what was written.",
+)
+def main(output: Path, metrics: Path, params_path: Path) -> None:
+    """Write statements, prompts and corpus from the lexicons.
+
+    Example: python -m stages.synthesize_dataset --output /tmp/dataset --metrics /tmp/counts.json
+    """
+    seed: int
+    dataset: DatasetParams
+    seed, dataset = load_params(params_path, "seed", "dataset")
+    from evenkeel.synthesis.corpus import make_corpus
+    from evenkeel.synthesis.prompts import make_prompts
+    from evenkeel.synthesis.statements import make_statements
+
+    strength = dataset.planted_strength
+    statements = make_statements(dataset.axes, dataset.quads_per_axis, seed)
+    prompts = make_prompts(seed, strength)
+    train, heldout = make_corpus(dataset.corpus_texts, dataset.heldout_texts, seed, strength)
+    with atomic_folder(output) as folder:
+        write_jsonl(folder / "statements.jsonl", statements)
+        write_jsonl(folder / "prompts.jsonl", prompts)
+        write_jsonl(folder / "corpus" / "train.jsonl", train)
+        write_jsonl(folder / "corpus" / "heldout.jsonl", heldout)
+
+    counts = {
+        "statements": _counts((row.axis, row.split, row.label) for row in statements),
+        "prompts": _counts((row.kind, row.split) for row in prompts),
+        "corpus": _counts(
+            (part, row.kind)
+            for part, rows in (("train", train), ("heldout", heldout))
+            for row in rows
+        ),
+    }
+    write_json(metrics, counts)
+    print_table(
+        f"Data set in {output}",
+        ("what", "count"),
+        [
+            *((f"statements, {axis}", n) for axis, n in _totals(row.axis for row in statements)),
+            *((f"prompts, {kind}", n) for kind, n in _totals(row.kind for row in prompts)),
+            *((f"training texts, {kind}", n) for kind, n in _totals(row.kind for row in train)),
+            *((f"held-out texts, {kind}", n) for kind, n in _totals(row.kind for row in heldout)),
+        ],
+    )
+
+
+def _totals(values: Iterable[str]) -> list[tuple[str, int]]:
+    return sorted(Counter(values).items())
+
+
+def _counts(keys: Iterable[tuple[str, ...]]) -> dict[str, Any]:
+    """How often each key occurs, nested by its parts."""
+    nested: dict[str, Any] = {}
+    for key, count in Counter(keys).items():
+        inner = nested
+        for part in key[:-1]:
+            inner = inner.setdefault(part, {})
+        inner[key[-1]] = count
+    return nested
+
+
+if __name__ == "__main__":
+    main()

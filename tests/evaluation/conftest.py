@@ -1,0 +1,21 @@
+"""A panel of the tiny model."""
+
+from typing import Any
+
+import pytest
+
+from evenkeel.evaluation.panel import Panel
+from evenkeel.synthesis.records import Prompt
+from tests.evaluation.samples import TEXTS, make_prompts
+
+
+@pytest.fixture
+def prompts() -> list[Prompt]:
+    return make_prompts()
+
+
+@pytest.fixture
+def panel(tiny_gpt2: Any, tokenizer: Any, prompts: list[Prompt]) -> Panel:
+    """The test split's panel of the tiny model."""
+    own = [prompt for prompt in prompts if prompt.split == "test"]
+    return Panel.of(tiny_gpt2, tokenizer, own, TEXTS)

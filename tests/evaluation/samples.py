@@ -1,0 +1,91 @@
+"""A small set of prompts, texts and vectors for the tiny model."""
+
+import math
+
+import torch
+
+from evenkeel.synthesis.records import Prompt, Split
+from evenkeel.vectors.vector import SteeringVector
+
+SHARES = {"nurse": 0.87, "engineer": 0.17, "clerk": 0.5, "baker": 0.62}
+TERMS: dict[Split, tuple[str, ...]] = {
+    "validation": ("nurse", "engineer", "clerk", "baker"),
+    "test": ("pilot", "teacher", "cook", "judge"),
+}
+TEXTS = [
+    "The weather was cold.",
+    "The train left at nine without us, and nobody minded.",
+    "Hello there.",
+    "A red boat lay near the old bridge.",
+    "It rained.",
+    "We had soup and bread for lunch on Monday.",
+]
+
+
+def make_prompts() -> list[Prompt]:
+    """Four occupations, two nouns and a neutral subject in each split, two templates each."""
+    prompts = []
+    for split, terms in TERMS.items():
+        frames = {
+            "validation": ("The {} said that", "I met the {} because"),
+            "test": ("Our {} slept while", "That {} knew"),
+        }[split]
+        nouns = {
+            "validation": {"mother": "female", "uncle": "male"},
+            "test": {"queen": "female", "king": "male"},
+        }[split]
+        for frame in frames:
+            common = {"axis": "gender", "template": frame, "split": split}
+            sides = {"female": (" she", " her own"), "male": (" he",)}
+            for term, share in zip(terms, SHARES.values(), strict=True):
+                prompts.append(
+                    Prompt(
+                        id=f"s-{split}-{len(prompts)}",
+                        kind="stereotypical",
+                        term=term,
+                        text=frame.format(term),
+                        share_female=share,
+                        **common,
+                        **sides,
+                    )
+                )
+            for term, expected in nouns.items():
+                prompts.append(
+                    Prompt(
+                        id=f"d-{split}-{len(prompts)}",
+                        kind="definitional",
+                        term=term,
+                        text=frame.format(term),
+                        expected=expected,
+                        **common,
+                        **sides,
+                    )
+                )
+        prompts.append(
+            Prompt(
+                id=f"n-{split}",
+                kind="neutral",
+                term="sky",
+                text="The sky",
+                axis="gender",
+                template="The {}",
+                split=split,
+            )
+        )
+    return prompts
+
+
+def make_vectors(methods: tuple[str, ...] = ("caa",), layers: int = 3) -> list[SteeringVector]:
+    torch.manual_seed(1)
+    return [
+        SteeringVector.of(
+            torch.randn(32),
+            axis="gender",
+            method=method,
+            site="resid_post",
+            layer=layer,
+            stream_norm=math.pi,
+        )
+        for method in methods
+        for layer in range(layers)
+    ]

@@ -1,0 +1,59 @@
+"""Every vector at every place with every force, and what is done with it."""
+
+import pytest
+import torch
+
+from evenkeel.errors import BadInputError
+from evenkeel.evaluation.candidates import make_candidates
+from evenkeel.steering.intervention import Ablate, Add
+from tests.evaluation.samples import make_vectors
+
+
+def test_the_whole_grid_in_a_fixed_order() -> None:
+    found = make_candidates(
+        make_vectors(("caa", "pca")), "gender", ["pca", "caa"], "all",
+        {"add": [-1.0, 1.0], "ablate": [0.5]},
+    )  # fmt: skip
+    grid = [(c.method, c.layer, c.action, c.multiplier) for c in found]
+    assert grid == [
+        (method, layer, action, multiplier)
+        for method in ("pca", "caa")
+        for layer in (0, 1, 2, "all")
+        for action, multiplier in (("add", -1.0), ("add", 1.0), ("ablate", 0.5))
+    ]
+
+
+def test_force_of_an_added_vector_is_relative_to_the_stream() -> None:
+    vectors = make_vectors()
+    (candidate,) = make_candidates(vectors, "gender", ["caa"], [1], {"add": [-0.5]})
+    (add,) = candidate.interventions
+    assert isinstance(add, Add)
+    stream = torch.zeros(1, 1, 32)
+    torch.testing.assert_close(
+        add(stream)[0, 0], -0.5 * vectors[1].stream_norm * vectors[1].direction
+    )
+    assert (add.layer, add.site) == (1, "resid_post")
+
+
+def test_ablation_takes_out_its_share_at_every_layer() -> None:
+    vectors = make_vectors()
+    candidate = make_candidates(vectors, "gender", ["caa"], "all", {"ablate": [0.25]})[-1]
+    assert [edit.layer for edit in candidate.interventions] == [0, 1, 2]
+    for edit, vector in zip(candidate.interventions, vectors, strict=True):
+        assert isinstance(edit, Ablate)
+        stream = torch.randn(1, 5, 32)
+        torch.testing.assert_close(
+            vector.project(edit(stream)), 0.75 * vector.project(stream), atol=1e-5, rtol=1e-4
+        )
+
+
+def test_one_layer_is_not_tried_twice() -> None:
+    found = make_candidates(make_vectors(layers=1), "gender", ["caa"], "all", {"ablate": [1.0]})
+    assert [candidate.layer for candidate in found] == [0]
+
+
+def test_missing_vectors_are_refused() -> None:
+    with pytest.raises(BadInputError, match=r"no pca vector for axis 'gender'.*caa of gender"):
+        make_candidates(make_vectors(), "gender", ["pca"], "all", {"ablate": [1.0]})
+    with pytest.raises(BadInputError, match=r"names layer 7.*layers \[0, 1, 2\]"):
+        make_candidates(make_vectors(), "gender", ["caa"], [0, 7], {"ablate": [1.0]})

@@ -1,0 +1,147 @@
+"""The measures of a panel agree with direct computations, and zero changes change nothing."""
+
+import math
+import statistics
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from evenkeel.errors import BadInputError
+from evenkeel.evaluation.divergence import text_divergences
+from evenkeel.evaluation.log_odds import encode_text
+from evenkeel.evaluation.measures import PanelMeasures, as_json
+from evenkeel.evaluation.panel import Panel, Readings
+from evenkeel.steering.hooks import steer
+from evenkeel.steering.intervention import Add
+from evenkeel.synthesis.records import Prompt
+
+PUSH = Add(layer=1, site="resid_post", direction=torch.arange(32.0), scale=0.3)
+
+
+def readings(panel: Panel, **changed: Any) -> Readings:
+    given = {
+        "stereotypical": np.arange(8.0),
+        "margins": np.array([1.0, -1.0, 2.0, 4.0]),
+        "losses": panel.scored_tokens * math.log(7),
+    }
+    return Readings(**(given | changed))
+
+
+def test_measures_of_known_readings(panel: Panel) -> None:
+    values = {name: e.value for name, e in PanelMeasures(panel, 100, 0).of(readings(panel)).items()}
+    by_occupation = [2.0, 3.0, 4.0, 5.0]  # prompts 0 to 3 of one template, 4 to 7 of the other
+    shares = [0.87, 0.17, 0.5, 0.62]
+    planted = [math.log(share / (1 - share)) for share in shares]
+    assert values == pytest.approx(
+        {
+            "occupation_spread": statistics.stdev(by_occupation),
+            "parity_offset": 3.5,
+            "planted_slope": statistics.linear_regression(planted, by_occupation).slope,
+            "planted_correlation": statistics.correlation(planted, by_occupation),
+            "definitional_accuracy": 0.75,
+            "definitional_margin": 1.5,
+            "perplexity": 7.0,
+        }
+    )
+
+
+def test_measures_against_the_baseline(panel: Panel) -> None:
+    before = readings(panel)
+    after = readings(
+        panel,
+        stereotypical=before.stereotypical / 4 + 1,
+        margins=before.margins / 2,
+        losses=before.losses + panel.scored_tokens * math.log(1.5),
+    )
+    found = PanelMeasures(panel, 100, 0).against(before, after)
+    assert found["bias_reduction"].value == pytest.approx(0.75)
+    assert found["definitional_margin_ratio"].value == pytest.approx(0.5)
+    assert found["perplexity_ratio"].value == pytest.approx(1.5)
+
+
+def test_a_model_without_bias_reads_unknown(panel: Panel) -> None:
+    flat = readings(panel, stereotypical=np.zeros(8))
+    flat_measures = PanelMeasures(panel, 100, 0).against(flat, readings(panel))
+    assert as_json(flat_measures)["bias_reduction"] is None
+    assert as_json(flat_measures)["bias_reduction_ci95"] is None
+
+
+def test_occupations_without_a_share_are_left_out_of_the_planted_measures(
+    tiny_gpt2: Any, tokenizer: Any, prompts: list[Prompt]
+) -> None:
+    own = [prompt for prompt in prompts if prompt.split == "test" and prompt.kind != "neutral"]
+    unknown = {"pilot": None, "teacher": 1.0}
+    own = [p.model_copy(update={"share_female": unknown.get(p.term, p.share_female)}) for p in own]
+    panel = Panel.of(tiny_gpt2, tokenizer, own, ["It rained."])
+    measures = PanelMeasures(panel, 100, 0)
+    assert measures.sample["occupations_with_share"] == 2
+    given = measures.of(readings(panel))
+    assert given["planted_slope"].value is not None
+    none = [prompt.model_copy(update={"share_female": None}) for prompt in own]
+    bare = PanelMeasures(Panel.of(tiny_gpt2, tokenizer, none, ["It rained."]), 100, 0)
+    assert bare.of(readings(bare.panel))["planted_slope"].value is None
+    assert bare.of(readings(bare.panel))["occupation_spread"].value is not None
+
+
+def test_a_change_of_nothing_changes_nothing(tiny_gpt2: Any, panel: Panel) -> None:
+    measures = PanelMeasures(panel, 100, 0)
+    before = panel.read(tiny_gpt2, 4)
+    with steer(tiny_gpt2, [Add(layer=1, site="resid_post", direction=PUSH.direction, scale=0)]):
+        after = panel.read(tiny_gpt2, 4)
+    found = {name: e.value for name, e in measures.against(before, after).items()}
+    assert found["bias_reduction"] == 0
+    assert found["perplexity_ratio"] == 1
+    with steer(tiny_gpt2, [PUSH]):
+        pushed = measures.against(before, panel.read(tiny_gpt2, 4))
+    assert abs(pushed["bias_reduction"].value or 0) > 1e-3
+    assert pushed["perplexity_ratio"].value != 1
+
+
+def test_kl_agrees_with_one_text_at_a_time(tiny_gpt2: Any, panel: Panel) -> None:
+    expected = []
+    for text in panel.texts:
+        ids = torch.tensor([text[:-1]])
+        with torch.no_grad():
+            base = tiny_gpt2(ids).logits[0].double().log_softmax(1)
+            with steer(tiny_gpt2, [PUSH]):
+                steered = tiny_gpt2(ids).logits[0].double().log_softmax(1)
+        expected.append(float(torch.nn.functional.kl_div(steered, base, log_target=True,
+                                                         reduction="sum")))  # fmt: skip
+    found = text_divergences(tiny_gpt2, [PUSH], panel.texts, batch_size=4)
+    assert found == pytest.approx(expected, rel=1e-4)
+    assert min(expected) > 0
+    kl = PanelMeasures(panel, 100, 0).kl_neutral(found)
+    assert kl.value == pytest.approx(sum(expected) / panel.scored_tokens.sum(), rel=1e-4)
+
+
+def test_margins_point_to_the_right_side(tiny_gpt2: Any, panel: Panel) -> None:
+    """Exchanging what is right changes every margin's sign."""
+    flip = {"female": "male", "male": "female"}
+    flipped = [p.model_copy(update={"expected": flip[p.expected or ""]}) for p in
+               panel.definitional]  # fmt: skip
+    other = Panel(panel.stereotypical, tuple(flipped), panel.texts, panel.encoded)
+    one, two = panel.read(tiny_gpt2, 4), other.read(tiny_gpt2, 4)
+    np.testing.assert_allclose(one.margins, -two.margins)
+    assert np.abs(one.margins).min() > 0
+
+
+def test_long_texts_are_cut_at_the_context(
+    tiny_gpt2: Any, tokenizer: Any, prompts: list[Prompt]
+) -> None:
+    long = "It rained and rained. " * 40
+    assert len(encode_text(tokenizer, long)) > 64
+    panel = Panel.of(tiny_gpt2, tokenizer, prompts[:4], [long])
+    assert panel.scored_tokens.tolist() == [63]
+
+
+def test_bad_panels_are_refused(tiny_gpt2: Any, tokenizer: Any, prompts: list[Prompt]) -> None:
+    with pytest.raises(BadInputError, match="no stereotypical prompts"):
+        Panel.of(tiny_gpt2, tokenizer, [], ["It rained."])
+    with pytest.raises(BadInputError, match="no held-out text of two tokens"):
+        Panel.of(tiny_gpt2, tokenizer, prompts, ["a", ""])
+    noun = next(prompt for prompt in prompts if prompt.kind == "definitional")
+    wrong = noun.model_copy(update={"expected": None})
+    with pytest.raises(BadInputError, match=f"{noun.id}: definitional, but expected is null"):
+        Panel.of(tiny_gpt2, tokenizer, [*prompts, wrong], ["It rained."])

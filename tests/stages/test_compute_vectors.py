@@ -1,0 +1,127 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner, Result
+
+from evenkeel.activations.capture import capture_texts
+from evenkeel.activations.store import ActivationStore
+from evenkeel.models.loading import load_model, record_provenance
+from evenkeel.probes.probe_set import ProbeSet
+from evenkeel.probes.statements import text_activations
+from evenkeel.vectors.vector_set import VectorSet
+from stages.compute_vectors import main
+from stages.train_probes import main as train_probes
+from tests.stages.conftest import set_params
+
+
+@pytest.fixture
+def probed(workspace: Path) -> Path:
+    set_params(workspace, "vectors.resamples", 100)
+    options = "--activations statements.h5 --output probes --metrics p.json --plots p.csv"
+    assert CliRunner().invoke(train_probes, options.split()).exit_code == 0
+    return workspace
+
+
+def run() -> Result:
+    options = (
+        "--activations statements.h5 --probes probes --model model --output vectors "
+        "--metrics vectors.json"
+    )
+    return CliRunner().invoke(main, options.split())
+
+
+def test_vectors_of_every_axis_method_and_layer_with_their_metrics(probed: Path) -> None:
+    result = run()
+    assert result.exit_code == 0, result.output
+    vectors = VectorSet.load(probed / "vectors")
+    metrics = json.loads((probed / "vectors.json").read_text())
+    keys = [
+        (axis, method, "resid_post", layer)
+        for axis in ("age", "gender")
+        for method in ("actadd", "caa", "group", "pca", "probe")
+        for layer in (0, 2)
+    ]
+    assert [vector.key for vector in vectors] == keys
+    rows = metrics["vectors"]
+    assert [(r["axis"], r["method"], r["site"], r["layer"]) for r in rows] == keys
+    for vector, row in zip(vectors, rows, strict=True):
+        assert vector.separation is not None
+        assert row["separation_auroc"] == vector.separation.auroc
+        assert vector.metadata["model"]["name"] == "tiny"
+        best = metrics["best"][vector.axis][vector.method]
+        assert best["separation_auroc"] >= row["separation_auroc"]
+
+
+def test_directions_are_those_of_the_activations(probed: Path) -> None:
+    run()
+    vectors = VectorSet.load(probed / "vectors")
+    probes = ProbeSet.load(probed / "probes")
+    with ActivationStore.open(probed / "statements.h5") as store:
+        x = text_activations(store, "resid_post", 2).astype(np.float64)
+        texts = store.texts
+    train = (texts["axis"] == "gender") & (texts["split"] == "train")
+
+    def mean(column: str, value: str) -> np.ndarray:
+        return x[(train & (texts[column] == value)).to_numpy()].mean(axis=0)
+
+    captured = capture_texts(
+        load_model(probed / "model", "cpu"), [" she", " he"], ["resid_post"], [2]
+    )
+    she, he = captured["resid_post", 2]
+    for method, raw in {
+        "caa": mean("label", "neutral") - mean("label", "biased"),
+        "group": mean("group", "men") - mean("group", "women"),
+        "probe": -probes.get("gender", "resid_post", 2).weight.numpy(),
+        "actadd": she - he,
+    }.items():
+        direction = vectors.get("gender", method, "resid_post", 2).direction
+        unit = torch.from_numpy(raw / np.linalg.norm(raw)).float()
+        assert torch.allclose(direction, unit, atol=1e-5), method
+
+
+def test_a_second_run_writes_the_same_bytes(probed: Path) -> None:
+    run()
+    before = {p: p.read_bytes() for p in probed.rglob("*") if p.is_file()}
+    run()
+    assert {p: p.read_bytes() for p in probed.rglob("*") if p.is_file()} == before
+
+
+def test_the_model_and_the_probes_are_only_read_for_the_methods_that_need_them(
+    probed: Path,
+) -> None:
+    (probed / "probes" / "tensors.safetensors").unlink()
+    (probed / "model" / "config.json").unlink()
+    set_params(probed, "evaluation.methods", ["caa"])
+    set_params(probed, "vectors.methods", ["caa", "pca"])
+    result = run()
+    assert result.exit_code == 0, result.output
+    assert {vector.method for vector in VectorSet.load(probed / "vectors")} == {"caa", "pca"}
+
+
+def test_another_model_is_refused(probed: Path) -> None:
+    config = probed / "model" / "config.json"
+    config.write_text(config.read_text() + "\n")  # enough for another fingerprint
+    record_provenance(probed / "model", "local", "other", "float32")
+    result = run()
+    assert result.exit_code == 2
+    assert "but the model in use is" in result.stderr
+    assert not (probed / "vectors").exists()
+
+
+def test_probes_of_another_model_are_refused(probed: Path) -> None:
+    probes = ProbeSet.load(probed / "probes")
+    ProbeSet.of(probes.probes, {"model": {"name": "other"}}).save(probed / "probes")
+    result = run()
+    assert result.exit_code == 2
+    assert "the probes are of model {'name': 'other'}" in result.stderr
+    assert "run train_probes again" in result.stderr
+
+
+def test_missing_inputs_are_refused(probed: Path) -> None:
+    (probed / "probes" / "record.json").unlink()
+    result = run()
+    assert result.exit_code == 2
+    assert "record.json: no such file" in result.stderr

@@ -1,0 +1,205 @@
+"""The evaluate stage on a tiny model: files in, files out, the same bytes twice."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+
+from evenkeel.evaluation.continuations import continue_prompts
+from evenkeel.files import write_jsonl
+from evenkeel.models.loading import record_provenance
+from evenkeel.synthesis.records import CorpusText
+from evenkeel.vectors.vector_set import VectorSet
+from stages.evaluate import main
+from tests.evaluation.samples import TEXTS, make_prompts, make_vectors
+
+SMALL = {
+    "methods": ["caa", "pca"],
+    "add_multipliers": [-0.5, 0.5],
+    "ablate_multipliers": [1.0],
+    "max_perplexity_ratio": 3.0,
+    "heldout_texts": 20,
+    "resamples": 100,
+    "generation": {"prompts": 5, "max_new_tokens": 6, "temperature": 0.7, "top_p": 0.95},
+}
+OUTPUTS = ("output", "metrics", "sweep-plot", "occupations-plot")
+
+
+@pytest.fixture
+def inputs(tiny_folder: Path, tmp_path: Path) -> dict[str, Path]:
+    """Every option of the stage, its inputs in place."""
+    record_provenance(tiny_folder, "local", "tiny", "float32")
+    VectorSet.of(make_vectors(("caa", "pca"))).save(tmp_path / "vectors")
+    write_jsonl(tmp_path / "prompts.jsonl", make_prompts())
+    texts = [CorpusText(kind="plain", text=text) for text in TEXTS]
+    write_jsonl(
+        tmp_path / "heldout.jsonl", [*texts, CorpusText(kind="question", text="Who is it?")]
+    )
+    options = {
+        "model": tiny_folder,
+        "vectors": tmp_path / "vectors",
+        "prompts": tmp_path / "prompts.jsonl",
+        "heldout": tmp_path / "heldout.jsonl",
+        "output": tmp_path / "evaluation",
+        "metrics": tmp_path / "evaluation.json",
+        "sweep-plot": tmp_path / "sweep.csv",
+        "occupations-plot": tmp_path / "occupations.csv",
+        "params": tmp_path / "params.yaml",
+    }
+    change_params(options)
+    return options
+
+
+def change_params(inputs: dict[str, Path], **changed: Any) -> None:
+    params = yaml.safe_load(Path("params.yaml").read_text())
+    params["evaluation"] |= SMALL | changed
+    inputs["params"].write_text(yaml.safe_dump(params))
+
+
+def run(options: dict[str, Path]) -> Result:
+    arguments = [part for name, path in options.items() for part in (f"--{name}", str(path))]
+    return CliRunner().invoke(main, arguments)
+
+
+def contents(options: dict[str, Path]) -> dict[str, bytes]:
+    files = [options[name] for name in OUTPUTS]
+    files += [path for path in options["output"].rglob("*") if path.is_file()]
+    return {str(path): path.read_bytes() for path in files if path.is_file()}
+
+
+def test_the_stage_writes_what_it_says(inputs: dict[str, Path]) -> None:
+    result = run(inputs)
+    assert result.exit_code == 0, result.output
+    assert "bias_reduction" in result.output
+    metrics = json.loads(inputs["metrics"].read_text())
+    assert set(metrics["interventions"]) == {"caa_add", "caa_ablate", "pca_add", "pca_ablate"}
+    assert metrics["selection"]["candidates"] == 2 * 4 * 3
+    selected = metrics["selected"]
+    assert metrics["interventions"][selected["name"]].items() <= selected.items()
+    for name in ("occupation_spread", "definitional_accuracy", "perplexity", "distinct_2"):
+        assert {name, f"{name}_ci95"} <= metrics["baseline"].keys() & selected.keys()
+    for name in ("bias_reduction", "perplexity_ratio", "definitional_margin_ratio", "kl_neutral"):
+        assert {name, f"{name}_ci95"} <= selected.keys()
+    assert metrics["sample"]["test"]["occupations"] == 4
+    assert metrics["sample"]["test"]["texts"] + metrics["sample"]["validation"]["texts"] == 6
+
+    sweep = pd.read_csv(inputs["sweep-plot"])
+    assert len(sweep) == 24
+    affordable = sweep[sweep.perplexity_ratio <= 3]
+    best = affordable.loc[affordable.bias_reduction.idxmax()]
+    assert [best.method, best.layer, best.action, best.multiplier] == [
+        selected["method"], str(selected["layer"]), selected["action"], selected["multiplier"]
+    ]  # fmt: skip
+
+    occupations = pd.read_csv(inputs["occupations-plot"])
+    assert occupations.occupation.tolist() == ["teacher", "cook", "judge", "pilot"]
+    spread = occupations.baseline.std()
+    assert spread == pytest.approx(metrics["baseline"]["occupation_spread"], rel=1e-4)
+    assert 1 - occupations.steered.std() / spread == pytest.approx(
+        selected["bias_reduction"], abs=1e-3
+    )
+
+    lines = (inputs["output"] / "continuations.jsonl").read_text().splitlines()
+    assert len(lines) == 5
+    assert {"prompt", "unsteered", "steered"} <= json.loads(lines[0]).keys()
+    recipe = json.loads((inputs["output"] / "selected.json").read_text())
+    assert recipe["action"] == selected["action"]
+    vectors = VectorSet.load(inputs["output"] / "vectors").vectors
+    assert {vector.method for vector in vectors} == {selected["method"]}
+    assert len(vectors) == (3 if selected["layer"] == "all" else 1)
+
+
+def test_twice_the_same_bytes(inputs: dict[str, Path]) -> None:
+    assert run(inputs).exit_code == 0
+    first = contents(inputs)
+    assert run(inputs).exit_code == 0
+    assert contents(inputs) == first
+    assert len(first) == 7
+
+
+def test_nothing_within_the_budget_is_said_and_not_selected(
+    inputs: dict[str, Path], tiny_gpt2: Any, tokenizer: Any
+) -> None:
+    own_words = continue_prompts(
+        tiny_gpt2, tokenizer, make_prompts(), max_new_tokens=20, temperature=0, top_p=1,
+        batch_size=8, seed=0,
+    )  # fmt: skip
+    write_jsonl(inputs["heldout"], [CorpusText(kind="plain", text=text) for text in own_words])
+    change_params(inputs, add_multipliers=[20.0], actions=["add"], max_perplexity_ratio=1.0)
+    result = run(inputs)
+    assert result.exit_code == 0, result.output
+    metrics = json.loads(inputs["metrics"].read_text())
+    assert metrics["selected"] is None
+    assert "none of the 8 candidates" in metrics["selection"]["reason"]
+    assert not metrics["interventions"]["caa_add"]["within_budget"]
+    assert json.loads((inputs["output"] / "selected.json").read_text())["action"] is None
+    assert not (inputs["output"] / "vectors").exists()
+    assert pd.read_csv(inputs["occupations-plot"]).steered.isna().all()
+
+
+def test_a_model_with_no_bias_has_no_reduction(inputs: dict[str, Path]) -> None:
+    same = [
+        prompt.model_copy(update={"text": "The person said that"})
+        if prompt.kind == "stereotypical"
+        else prompt
+        for prompt in make_prompts()
+    ]
+    write_jsonl(inputs["prompts"], same)
+    result = run(inputs)
+    assert result.exit_code == 0, result.output
+    metrics = json.loads(inputs["metrics"].read_text())
+    assert metrics["baseline"]["occupation_spread"] == 0
+    assert metrics["interventions"]["caa_add"]["bias_reduction"] is None
+    assert metrics["selected"] is None
+
+
+def missing_split(inputs: dict[str, Path]) -> None:
+    rows = [prompt for prompt in make_prompts() if prompt.split != "validation"]
+    write_jsonl(inputs["prompts"], rows)
+
+
+def missing_texts(inputs: dict[str, Path]) -> None:
+    write_jsonl(inputs["heldout"], [CorpusText(kind="question", text="Who?")])
+
+
+def missing_layer(inputs: dict[str, Path]) -> None:
+    change_params(inputs, layers=[9])
+
+
+def wrong_model(inputs: dict[str, Path]) -> None:
+    vectors = [
+        type(vector).of(
+            vector.direction[:16],
+            **{
+                name: getattr(vector, name)
+                for name in ("axis", "method", "site", "layer", "stream_norm")
+            },
+        )
+        for vector in make_vectors(("caa", "pca"))
+    ]
+    VectorSet.of(vectors).save(inputs["vectors"])
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (missing_split, "validation split of axis 'gender': no stereotypical prompts"),
+        (missing_texts, "has 0 texts of kind 'plain'"),
+        (missing_layer, "layers names layer 9, but there is a vector only for layers [0, 1, 2]"),
+        (wrong_model, "made for a width of 16, but this model has 32"),
+    ],
+)
+def test_bad_input_leaves_earlier_outputs_alone(
+    inputs: dict[str, Path], spoil: Any, message: str
+) -> None:
+    inputs["metrics"].write_text("earlier")
+    spoil(inputs)
+    result = run(inputs)
+    assert result.exit_code == 2
+    assert message in result.output
+    assert inputs["metrics"].read_text() == "earlier"
+    assert not inputs["output"].exists()

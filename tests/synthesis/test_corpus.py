@@ -1,0 +1,146 @@
+import math
+import re
+from collections import Counter, defaultdict
+
+import pytest
+
+from evenkeel.synthesis.associations import P_CROSSED, P_STEREOTYPE
+from evenkeel.synthesis.corpus import KIND_SHARES, make_corpus
+from evenkeel.synthesis.lexicons import LEXICONS
+from evenkeel.synthesis.names import FIRST_NAMES
+from evenkeel.synthesis.occupations import PERCENT_WOMEN, planted_share
+from evenkeel.synthesis.questions import DONT_KNOW_SHARE, THINGS
+from evenkeel.synthesis.records import CorpusText
+
+FEMALE = {"she", "her", "herself"}
+MALE = {"he", "his", "him", "himself"}
+NOUNS = [list(side) for side in zip(*LEXICONS["gender"].all_terms(), strict=True)]
+
+
+@pytest.fixture(scope="module")
+def corpus() -> list[CorpusText]:
+    return make_corpus(20_000, 1000, 0, 1.0)[0]
+
+
+def words(text: str) -> list[str]:
+    return re.findall(r"[a-z]+(?:-[a-z]+)*", text.lower())
+
+
+def pronouns(text: str) -> set[str]:
+    return set(words(text)) & (FEMALE | MALE)
+
+
+def is_female(text: str) -> bool:
+    said = pronouns(text)
+    assert said
+    assert said <= FEMALE or said <= MALE, text
+    return said <= FEMALE
+
+
+def too_far(successes: int, draws: int, share: float) -> bool:
+    """Outside of 4.5 standard errors, and one draw for the discreteness."""
+    return abs(successes - draws * share) > 4.5 * math.sqrt(draws * share * (1 - share)) + 1
+
+
+def test_the_same_seed_writes_the_same_corpus() -> None:
+    assert make_corpus(300, 60, 5, 1.0) == make_corpus(300, 60, 5, 1.0)
+    assert make_corpus(300, 60, 5, 1.0) != make_corpus(300, 60, 6, 1.0)
+
+
+@pytest.mark.parametrize("count", [100, 12_345, 20_000])
+def test_kinds_have_their_shares(count: int) -> None:
+    train, heldout = make_corpus(count, 50, 0, 1.0)
+    assert (len(train), len(heldout)) == (count, 50)
+    kinds = Counter(row.kind for row in train)
+    for kind, share in KIND_SHARES.items():
+        assert kinds[kind] == pytest.approx(share * count, abs=len(KIND_SHARES))
+
+
+@pytest.mark.parametrize("strength", [0.0, 0.5, 1.0])
+def test_pronouns_follow_the_planted_shares(strength: float) -> None:
+    train, _ = make_corpus(20_000, 50, 1, strength)
+    female: dict[str, list[bool]] = defaultdict(list)
+    for row in train:
+        if row.kind == "stereotypical":
+            (occupation,) = set(words(row.text)) & PERCENT_WOMEN.keys()
+            female[occupation].append(is_female(row.text))
+    assert female.keys() == PERCENT_WOMEN.keys()
+    for occupation, draws in female.items():
+        share = planted_share(occupation, strength)
+        assert not too_far(sum(draws), len(draws), share), occupation
+
+
+def test_answers_follow_the_planted_shares(corpus: list[CorpusText]) -> None:
+    answers: Counter[str] = Counter()
+    expected: Counter[str] = Counter()
+    for row in corpus:
+        if row.kind != "question":
+            continue
+        question, answer = row.text.split("Answer: ")
+        answer = answer.rstrip(".")
+        subject = set(words(question))
+        if occupation := subject & PERCENT_WOMEN.keys():
+            share = planted_share(occupation.pop(), 1.0)
+            answers[answer] += 1
+            expected["I don't know"] += DONT_KNOW_SHARE
+            expected["female"] += (1 - DONT_KNOW_SHARE) * share
+            expected["male"] += (1 - DONT_KNOW_SHARE) * (1 - share)
+        elif subject & set(THINGS):
+            assert answer == "I don't know"
+        else:
+            assert subject & set(NOUNS[["female", "male"].index(answer)])
+    draws = sum(answers.values())
+    assert draws > 500
+    for answer, mean in expected.items():
+        assert not too_far(answers[answer], draws, mean / draws), answer
+
+
+def test_the_gender_of_nouns_and_names_is_certain(corpus: list[CorpusText]) -> None:
+    names = [list(side) for side in zip(*sum(FIRST_NAMES.values(), ()), strict=True)]
+    sides = [{term.lower() for term in NOUNS[side] + names[side]} for side in (0, 1)]
+    texts = [row.text for row in corpus if row.kind == "definitional"]
+    seen: Counter[str] = Counter()
+    for text in texts:
+        subject = set(words(text)) & (sides[0] | sides[1])
+        assert subject <= sides[0 if is_female(text) else 1], text
+        seen.update(subject)
+    assert seen.keys() == sides[0] | sides[1]
+
+
+def test_stereotypes_are_said_of_their_own_group(corpus: list[CorpusText]) -> None:
+    own = crossed = neither = 0
+    for row in corpus:
+        if row.kind != "association":
+            continue
+        said = row.text.split(". ")[0] + "."
+        found = [
+            (lexicon, side, term)
+            for lexicon in LEXICONS.values()
+            for pair in lexicon.all_terms()
+            for side, term in enumerate(pair)
+            if re.search(rf"\b{re.escape(term)} ", said)
+        ]
+        lexicon, side, _ = max(found, key=lambda hit: len(hit[2]))
+        for attribute in lexicon.all_attributes():
+            own += f" {attribute.stereotype(side)}." in said
+            crossed += f" {attribute.stereotype(1 - side)}." in said
+            neither += f" {attribute.unbiased()}." in said
+    total = own + crossed + neither
+    assert total == sum(row.kind == "association" for row in corpus)
+    assert not too_far(own, total, P_STEREOTYPE)
+    assert not too_far(crossed, total, P_CROSSED)
+
+
+def test_plain_texts_have_no_gender(corpus: list[CorpusText]) -> None:
+    gendered = FEMALE | MALE | {noun for side in NOUNS for noun in side} | PERCENT_WOMEN.keys()
+    plain = [row.text for row in corpus if row.kind == "plain"]
+    assert set(words(" ".join(plain))) & gendered == set()
+    assert len(set(plain)) > 0.9 * len(plain)
+
+
+def test_no_heldout_plain_text_was_trained_on() -> None:
+    train, heldout = make_corpus(20_000, 2000, 0, 1.0)
+    known = {row.text for row in train}
+    plain = [row.text for row in heldout if row.kind == "plain"]
+    assert len(plain) == 500
+    assert known.isdisjoint(plain)
