@@ -15,10 +15,15 @@ from tqdm import tqdm
 
 from evenkeel.errors import BadInputError
 
-_LANES = 128
-"""Columns that lie side by side in a bucket row: reducing across whole rows is what vectorizes."""
-_TILE = 4096
 _BLOCK = 512
+"""Latents whose weights are held at once."""
+_TILE = 2048
+"""Columns of one matrix product."""
+_CHUNK = 128
+_LANES = 1024
+"""Rows and columns that pass through the cache together. Column c is in lane c % _LANES."""
+_SKEW = 16
+"""Spare columns that keep rows from starting at the same place in every page of memory."""
 
 
 @dataclass(frozen=True)
@@ -80,69 +85,72 @@ def _blocks(
 ) -> Iterator[tuple[Tensor, ...]]:
     """The fields of LogitWeights, a block of latents at a time."""
     vocab = unembedding.shape[1]
-    means = (decoder.double() @ unembedding.mean(dim=1, dtype=torch.float64)).float()
-    tile = min(_TILE, -(-vocab // _LANES) * _LANES)
-    tiles = -(-vocab // tile)
-    buffer = decoder.new_empty(min(_BLOCK, len(decoder)), tiles * tile)
+    means = (decoder.double() @ unembedding.mean(dim=1).double()).float()
+    padded = -(-vocab // _LANES) * _LANES
+    size = min(_BLOCK, len(decoder))
+    buffer = decoder.new_empty(size, padded + _SKEW)[:, :padded]
+    product = decoder.new_empty(size, min(_TILE, vocab))
+    scratch = decoder.new_empty(_CHUNK * _LANES)
     for start in tqdm(range(0, len(decoder), _BLOCK), "logit weights", unit="block", disable=None):
         rows = decoder[start : start + _BLOCK]
         mean = means[start : start + _BLOCK, None]
         block = buffer[: len(rows)]
+        largest = block.new_full((len(rows), _LANES), -torch.inf)
+        smallest = block.new_full((len(rows), _LANES), torch.inf)
         sums = torch.zeros(3, len(rows), dtype=torch.float64, device=rows.device)
-        largest, smallest = [], []
-        for first in range(0, vocab, tile):
-            weights = block[:, first : min(first + tile, vocab)]
-            torch.mm(rows, unembedding[:, first : first + tile], out=weights)
-            weights -= mean
-            sums += _power_sums(weights)
-            whole = block[:, first : first + tile]
-            padding = whole[:, weights.shape[1] :]
-            buckets = whole.unflatten(1, (-1, _LANES))
-            padding.fill_(-torch.inf)
-            largest.append(buckets.amax(1))
-            padding.fill_(torch.inf)
-            smallest.append(buckets.amin(1))
-        top = _extremes(block, torch.cat(largest, 1), tile, vocab, k, largest=True)
-        bottom = _extremes(block, torch.cat(smallest, 1), tile, vocab, k, largest=False)
+        for first in range(0, vocab, _TILE):
+            tile = block[:, first : min(first + _TILE, vocab)]
+            raw = product[: len(rows), : tile.shape[1]]
+            torch.mm(rows, unembedding[:, first : first + _TILE], out=raw)
+            for chunk in (slice(top, top + _CHUNK) for top in range(0, len(rows), _CHUNK)):
+                parts = zip(raw[chunk].split(_LANES, 1), tile[chunk].split(_LANES, 1), strict=True)
+                for raw_part, part in parts:
+                    torch.sub(raw_part, mean[chunk], out=part)
+                    lanes = slice(part.shape[1])  # the last part of the vocabulary is narrower
+                    torch.maximum(largest[chunk, lanes], part, out=largest[chunk, lanes])
+                    torch.minimum(smallest[chunk, lanes], part, out=smallest[chunk, lanes])
+                    _add_powers(sums[:, chunk], part, scratch[: part.numel()].view(part.shape))
+        block[:, vocab:] = -torch.inf
+        top_ids, top_values = _extremes(block, largest, k, largest=True)
+        block[:, vocab:] = torch.inf
+        bottom_ids, bottom_values = _extremes(block, smallest, k, largest=False)
         second, third, fourth = sums / vocab
         yield (
             mean[:, 0],
             second.sqrt().float(),
             (third / second**1.5).float(),
             (fourth / second**2).float(),
-            top[0],
-            top[1] + mean,
-            bottom[0],
-            bottom[1] + mean,
+            top_ids,
+            top_values + mean,
+            bottom_ids,
+            bottom_values + mean,
         )
 
 
-def _power_sums(centered: Float[Tensor, "latents tile"]) -> Float[Tensor, "3 latents"]:
-    """Sums of second, third and fourth powers of each row."""
-    squares = centered * centered
-    second = torch.linalg.vector_norm(centered, dim=1).double() ** 2
-    fourth = torch.linalg.vector_norm(squares, dim=1).double() ** 2
-    third = squares.mul_(centered).sum(1)
-    return torch.stack([second, third.double(), fourth])
+def _add_powers(
+    sums: Float[Tensor, "3 rows"],
+    centered: Float[Tensor, "rows columns"],
+    scratch: Float[Tensor, "rows columns"],
+) -> None:
+    """Add each row's sums of second, third and fourth powers."""
+    torch.mul(centered, centered, out=scratch)
+    sums[0] += torch.linalg.vector_norm(centered, dim=1).double().square_()
+    sums[2] += torch.linalg.vector_norm(scratch, dim=1).double().square_()
+    sums[1] += scratch.mul_(centered).sum(1)
 
 
 def _extremes(
-    block: Float[Tensor, "latents padded"],
-    buckets: Float[Tensor, "latents buckets"],
-    tile: int,
-    vocab: int,
+    block: Float[Tensor, "rows padded"],
+    lanes: Float[Tensor, "rows lanes"],
     k: int,
     largest: bool,
-) -> tuple[Int[Tensor, "latents k"], Float[Tensor, "latents k"]]:
-    """The k largest (or smallest) of each row, found in the k buckets with the best extremes.
+) -> tuple[Int[Tensor, "rows k"], Float[Tensor, "rows k"]]:
+    """The k largest (or smallest) of each row, found in the k lanes with the best extremes.
 
-    Exact: an element of the top k cannot lie in another bucket, as each of those k holds a better
-    one.
+    Exact: what lies in another lane is beaten by the extremes of those k.
     """
-    chosen = buckets.topk(k, largest=largest).indices
-    first = chosen // _LANES * tile + chosen % _LANES
-    columns = (first[..., None] + torch.arange(0, tile, _LANES, device=block.device)).flatten(1)
-    candidates = block.gather(1, columns)
-    candidates[columns >= vocab] = -torch.inf if largest else torch.inf
-    best = candidates.topk(k, largest=largest)
+    chosen = lanes.topk(k, largest=largest).indices
+    strides = torch.arange(0, block.shape[1], _LANES, device=block.device)
+    columns = (chosen[..., None] + strides).flatten(1)
+    best = block.gather(1, columns).topk(k, largest=largest)
     return columns.gather(1, best.indices), best.values

@@ -28,8 +28,9 @@ def test_it_agrees_with_a_direct_computation_in_float64(
     decoder = torch.randn(latents, width, generator=generator)
     unembedding = torch.randn(width, vocab, generator=generator).exp() + shift
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "_BLOCK", 16)  # several blocks and tiles at these sizes
-        patch.setattr(module, "_TILE", 256)
+        # Several blocks, tiles, chunks and lanes at these sizes.
+        for name, size in (("_BLOCK", 16), ("_TILE", 256), ("_CHUNK", 5), ("_LANES", 64)):
+            patch.setattr(module, name, size)
         found = logit_weights(decoder, unembedding, k)
     direct = decoder.double().numpy() @ unembedding.double().numpy()
     close = {"rtol": 1e-4, "atol": 1e-4}
