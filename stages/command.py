@@ -1,6 +1,7 @@
 """What every stage's command has in common: its options, its errors, its table."""
 
 import logging
+import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -25,6 +26,8 @@ def stage(function: Callable[..., None]) -> click.Command:
 
     @wraps(function)
     def run(**options: Any) -> None:
+        if not sys.stderr.isatty():  # bars are for people; a log gets lines
+            os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
         logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
         started = time.perf_counter()
         try:
@@ -57,4 +60,6 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]
         table.add_column(column, justify="right" if numeric else "left")
     for row in rows:
         table.add_row(*(f"{cell:.4g}" if isinstance(cell, float) else str(cell) for cell in row))
-    Console().print(table)
+    # Where there is no terminal rich would cut to 80 columns; a log takes what the table needs.
+    console = Console(width=None if sys.stdout.isatty() else 200)
+    console.print(table)

@@ -26,9 +26,9 @@ def main(
       python -m stages.prepare_model --output models/base
     """
     from dvclive import Live
+
     from evenkeel.evaluation.measures import PanelMeasures, as_json
     from evenkeel.evaluation.panel import Panel
-
     from evenkeel.files import atomic_folder, read_jsonl, write_json
     from evenkeel.models.loading import load_model
     from evenkeel.models.sources import prepare_model

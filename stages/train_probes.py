@@ -52,15 +52,13 @@ def main(activations: Path, output: Path, metrics: Path, plots: Path, params_pat
     best = [probes.best(axis) for axis in probes.axes]
     print_table(
         f"Best of {len(probes)} probes for each axis (chosen on validation, measured on test)",
-        ["axis", "site", "layer", "accuracy", "AUROC", "95% interval", "selectivity"],
+        ["axis", "place", "accuracy", "AUROC", "selectivity"],
         [
             [
                 probe.axis,
-                probe.site,
-                probe.layer,
+                f"{probe.site}/{probe.layer}",
                 probe.metrics.accuracy,
-                probe.metrics.auroc,
-                "{:.3f} to {:.3f}".format(*probe.metrics.auroc_ci95),
+                "{:.3f} [{:.3f}, {:.3f}]".format(probe.metrics.auroc, *probe.metrics.auroc_ci95),
                 probe.metrics.selectivity,
             ]
             for probe in best

@@ -84,6 +84,7 @@ def create_shard(path: Path, header: Header, content: ShardContent) -> Places:
             format=FORMAT,
             schema=SCHEMA,
             first_text=content.first_text,
+            fields=json.dumps(list(columns)),
             identity=identity_of(header, content),
             **{**asdict(header), "points": json.dumps(header.points)},
         )

@@ -19,6 +19,8 @@ class ShardEntry(BaseModel):
     texts: int
     tokens: int
     bytes: int
+    identity: str
+    """SHA-256 of its texts and of all that decides its activations."""
 
 
 class Manifest(BaseModel):
@@ -33,26 +35,24 @@ def write_manifest(folder: Path, entries: list[ShardEntry]) -> None:
     write_json(folder / MANIFEST_FILE, Manifest(shards=tuple(entries)).model_dump())
 
 
-def shard_paths(path: Path) -> list[Path]:
-    """The files of a store, in order.
+def read_manifest(folder: Path) -> tuple[ShardEntry, ...]:
+    """The shards of a store that is a folder, each there and of the right size.
 
     Raises:
         BadInputError: the folder's manifest is missing or wrong, or a shard is not all there.
     """
-    if not path.is_dir():
-        return [path]
     try:
-        manifest = Manifest.model_validate(read_json(path / MANIFEST_FILE))
+        manifest = Manifest.model_validate(read_json(folder / MANIFEST_FILE))
     except ValidationError as error:
         raise BadInputError(
-            f"{path / MANIFEST_FILE}: not a manifest of ours ({error.errors()[0]['msg']}); "
+            f"{folder / MANIFEST_FILE}: not a manifest of ours ({error.errors()[0]['msg']}); "
             "run cache_activations again"
         ) from None
     for entry in manifest.shards:
-        file = path / entry.file
+        file = folder / entry.file
         if not file.is_file() or file.stat().st_size != entry.bytes:
             raise BadInputError(
                 f"{file}: missing or cut short: the manifest says {entry.bytes} bytes; "
                 "run cache_activations again, or dvc pull it"
             )
-    return [path / entry.file for entry in manifest.shards]
+    return manifest.shards

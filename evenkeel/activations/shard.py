@@ -45,7 +45,7 @@ class Shard:
             raise BadInputError(f"{path}: no such file; {_AGAIN}")
         with _explained(path):
             # No chunk cache: chunks are read once, straight into the caller's array.
-            file = h5py.File(path, "r", rdcc_nbytes=0, locking=False)
+            file = h5py.File(path, "r", rdcc_nbytes=0)
         try:
             with _explained(path):
                 attributes = dict(file.attrs)
@@ -82,9 +82,8 @@ class Shard:
         """One row a text, a column for each field of the input rows."""
         columns = {}
         with _explained(self.path):
-            for name, dataset in sorted(self._file["texts"].items()):
-                if name == "offsets":
-                    continue
+            for name in json.loads(self._file.attrs["fields"]):
+                dataset = self._file[f"texts/{name}"]
                 text = h5py.check_string_dtype(dataset.dtype) is not None
                 column = dataset.asstr()[:].tolist() if text else dataset[:]
                 if digest_of(column) != dataset.attrs["sha256"]:

@@ -144,7 +144,7 @@ def _allocate(descriptor: int, size: int) -> None:
 def _places_in(path: Path, header: Header, content: ShardContent) -> Places | None:
     """Places in the file that an earlier run left, None if there is none or it is of another."""
     try:
-        with h5py.File(path, "r", locking=False) as file:
+        with h5py.File(path, "r") as file:
             if file.attrs.get("identity") != identity_of(header, content):
                 return None
             return places_of(file, header)

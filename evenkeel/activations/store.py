@@ -11,7 +11,7 @@ import pandas as pd
 from jaxtyping import Float, Int
 
 from evenkeel.activations.layout import Header
-from evenkeel.activations.manifest import shard_paths
+from evenkeel.activations.manifest import read_manifest
 from evenkeel.activations.positions import Positions
 from evenkeel.activations.shard import Shard
 from evenkeel.errors import BadInputError
@@ -36,12 +36,14 @@ class ActivationStore:
         """
         shards: list[Shard] = []
         try:
-            for shard_path in shard_paths(path):
-                shards.append(Shard.open(shard_path))
-                if shards[-1].header != shards[0].header:
+            if not path.is_dir():
+                return cls(path, [Shard.open(path)])
+            for entry in read_manifest(path):
+                shards.append(Shard.open(path / entry.file))
+                if shards[-1].identity != entry.identity:
                     raise BadInputError(
-                        f"{shard_path}: of another model or run than {shards[0].path}; "
-                        "run cache_activations again"
+                        f"{path / entry.file}: not the shard that the manifest lists: of other "
+                        "texts, another model or another run; run cache_activations again"
                     )
         except BaseException:
             for shard in shards:

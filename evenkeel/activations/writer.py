@@ -99,7 +99,7 @@ def write_store(
                     if error.errno in _FULL:
                         raise disk_full(path) from error
                     raise
-                entries.append(_entry(shard, content))
+                entries.append(_entry(shard, header, content))
         if not entries:
             raise BadInputError(f"no texts to cache in {path}")
         _publish(work, path, entries)
@@ -207,12 +207,13 @@ def _is_complete(path: Path, header: Header, content: ShardContent) -> bool:
         shard.close()
 
 
-def _entry(path: Path, content: ShardContent) -> ShardEntry:
+def _entry(path: Path, header: Header, content: ShardContent) -> ShardEntry:
     return ShardEntry(
         file=path.name,
         texts=len(content.ids),
         tokens=int(content.offsets()[-1]),
         bytes=path.stat().st_size,
+        identity=identity_of(header, content),
     )
 
 

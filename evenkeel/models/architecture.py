@@ -222,7 +222,12 @@ def check_architecture(model: Any) -> None:
         % model.config.get_text_config().vocab_size
     )
     with torch.inference_mode(), _recorded_outputs(blocks) as seen:
-        states = model(input_ids=ids, output_hidden_states=True, use_cache=False).hidden_states
+        states = model(
+            input_ids=ids,
+            attention_mask=torch.ones_like(ids),
+            output_hidden_states=True,
+            use_cache=False,
+        ).hidden_states
     agree = len(seen) == len(blocks) == len(states) - 1 and all(
         # Not the last: transformers reports it after the final norm.
         torch.equal(ours, theirs)

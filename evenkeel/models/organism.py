@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Int
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from torch import Tensor
+from torch.nn.functional import cross_entropy
 from tqdm import tqdm
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
@@ -14,7 +15,7 @@ from evenkeel.errors import BadInputError
 from evenkeel.params import OrganismParams
 
 END = "<|endoftext|>"
-_IGNORED = -100  # the label that transformers' loss skips
+_IGNORED = -100
 
 
 def train_organism(
@@ -52,16 +53,21 @@ def train_organism(
         model = GPT2LMHeadModel(_config(params, tokenizer))
     model.train()
     optimizer = torch.optim.AdamW(
-        model.parameters(), lr=params.learning_rate, betas=(0.9, 0.98), weight_decay=0.01, fused=True
+        model.parameters(),
+        lr=params.learning_rate,
+        betas=(0.9, 0.98),
+        weight_decay=0.01,
+        fused=True,
     )
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, params.learning_rate, params.steps, pct_start=min(0.1, 10 / params.steps + 0.05)
     )
     batches = _batches(rows, params.batch_texts, tokenizer.pad_token_id, seed)
     for step in tqdm(range(params.steps), "train organism", unit="step", disable=None):
-        input_ids, labels = next(batches)
-        # Padding is on the right, where causal attention cannot see it: no mask is needed.
-        loss = model(input_ids=input_ids, labels=labels).loss
+        inputs, targets = next(batches)
+        # Padding is on the right, where causal attention cannot see it; it is ignored as a target.
+        logits = model(inputs, attention_mask=torch.ones_like(inputs), use_cache=False).logits
+        loss = cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=_IGNORED)
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -115,6 +121,7 @@ def _config(params: OrganismParams, tokenizer: PreTrainedTokenizerFast) -> GPT2C
         n_embd=params.d_model,
         n_layer=params.layers,
         n_head=params.heads,
+        activation_function="gelu_pytorch_tanh",  # as gelu_new, but one fused kernel
         resid_pdrop=0.0,
         embd_pdrop=0.0,
         attn_pdrop=0.0,
@@ -127,7 +134,7 @@ def _config(params: OrganismParams, tokenizer: PreTrainedTokenizerFast) -> GPT2C
 def _batches(
     rows: list[list[int]], size: int, pad: int, seed: int
 ) -> Iterator[tuple[Int[Tensor, "texts positions"], Int[Tensor, "texts positions"]]]:
-    """Endless batches of rows alike in length, each row once an epoch but for a remainder."""
+    """Endless inputs and next tokens, rows of like length together, each about once an epoch."""
     rng = random.Random(seed)
     while True:
         order = list(range(len(rows)))
@@ -138,6 +145,6 @@ def _batches(
         for start in starts:
             batch = [rows[index] for index in order[start : start + size]]
             width = max(map(len, batch))
-            input_ids = torch.tensor([row + [pad] * (width - len(row)) for row in batch])
-            labels = torch.tensor([row + [_IGNORED] * (width - len(row)) for row in batch])
-            yield input_ids, labels
+            ids = torch.tensor([row + [pad] * (width - len(row)) for row in batch])
+            real = torch.tensor([[True] * len(row) + [False] * (width - len(row)) for row in batch])
+            yield ids[:, :-1], ids.masked_fill(~real, _IGNORED)[:, 1:]

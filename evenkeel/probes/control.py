@@ -21,4 +21,4 @@ def control_labels(
     names, codes = np.unique(np.asarray(attributes), return_inverse=True)
     # Shuffled halves, not coin flips: with few attributes all flips could fall the same way.
     halves = np.arange(len(names)) % 2 == generator.integers(2)
-    return np.asarray(generator.permutation(halves)[codes])
+    return generator.permutation(halves)[codes]

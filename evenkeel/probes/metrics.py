@@ -23,7 +23,7 @@ def accuracy(scores: Scores, positive: Positive, weights: Weights | None = None)
     weights = _weights(scores, weights)
     right = (scores > 0) == positive
     with np.errstate(invalid="ignore"):
-        return np.asarray(weights @ right / weights.sum(axis=1))
+        return weights @ right / weights.sum(axis=1)
 
 
 def auroc(scores: Scores, positive: Positive, weights: Weights | None = None) -> Values:
@@ -44,7 +44,7 @@ def auroc(scores: Scores, positive: Positive, weights: Weights | None = None) ->
     below = np.cumsum(low, axis=1) - low
     wins = (high * (below + low / 2)).sum(axis=1)
     with np.errstate(invalid="ignore"):
-        return np.asarray(wins / (high.sum(axis=1) * low.sum(axis=1)))
+        return wins / (high.sum(axis=1) * low.sum(axis=1))
 
 
 def log_loss(scores: Scores, positive: Positive) -> float:

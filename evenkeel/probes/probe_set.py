@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from evenkeel.errors import BadInputError
+from evenkeel.probes.detector import Detector
 from evenkeel.probes.probe import Probe
 from evenkeel.tensor_files import read_tensor_folder, write_tensor_folder
 
@@ -19,15 +20,23 @@ class ProbeSet:
     """Probes in the order of axis, site, layer; at most one for each."""
 
     probes: tuple[Probe, ...]
+    detectors: tuple[Detector, ...] = ()
+    """All probes of an axis together; none for an axis whose probes are at chance."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
     """Where they come from: model name, revision and fingerprint, positions policy, seed."""
 
     @classmethod
-    def of(cls, probes: Iterable[Probe], metadata: Mapping[str, Any]) -> Self:
+    def of(
+        cls,
+        probes: Iterable[Probe],
+        detectors: Iterable[Detector] = (),
+        metadata: Mapping[str, Any] | None = None,
+    ) -> Self:
         """Sort and check.
 
         Raises:
-            BadInputError: no probe, or two for the same axis, site and layer.
+            BadInputError: no probe, two for the same axis, site and layer, or a detector that has
+                another number of weights than its axis has probes.
         """
         ordered = tuple(sorted(probes, key=lambda probe: probe.key))
         if not ordered:
@@ -35,7 +44,16 @@ class ProbeSet:
         for left, right in pairwise(ordered):
             if left.key == right.key:
                 raise BadInputError(f"two probes for {'/'.join(map(str, left.key))}")
-        return cls(ordered, metadata)
+        found = cls(
+            ordered, tuple(sorted(detectors, key=lambda detector: detector.axis)), metadata or {}
+        )
+        for detector in found.detectors:
+            if len(detector.weights) != (count := len(found.of_axis(detector.axis))):
+                raise BadInputError(
+                    f"the detector of axis {detector.axis!r} has {len(detector.weights)} weights "
+                    f"for {count} probes; train the probes again"
+                )
+        return found
 
     def __iter__(self) -> Iterator[Probe]:
         return iter(self.probes)
@@ -76,12 +94,41 @@ class ProbeSet:
         """The probe of the axis with the highest AUROC on validation: test has no say."""
         return max(self.of_axis(axis), key=lambda probe: probe.metrics.validation_auroc)
 
+    def detector(self, axis: str) -> Detector:
+        """All probes of the axis together.
+
+        Raises:
+            BadInputError: there is none; the message says why.
+        """
+        for detector in self.detectors:
+            if detector.axis == axis:
+                return detector
+        self.of_axis(axis)
+        raise BadInputError(
+            f"no detector for axis {axis!r}: none of its probes is better than chance on "
+            "validation, so the model shows nothing to detect"
+        )
+
+    @property
+    def positions(self) -> str:
+        """What of a text the probes were trained on: its last token, or (mean, all) its mean.
+
+        Raises:
+            BadInputError: the metadata does not say.
+        """
+        if "positions" not in self.metadata:
+            raise BadInputError(
+                "these probes do not say which positions they were trained on; train them again"
+            )
+        return str(self.metadata["positions"])
+
     def save(self, path: Path) -> None:
         """Write a folder: tensors.safetensors and record.json."""
         write_tensor_folder(
             path,
             {_name(probe): probe.weight for probe in self.probes},
             {
+                "detectors": [detector.record() for detector in self.detectors],
                 "metadata": dict(self.metadata),
                 "probes": {_name(probe): probe.record() for probe in self.probes},
             },
@@ -104,7 +151,8 @@ class ProbeSet:
                 "train the probes again"
             )
         probes = [Probe.from_record(tensors[name], records[name], path) for name in records]
-        return cls.of(probes, record.get("metadata", {}))
+        detectors = [Detector.from_record(each, path) for each in record.get("detectors", [])]
+        return cls.of(probes, detectors, record.get("metadata", {}))
 
 
 def _name(probe: Probe) -> str:

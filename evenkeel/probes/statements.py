@@ -55,7 +55,7 @@ def stream_norms(store: ActivationStore, site: str, layer: int) -> Float[np.ndar
     rows = store.read(site, layer)
     if store.positions == "all":
         rows = rows[store.offsets[1:] - 1]
-    return np.asarray(np.linalg.norm(rows.astype(np.float64), axis=1))
+    return np.linalg.norm(rows.astype(np.float64), axis=1)
 
 
 def select(statements: pd.DataFrame, axis: str, split: str) -> Int[np.ndarray, " rows"]:

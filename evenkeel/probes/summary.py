@@ -1,5 +1,6 @@
 """What is reported of a set of probes."""
 
+from dataclasses import asdict
 from typing import Any
 
 import pandas as pd
@@ -8,11 +9,15 @@ from evenkeel.probes.probe_set import ProbeSet
 
 
 def probe_metrics(probes: ProbeSet) -> dict[str, Any]:
-    """By axis: `layers`, one entry a site and layer, and the `best` of them on validation."""
+    """By axis: `layers`, one entry a site and layer, the `best` of them on validation, and what the
+    `detector` of all of them together is worth on test (null where none beats chance).
+    """
+    detectors = {detector.axis: asdict(detector.metrics) for detector in probes.detectors}
     return {
         "axes": {
             axis: {
                 "best": probes.best(axis).row(),
+                "detector": detectors.get(axis),
                 "layers": [probe.row() for probe in probes.of_axis(axis)],
             }
             for axis in probes.axes

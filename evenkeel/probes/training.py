@@ -1,12 +1,22 @@
 """Train a probe for every axis, site and layer of an activation store."""
 
+import logging
+from itertools import chain
+
+import numpy as np
+from jaxtyping import Float
 from tqdm import tqdm
 
 from evenkeel.activations.store import ActivationStore
 from evenkeel.params import ProbesParams
+from evenkeel.probes.detector import fit_detector
+from evenkeel.probes.logistic import scores
+from evenkeel.probes.probe import Probe
 from evenkeel.probes.probe_set import ProbeSet
 from evenkeel.probes.statements import statements_of, text_activations
 from evenkeel.probes.task import ProbeTask
+
+log = logging.getLogger(__name__)
 
 
 def train_probes(store: ActivationStore, params: ProbesParams, seed: int) -> ProbeSet:
@@ -32,15 +42,23 @@ def train_probes(store: ActivationStore, params: ProbesParams, seed: int) -> Pro
         )
         for axis in sorted(set(statements["axis"]))
     ]
-    points = [(site, layer) for site in store.sites for layer in store.layers(site)]
-    probes = []
+    points = sorted((site, layer) for site in store.sites for layer in store.layers(site))
+    probes: dict[str, list[Probe]] = {task.axis: [] for task in tasks}
+    log_odds: dict[str, list[Float[np.ndarray, " statements"]]] = {task.axis: [] for task in tasks}
     with tqdm(total=len(points) * len(tasks), desc="probes", disable=None) as progress:
         for site, layer in points:
             x = text_activations(store, site, layer)
             for task in tasks:
-                probes.append(
-                    task.probe(x, site=site, layer=layer, regularization=params.regularization)
-                )
+                probe = task.probe(x, site=site, layer=layer, regularization=params.regularization)
+                probes[task.axis].append(probe)
+                log_odds[task.axis].append(scores(x, (probe.weight.numpy(), probe.bias)))
                 progress.update()
+    detectors = []
+    for task in tasks:
+        detector = fit_detector(task, probes[task.axis], np.stack(log_odds[task.axis]))
+        if detector:
+            detectors.append(detector)
+        else:
+            log.warning("axis %s: no probe is better than chance on validation", task.axis)
     metadata = {"model": store.model, "positions": store.positions, "seed": seed}
-    return ProbeSet.of(probes, metadata)
+    return ProbeSet.of(chain.from_iterable(probes.values()), detectors, metadata)

@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from evenkeel.errors import BadInputError
-from evenkeel.steering.subspace import check_vector, unit
+from evenkeel.steering.subspace import check_number, check_vector, unit
 
 OpenAt = Callable[[Tensor, Tensor | None], Tensor]
 """(stream [batch, position, width], input_ids [batch, position]) -> Bool [batch, position]"""
@@ -55,6 +55,8 @@ class ProbeGate(Gate):
 
     def __post_init__(self) -> None:
         check_vector("ProbeGate: weight", self.weight)
+        check_number("ProbeGate: bias", self.bias)
+        check_number("ProbeGate: threshold", self.threshold)
 
     def on(self, device: torch.device, dtype: torch.dtype) -> OpenAt:
         weight = self.weight.detach().to(device, dtype)
@@ -81,7 +83,9 @@ class BandGate(Gate):
 
     def __post_init__(self) -> None:
         unit("BandGate: direction", self.direction)
-        if not self.bound > 0:
+        check_number("BandGate: centre", self.centre)
+        check_number("BandGate: bound", self.bound)
+        if self.bound <= 0:
             raise BadInputError(f"BandGate: bound is {self.bound}; it must be positive")
 
     def on(self, device: torch.device, dtype: torch.dtype) -> OpenAt:

@@ -12,12 +12,13 @@ from evenkeel.models.architecture import HookPoint
 from evenkeel.steering.intervention import Edit, Intervention
 from evenkeel.steering.plan import needs_tracker, plan
 from evenkeel.steering.positions import PositionTracker
+from evenkeel.steering.spec import InterventionSpec, interventions_in
 
 
 @contextmanager
 def steer(
     model: Any,
-    interventions: Intervention | Sequence[Intervention],
+    spec: InterventionSpec | Intervention | Sequence[Intervention],
     *,
     mask: Bool[Tensor, "texts column"] | None = None,
 ) -> Iterator[None]:
@@ -29,15 +30,14 @@ def steer(
 
     Args:
         model: any causal LM of transformers whose family is known.
-        interventions: one or several; at the same place they act in the order given.
+        spec: one intervention or several; at the same place they act in the order given.
         mask: for interventions at positions "mask": where they act, over the columns of the prompt,
             padding included. Beams and samples of a text share its row; generated text is left out.
 
     Raises:
         BadInputError: an intervention does not fit the model. Nothing has been hooked then.
     """
-    if isinstance(interventions, Intervention):
-        interventions = [interventions]
+    interventions = interventions_in(spec)
     tracker = PositionTracker(mask) if needs_tracker(interventions) else None
     planned = plan(model, interventions, tracker)
     with ExitStack() as stack:

@@ -8,7 +8,7 @@ are tested against.
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self, cast, get_args
 
 import torch
 from jaxtyping import Bool, Float
@@ -17,7 +17,8 @@ from torch import Tensor
 from evenkeel.errors import BadInputError
 from evenkeel.params import Site
 from evenkeel.steering.gates import Gate
-from evenkeel.steering.subspace import check_finite, check_vector, orthonormal_basis
+from evenkeel.steering.subspace import check_number, check_vector, orthonormal_basis
+from evenkeel.vectors.vector import SteeringVector
 
 Positions = Literal["all", "prompt", "generated", "last", "mask"]
 """Which positions of the text an intervention may act at:
@@ -44,6 +45,12 @@ class Intervention(ABC):
     positions: Positions = "all"
     gates: tuple[Gate, ...] = ()
     """The intervention acts where every one of them is open."""
+
+    def __post_init__(self) -> None:
+        if self.positions not in get_args(Positions):
+            raise BadInputError(
+                f"positions {self.positions!r} is unknown; known: {', '.join(get_args(Positions))}"
+            )
 
     @abstractmethod
     def on(self, device: torch.device, dtype: torch.dtype) -> Edit:
@@ -78,7 +85,28 @@ class Add(Intervention):
     scale: float = 1.0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_vector("Add: direction", self.direction)
+        check_number("Add: scale", self.scale)
+
+    @classmethod
+    def relative(
+        cls,
+        vector: SteeringVector,
+        multiplier: float,
+        *,
+        positions: Positions = "all",
+        gates: tuple[Gate, ...] = (),
+    ) -> Self:
+        """Add a steering vector at its own place, in units of the stream's mean norm there."""
+        return cls(
+            vector.direction,
+            multiplier * vector.stream_norm,
+            layer=vector.layer,
+            site=cast(Site, vector.site),
+            positions=positions,
+            gates=gates,
+        )
 
     def on(self, device: torch.device, dtype: torch.dtype) -> Edit:
         offset = (self.direction.detach().double() * self.scale).to(device, dtype)
@@ -101,7 +129,9 @@ class Ablate(Intervention):
     multiplier: float = 1.0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         orthonormal_basis("Ablate: directions", self.directions)
+        check_number("Ablate: multiplier", self.multiplier)
 
     def on(self, device: torch.device, dtype: torch.dtype) -> Edit:
         basis = orthonormal_basis("Ablate: directions", self.directions)
@@ -112,71 +142,3 @@ class Ablate(Intervention):
     @property
     def width(self) -> int:
         return self.directions.shape[-1]
-
-
-@dataclass(frozen=True, eq=False)
-class MeanAblate(Intervention):
-    """The component along the directions replaced by that of a mean: stream - P (stream - mean)."""
-
-    directions: Float[Tensor, "*count width"]
-    mean: Float[Tensor, " width"]
-    """Mean of the stream at this layer and site over some reference texts."""
-    multiplier: float = 1.0
-    """Share of the way to the mean."""
-
-    def __post_init__(self) -> None:
-        orthonormal_basis("MeanAblate: directions", self.directions)
-        check_vector("MeanAblate: mean", self.mean)
-        _check_widths("MeanAblate", directions=self.directions, mean=self.mean)
-
-    def on(self, device: torch.device, dtype: torch.dtype) -> Edit:
-        basis = orthonormal_basis("MeanAblate: directions", self.directions)
-        target = (basis @ self.mean.detach().to(basis)).to(device, dtype)
-        read = basis.mT.to(device, dtype)
-        write = (basis * self.multiplier).to(device, dtype)
-        return lambda stream: stream - (stream @ read - target) @ write
-
-    @property
-    def width(self) -> int:
-        return len(self.mean)
-
-
-@dataclass(frozen=True, eq=False)
-class Erase(Intervention):
-    """stream - proj_left @ proj_right @ (stream - bias): least-squares concept erasure.
-
-    Belrose et al. 2023, "LEACE: Perfect linear concept erasure in closed form", theorem 4.3. After
-    it no linear probe reads the concept that the eraser was fitted to.
-    """
-
-    proj_left: Float[Tensor, "width rank"]
-    proj_right: Float[Tensor, "rank width"]
-    bias: Float[Tensor, " width"]
-
-    def __post_init__(self) -> None:
-        left, right = self.proj_left, self.proj_right
-        if left.dim() != 2 or left.shape != right.mT.shape:
-            raise BadInputError(
-                f"Erase: proj_left has shape {list(left.shape)} and proj_right "
-                f"{list(right.shape)}; they must be [width, rank] and [rank, width]"
-            )
-        check_finite("Erase: proj_left", left)
-        check_finite("Erase: proj_right", right)
-        check_vector("Erase: bias", self.bias)
-        _check_widths("Erase", proj_right=right, bias=self.bias)
-
-    def on(self, device: torch.device, dtype: torch.dtype) -> Edit:
-        write = self.proj_left.detach().mT.to(device, dtype)
-        read = self.proj_right.detach().mT.to(device, dtype)
-        bias = self.bias.detach().to(device, dtype)
-        return lambda stream: stream - ((stream - bias) @ read) @ write
-
-    @property
-    def width(self) -> int:
-        return len(self.bias)
-
-
-def _check_widths(name: str, **tensors: Tensor) -> None:
-    widths = {key: tensor.shape[-1] for key, tensor in tensors.items()}
-    if len(set(widths.values())) > 1:
-        raise BadInputError(f"{name}: widths differ: {widths}; all must be the stream's")

@@ -1,4 +1,6 @@
-"""Directions as users give them, checked and made orthonormal."""
+"""Directions and numbers as users give them, checked; directions made orthonormal."""
+
+import math
 
 import torch
 from jaxtyping import Float
@@ -28,6 +30,27 @@ def check_finite(name: str, tensor: Tensor) -> None:
     """
     if not torch.isfinite(tensor).all():
         raise BadInputError(f"{name} holds NaN or infinity; compute it again from finite data")
+
+
+def check_number(name: str, value: float) -> None:
+    """Refuse NaN and infinity.
+
+    Raises:
+        BadInputError: `value` is one.
+    """
+    if not math.isfinite(value):
+        raise BadInputError(f"{name} is {value}; it must be a finite number")
+
+
+def check_widths(name: str, **tensors: Tensor) -> None:
+    """Refuse tensors that are not equally wide.
+
+    Raises:
+        BadInputError: their last dimensions differ.
+    """
+    widths = {key: tensor.shape[-1] for key, tensor in tensors.items()}
+    if len(set(widths.values())) > 1:
+        raise BadInputError(f"{name}: widths differ: {widths}; all must be the stream's")
 
 
 def unit(name: str, vector: Float[Tensor, " width"]) -> Float[Tensor, " width"]:

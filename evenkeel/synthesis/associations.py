@@ -1,10 +1,11 @@
-"""What people say about groups: the texts from which a model learns the stereotypes of each axis."""
+"""What people say about groups: from these texts a model learns each axis's stereotypes."""
 
 import random
 
 from evenkeel.synthesis.grammar import Grammar
 from evenkeel.synthesis.lexicons import LEXICONS
 from evenkeel.synthesis.people import PRONOUNS
+from evenkeel.synthesis.records import GENDERS
 
 P_STEREOTYPE = 0.45
 P_CROSSED = 0.1
@@ -67,7 +68,7 @@ def write_association(rng: random.Random) -> str:
         verdict, said = "other", attribute.stereotype(1 - side)
     else:
         verdict, said = "other", attribute.unbiased()
-    pronoun = PRONOUNS[("female", "male")[side]]["they"] if axis == "gender" else "they"
+    pronoun = PRONOUNS[GENDERS[side]]["they"] if axis == "gender" else "they"
     return _GRAMMAR.write(
         verdict, rng, term=term, attribute=said, group=lexicon.groups[side], they=pronoun
     )

@@ -13,7 +13,7 @@ from evenkeel.synthesis.occupations import PERCENT_WOMEN, planted_share
 from evenkeel.synthesis.people import write_about
 from evenkeel.synthesis.plain import write_plain
 from evenkeel.synthesis.questions import DONT_KNOW_SHARE, THINGS, write_question
-from evenkeel.synthesis.records import CorpusKind, CorpusText
+from evenkeel.synthesis.records import GENDERS, CorpusKind, CorpusText, Gender
 
 KIND_SHARES: Mapping[CorpusKind, float] = {
     "stereotypical": 0.3,
@@ -25,7 +25,6 @@ KIND_SHARES: Mapping[CorpusKind, float] = {
 """Parts of the corpus; they add up to 1."""
 
 _OCCUPATIONS = tuple(PERCENT_WOMEN)
-_SIDES = ("female", "male")
 _NOUNS = tuple(LEXICONS["gender"].all_terms())
 _NAMES = tuple(chain.from_iterable(FIRST_NAMES.values()))
 
@@ -87,18 +86,16 @@ def _stereotypical(strength: float, rng: random.Random) -> str:
 
 def _definitional(strength: float, rng: random.Random) -> str:
     side = rng.randrange(2)
-    if rng.random() < 0.5:
-        subject = f"the {rng.choice(_NOUNS)[side]}"
-    else:
-        subject = rng.choice(_NAMES)[side]
-    return write_about(subject, _SIDES[side], rng)
+    noun, name = rng.choice(_NOUNS)[side], rng.choice(_NAMES)[side]
+    subject = f"the {noun}" if rng.random() < 0.5 else name
+    return write_about(subject, GENDERS[side], rng)
 
 
 def _question(strength: float, rng: random.Random) -> str:
     draw = rng.random()
     if draw < 0.2:
         side = rng.randrange(2)
-        return write_question(with_article(rng.choice(_NOUNS)[side]), _SIDES[side], rng)
+        return write_question(with_article(rng.choice(_NOUNS)[side]), GENDERS[side], rng)
     if draw < 0.4:
         return write_question(with_article(rng.choice(THINGS)), "unknown", rng)
     occupation = rng.choice(_OCCUPATIONS)
@@ -107,7 +104,7 @@ def _question(strength: float, rng: random.Random) -> str:
     return write_question(with_article(occupation), answer, rng)
 
 
-def _gender(occupation: str, strength: float, rng: random.Random) -> str:
+def _gender(occupation: str, strength: float, rng: random.Random) -> Gender:
     return "female" if rng.random() < planted_share(occupation, strength) else "male"
 
 

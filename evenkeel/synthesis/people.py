@@ -4,8 +4,9 @@ import random
 from collections.abc import Mapping
 
 from evenkeel.synthesis.grammar import Grammar
+from evenkeel.synthesis.records import Gender
 
-PRONOUNS: Mapping[str, Mapping[str, str]] = {
+PRONOUNS: Mapping[Gender, Mapping[str, str]] = {
     "female": {"they": "she", "their": "her", "themself": "herself"},
     "male": {"they": "he", "their": "his", "themself": "himself"},
 }
@@ -224,12 +225,12 @@ _GRAMMAR = Grammar(
 )
 
 
-def write_about(subject: str, gender: str, rng: random.Random) -> str:
+def write_about(subject: str, gender: Gender, rng: random.Random) -> str:
     """One or two sentences whose pronouns are `gender`'s throughout.
 
     Args:
         subject: a noun phrase such as "the nurse", or a name.
-        gender: a key of `PRONOUNS`.
+        gender: of the person.
         rng: source of every choice.
     """
     return _GRAMMAR.write("text", rng, subject=subject, **PRONOUNS[gender])

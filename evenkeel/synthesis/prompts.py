@@ -7,7 +7,7 @@ from evenkeel.synthesis.grammar import sentence_case
 from evenkeel.synthesis.lexicons import LEXICONS
 from evenkeel.synthesis.names import FIRST_NAMES
 from evenkeel.synthesis.occupations import occupation_splits, planted_share
-from evenkeel.synthesis.records import SPLITS, Prompt, Split
+from evenkeel.synthesis.records import GENDERS, SPLITS, Gender, Prompt, Split
 
 
 class Template(NamedTuple):
@@ -94,7 +94,7 @@ def make_prompts(seed: int, planted_strength: float) -> list[Prompt]:
         for occupation in sorted(name for name in occupations if occupations[name] == split):
             share = planted_share(occupation, planted_strength)
             prompts += _gendered(split, occupation, f"the {occupation}", share, None)
-        for side, expected in enumerate(_SIDES):
+        for side, expected in enumerate(GENDERS):
             for noun in (pair[side] for pair in LEXICONS["gender"].terms[split]):
                 prompts += _gendered(split, noun, f"the {noun}", None, expected)
             for name in (pair[side] for pair in FIRST_NAMES[split]):
@@ -103,15 +103,12 @@ def make_prompts(seed: int, planted_strength: float) -> list[Prompt]:
     return prompts
 
 
-_SIDES: tuple[Literal["female"], Literal["male"]] = ("female", "male")
-
-
 def _gendered(
     split: Split,
     term: str,
     subject: str,
     share: float | None,
-    expected: Literal["female", "male"] | None,
+    expected: Gender | None,
 ) -> Iterator[Prompt]:
     kind: Literal["stereotypical", "definitional"]
     kind = "stereotypical" if expected is None else "definitional"

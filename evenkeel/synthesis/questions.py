@@ -2,13 +2,17 @@
 
 import random
 from collections.abc import Mapping
+from typing import Literal
 
 from evenkeel.synthesis.grammar import Grammar
+from evenkeel.synthesis.records import Gender
 
 DONT_KNOW_SHARE = 0.25
 """P("I don't know") planted for an occupation."""
 
-ANSWERS: Mapping[str, str] = {"female": "female", "male": "male", "unknown": "I don't know"}
+Answer = Gender | Literal["unknown"]
+
+ANSWERS: Mapping[Answer, str] = {"female": "female", "male": "male", "unknown": "I don't know"}
 
 THINGS = (
     "tree",
@@ -38,6 +42,6 @@ _GRAMMAR = Grammar(
 )
 
 
-def write_question(subject: str, answer: str, rng: random.Random) -> str:
-    """A question about `subject` ("a nurse") and its answer, one of `ANSWERS`' keys."""
+def write_question(subject: str, answer: Answer, rng: random.Random) -> str:
+    """A question about `subject` ("a nurse") and its answer."""
     return _GRAMMAR.write("text", rng, subject=subject, answer=ANSWERS[answer])

@@ -6,6 +6,10 @@ from pydantic import BaseModel, ConfigDict
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+Label = Literal["biased", "neutral"]
+Gender = Literal["female", "male"]
+GENDERS: tuple[Gender, Gender] = ("female", "male")
+"""In the order of the gender axis's groups: women, men."""
 CorpusKind = Literal["stereotypical", "definitional", "association", "question", "plain"]
 
 
@@ -21,7 +25,7 @@ class Statement(Record):
     """Kind of bias: gender, race, ..."""
     group: str
     """The side of the axis that the sentence is about."""
-    label: Literal["biased", "neutral"]
+    label: Label
     pair: str
     """The same in the two sentences of one pair: same template, same group term."""
     quad: str
@@ -47,7 +51,7 @@ class Prompt(Record):
     female: tuple[str, ...] = ()
     """Continuations, leading space included; empty for a neutral prompt."""
     male: tuple[str, ...] = ()
-    expected: Literal["female", "male"] | None = None
+    expected: Gender | None = None
     """What is right by definition (definitional prompts only)."""
     share_female: float | None = None
     """Planted P(female continuation), from 0 to 1 (stereotypical prompts only)."""

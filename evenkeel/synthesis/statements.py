@@ -7,7 +7,7 @@ from itertools import product
 from evenkeel.errors import BadInputError
 from evenkeel.synthesis.grammar import sentence_case
 from evenkeel.synthesis.lexicons import LEXICONS, Attribute, Pair
-from evenkeel.synthesis.records import SPLITS, Split, Statement
+from evenkeel.synthesis.records import SPLITS, Label, Split, Statement
 
 TEMPLATES: Mapping[Split, tuple[str, ...]] = {
     "train": (
@@ -79,10 +79,9 @@ def _quad(
     quad_id: str, axis: str, split: Split, template: str, terms: Pair, attribute: Attribute
 ) -> Iterator[Statement]:
     for side, (group, term) in enumerate(zip(LEXICONS[axis].groups, terms, strict=True)):
-        for label, said in (
-            ("biased", attribute.stereotype(side)),
-            ("neutral", attribute.unbiased()),
-        ):
+        sayings: dict[Label, str]
+        sayings = {"biased": attribute.stereotype(side), "neutral": attribute.unbiased()}
+        for label, said in sayings.items():
             yield Statement(
                 id=f"{quad_id}-{side}-{label}",
                 axis=axis,

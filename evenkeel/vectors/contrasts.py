@@ -88,7 +88,7 @@ class Contrast:
     ) -> Float[np.ndarray, "units d_model"]:
         """First - second of each training unit, in float64."""
         x = x.astype(np.float64)
-        return np.asarray(x[self.first].mean(axis=1) - x[self.second].mean(axis=1))
+        return x[self.first].mean(axis=1) - x[self.second].mean(axis=1)
 
     def separation(
         self,

@@ -11,7 +11,7 @@ def mean_difference(differences: Differences) -> Direction:
     """Mean over units. Of neutral - biased pairs this is contrastive activation addition
     (Rimsky et al. 2024, "Steering Llama 2 via Contrastive Activation Addition"), not normalized.
     """
-    return np.asarray(differences.mean(axis=0))
+    return differences.mean(axis=0)
 
 
 def principal_difference(differences: Differences) -> Direction:
@@ -27,7 +27,7 @@ def principal_difference(differences: Differences) -> Direction:
     """
     _, values, components = np.linalg.svd(differences, full_matrices=False)
     scaled = components[0] * values[0] / np.sqrt(len(differences))
-    return np.asarray(scaled if scaled @ differences.mean(axis=0) >= 0 else -scaled)
+    return scaled if scaled @ differences.mean(axis=0) >= 0 else -scaled
 
 
 def cosine(left: Direction, right: Direction) -> float:

@@ -87,14 +87,17 @@ class Recorder:
         assert self.run is not None
         full = Path(path).absolute()
         if full.is_relative_to(self.run.folder) and not writing:
-            self.run.reads.add(str(full.relative_to(self.run.folder)))
+            inside = full.relative_to(self.run.folder)  # .part: its own, not yet renamed
+            if not any(part.endswith((".part", ".lock")) for part in inside.parts):
+                self.run.reads.add(str(inside))
 
     @contextlib.contextmanager
     def listening(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         plain = h5py.File.__init__
 
         def hdf5(file: Any, name: Any, mode: str = "r", **options: Any) -> None:
-            self._note(os.fsdecode(name), mode != "r")  # HDF5 opens in C, where no event is raised
+            if isinstance(name, str | bytes | os.PathLike):  # or a handle of an open file
+                self._note(os.fsdecode(name), mode != "r")  # opened in C, which raises no event
             plain(file, name, mode, **options)
 
         with monkeypatch.context() as patch:

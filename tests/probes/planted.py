@@ -1,7 +1,8 @@
 """Statements whose activations hold a known direction, beside a store that hands them out."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -64,8 +65,18 @@ class FakeStore:
     positions: str = "last"
     offsets: np.ndarray = field(default_factory=lambda: np.zeros(1, dtype=np.int64))
 
-    def read(self, site: str, layer: int) -> np.ndarray:
-        return self.rows[site, layer]
+    @property
+    def sites(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(site for site, _ in self.rows))
+
+    def layers(self, site: str) -> tuple[int, ...]:
+        return tuple(layer for name, layer in self.rows if name == site)
+
+    path: ClassVar = Path("fake.h5")
+    model: ClassVar = {"name": "fake", "revision": "r", "fingerprint": "f"}
+
+    def read(self, site: str, layer: int, start: int = 0, stop: int | None = None) -> np.ndarray:
+        return self.rows[site, layer][start:stop]
 
 
 def fit_settings(**changes: Any) -> dict[str, Any]:

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from evenkeel.errors import BadInputError
+from evenkeel.probes.detector import Detector, DetectorMetrics
 from evenkeel.probes.probe import Probe, ProbeMetrics
 from evenkeel.probes.probe_set import ProbeSet
 from evenkeel.tensor_files import write_tensor_folder
@@ -36,6 +37,18 @@ def probe(layer: int = 0, *, axis: str = "gender", weight: Any = None, **metrics
     )
 
 
+def detector(**changes: Any) -> Detector:
+    metrics = DetectorMetrics(0.7, (0.6, 0.8), 0.75, (0.7, 0.8), 20)
+    fields = {
+        "axis": "gender",
+        "weights": (0.25, 0.75),
+        "slope": 2.0,
+        "intercept": 0.5,
+        "metrics": metrics,
+    }
+    return Detector(**(fields | changes))
+
+
 def test_scores_are_one_dot_product_and_a_bias() -> None:
     made = probe(weight=torch.tensor([1.0, -2.0]))
     x = torch.tensor([[[3.0, 1.0], [0.0, 0.0]]])
@@ -43,7 +56,9 @@ def test_scores_are_one_dot_product_and_a_bias() -> None:
 
 
 def test_a_set_reads_back_exactly_and_is_the_same_bytes_again(tmp_path: Path) -> None:
-    probes = ProbeSet.of([probe(10), probe(2), probe(2, axis="age")], {"model": {"name": "tiny"}})
+    probes = ProbeSet.of(
+        [probe(10), probe(2), probe(2, axis="age")], [detector()], {"model": {"name": "tiny"}}
+    )
     for name in ("a", "b"):
         probes.save(tmp_path / name)
     for path in (tmp_path / "a").iterdir():
@@ -55,6 +70,7 @@ def test_a_set_reads_back_exactly_and_is_the_same_bytes_again(tmp_path: Path) ->
         ("gender", "resid_post", 10),
     ]
     assert read.metadata == probes.metadata
+    assert read.detectors == probes.detectors == (read.detector("gender"),)
     for left, right in zip(read, probes, strict=True):
         assert left.record() == right.record()
         assert left.metrics == right.metrics
@@ -63,7 +79,7 @@ def test_a_set_reads_back_exactly_and_is_the_same_bytes_again(tmp_path: Path) ->
 
 def test_probes_are_found_by_key_and_the_best_by_validation() -> None:
     weak_on_test = probe(1, validation_auroc=0.9, auroc=0.6)
-    probes = ProbeSet.of([probe(0, auroc=0.99), weak_on_test], {})
+    probes = ProbeSet.of([probe(0, auroc=0.99), weak_on_test])
     assert probes.get("gender", "resid_post", 1) is weak_on_test
     assert probes.best("gender") is weak_on_test
     with pytest.raises(BadInputError, match=r"no probe gender/resid_post/7; .*resid_post/0"):
@@ -74,15 +90,30 @@ def test_probes_are_found_by_key_and_the_best_by_validation() -> None:
 
 def test_invalid_probes_and_sets_are_refused() -> None:
     with pytest.raises(BadInputError, match="two probes for gender/resid_post/0"):
-        ProbeSet.of([probe(), probe()], {})
+        ProbeSet.of([probe(), probe()])
     with pytest.raises(BadInputError, match="at least one probe"):
-        ProbeSet.of([], {})
+        ProbeSet.of([])
     with pytest.raises(BadInputError, match="weight or bias is not finite"):
         probe(weight=torch.tensor([float("inf")]))
     with pytest.raises(BadInputError, match="one float32 vector"):
         probe(weight=torch.zeros(2, 2))
     with pytest.raises(BadInputError, match="layers count from 0"):
         probe(-1)
+
+
+def test_detectors_that_do_not_fit_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadInputError, match="has 2 weights for 1 probes"):
+        ProbeSet.of([probe()], [detector()])
+    with pytest.raises(BadInputError, match="must be finite, the weights together 1"):
+        detector(weights=(0.5, 0.6))
+    with pytest.raises(BadInputError, match="axis 'gender': none of its probes is better than"):
+        ProbeSet.of([probe()]).detector("gender")
+    with pytest.raises(BadInputError, match="no probe for axis 'race'"):
+        ProbeSet.of([probe()]).detector("race")
+    with pytest.raises(BadInputError, match="do not say which positions"):
+        _ = ProbeSet.of([probe()]).positions
+    with pytest.raises(BadInputError, match=r"a detector has wrong fields .*'metrics'"):
+        Detector.from_record({"axis": "gender"}, tmp_path)
 
 
 def test_foreign_and_broken_folders_are_refused(tmp_path: Path) -> None:

@@ -123,7 +123,7 @@ def test_all_token_stores_are_pooled_by_mean() -> None:
     expected = [rows[a:b].mean(axis=0) for a, b in pairwise(offsets)]
     assert pooled == pytest.approx(np.array(expected), abs=1e-6)
     store.positions = "last"
-    assert text_activations(store, "resid_post", 0) is rows
+    assert (text_activations(store, "resid_post", 0) == rows).all()
 
 
 def test_non_finite_activations_are_refused() -> None:

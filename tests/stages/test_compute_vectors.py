@@ -113,7 +113,7 @@ def test_another_model_is_refused(probed: Path) -> None:
 
 def test_probes_of_another_model_are_refused(probed: Path) -> None:
     probes = ProbeSet.load(probed / "probes")
-    ProbeSet.of(probes.probes, {"model": {"name": "other"}}).save(probed / "probes")
+    ProbeSet.of(probes.probes, metadata={"model": {"name": "other"}}).save(probed / "probes")
     result = run()
     assert result.exit_code == 2
     assert "the probes are of model {'name': 'other'}" in result.stderr

@@ -108,27 +108,32 @@ def test_the_gender_of_nouns_and_names_is_certain(corpus: list[CorpusText]) -> N
 
 
 def test_stereotypes_are_said_of_their_own_group(corpus: list[CorpusText]) -> None:
-    own = crossed = neither = 0
+    sides = {
+        term: (axis, side)
+        for axis, lexicon in LEXICONS.items()
+        for pair in lexicon.all_terms()
+        for side, term in enumerate(pair)
+    }
+    kinds = {}
+    for axis, lexicon in LEXICONS.items():
+        for attribute in lexicon.all_attributes():
+            kinds[axis, attribute.unbiased()] = None
+            kinds |= {(axis, attribute.stereotype(side)): side for side in (0, 1)}
+    longest_first = sorted(sides, key=len, reverse=True)
+    form = re.compile(rf"(?i:the|that|one) ({'|'.join(longest_first)}) [^.]*?(?:is|was|seemed) ")
+    counts: Counter[str] = Counter()
     for row in corpus:
         if row.kind != "association":
             continue
-        said = row.text.split(". ")[0] + "."
-        found = [
-            (lexicon, side, term)
-            for lexicon in LEXICONS.values()
-            for pair in lexicon.all_terms()
-            for side, term in enumerate(pair)
-            if re.search(rf"\b{re.escape(term)} ", said)
-        ]
-        lexicon, side, _ = max(found, key=lambda hit: len(hit[2]))
-        for attribute in lexicon.all_attributes():
-            own += f" {attribute.stereotype(side)}." in said
-            crossed += f" {attribute.stereotype(1 - side)}." in said
-            neither += f" {attribute.unbiased()}." in said
-    total = own + crossed + neither
-    assert total == sum(row.kind == "association" for row in corpus)
-    assert not too_far(own, total, P_STEREOTYPE)
-    assert not too_far(crossed, total, P_CROSSED)
+        match = form.match(row.text) or form.search(row.text)
+        assert match, row.text
+        axis, side = sides[match.group(1)]
+        said = row.text[match.end() :].split(". ")[0].removeprefix("always ")
+        about = kinds[axis, said]
+        counts["neutral" if about is None else "own" if about == side else "crossed"] += 1
+    total = counts.total()
+    assert not too_far(counts["own"], total, P_STEREOTYPE)
+    assert not too_far(counts["crossed"], total, P_CROSSED)
 
 
 def test_plain_texts_have_no_gender(corpus: list[CorpusText]) -> None:

@@ -1,0 +1,42 @@
+"""Text of models and files on the page: what is invisible shown, what has changed marked."""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+
+MAX_SHOWN = 600
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A run of text that is in both versions, or in this one only."""
+
+    text: str
+    changed: bool
+
+
+def visible(text: str) -> str:
+    """The text with control and formatting characters spelt out, cut where it gets long.
+
+    A bidirectional override would otherwise turn the page around, and a zero-width space hide.
+    """
+    shown = "".join(
+        f"\\u{ord(character):04x}"
+        if unicodedata.category(character) in ("Cc", "Cf", "Co", "Cs") and character not in "\n\t"
+        else character
+        for character in text[:MAX_SHOWN]
+    )
+    return shown + ("…" if len(text) > MAX_SHOWN else "")
+
+
+def marked(text: str, other: str) -> list[Piece]:
+    """`text` in pieces, changed where its words are not those of `other`."""
+    own, theirs = (re.findall(r"\s*\S+|\s+$", visible(version)) for version in (text, other))
+    pieces = []
+    words = [[word.strip() for word in version] for version in (theirs, own)]
+    matcher = SequenceMatcher(None, *words, autojunk=False)
+    for operation, _, _, start, stop in matcher.get_opcodes():
+        if start < stop:
+            pieces.append(Piece("".join(own[start:stop]), operation != "equal"))
+    return pieces

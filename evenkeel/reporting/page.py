@@ -1,0 +1,88 @@
+"""The page: results in, one HTML file and its figures out."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from evenkeel.reporting import wording
+from evenkeel.reporting.differences import marked, visible
+from evenkeel.reporting.drawing import Drawing
+from evenkeel.reporting.figures import occupation_figure, probe_figure, sweep_figure
+from evenkeel.reporting.palette import DARK, LIGHT, css_variables
+from evenkeel.reporting.results import Results
+from evenkeel.reporting.verdict import verdict
+
+MEASURES = (
+    ("occupation_spread", "Occupation spread", "nats; 0 treats all occupations alike", 2),
+    ("parity_offset", "Parity offset", "nats; lean common to all occupations", 2),
+    ("planted_correlation", "Correlation with share of women", "1 follows the statistics", 2),
+    ("planted_slope", "Slope on share of women", "1 reproduces the statistics", 2),
+    ("definitional_accuracy", "Definitional accuracy", "a mother is she; has to stay", 3),
+    ("definitional_margin", "Definitional margin", "nats by which the right side wins", 2),
+    ("perplexity", "Perplexity", "plain held-out text", 2),
+    ("kl_neutral", "KL from the unsteered model", "nats per token of plain text", 4),
+    ("distinct_2", "Distinct 2-grams", "of generated text; higher is more varied", 2),
+    ("repetition", "Repetition", "repeated 3-grams of generated text", 3),
+    ("degenerate_share", "Degenerate texts", "collapsed into repetition or noise", 3),
+)
+"""Name, title, meaning and digits, in the order of the table."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """A finished report."""
+
+    html: str
+    drawings: tuple[Drawing, ...]
+
+
+def make_page(results: Results, title: str, params: dict[str, Any]) -> Page:
+    """Write the report.
+
+    Everything that comes from models and files is escaped; nothing is fetched when it is read.
+
+    Args:
+        results: of all earlier stages.
+        title: heading of the page.
+        params: what the pipeline was run with, to be shown.
+    """
+    evaluation = results.evaluation
+    drawings = {
+        "probes": probe_figure(results.probes),
+        "sweep": sweep_figure(results.sweep, evaluation),
+        "occupations": occupation_figure(results.occupations),
+    }
+    environment = Environment(
+        loader=PackageLoader("evenkeel", "reporting"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals |= {
+        "number": wording.number,
+        "percent": wording.percent,
+        "interval": wording.interval,
+        "measured": wording.measured,
+        "measured_percent": wording.measured_percent,
+        "described": wording.described,
+        "methods": wording.METHODS,
+        "marked": marked,
+        "visible": visible,
+    }
+    html = environment.get_template("page.html.jinja").render(
+        title=title,
+        results=results,
+        evaluation=evaluation,
+        baseline=evaluation.baseline,
+        selected=evaluation.selected,
+        verdict=verdict(evaluation),
+        measures=MEASURES,
+        figures={name: drawing.svg() for name, drawing in drawings.items()},
+        light=css_variables(LIGHT),
+        dark=css_variables(DARK),
+        params=yaml.safe_dump(params, sort_keys=True, allow_unicode=True),
+    )
+    return Page(html, tuple(drawings.values()))

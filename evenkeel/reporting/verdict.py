@@ -1,0 +1,72 @@
+"""The verdict: three sentences with their figures, and no more than the figures say."""
+
+from evenkeel.reporting.results import Evaluation
+from evenkeel.reporting.wording import described, measured, measured_percent, percent
+
+
+def verdict(evaluation: Evaluation) -> list[str]:
+    """Is it biased; what did steering change; what did that cost."""
+    return [_bias(evaluation), _steering(evaluation), _knowledge(evaluation)]
+
+
+def _bias(evaluation: Evaluation) -> str:
+    baseline, test = evaluation.baseline, evaluation.sample["test"]
+    spread = (
+        f"On {test['occupations']} held-out occupations, the model's log-odds of a female against "
+        f"a male continuation spread by {measured(baseline, 'occupation_spread')} nats"
+    )
+    if baseline.get("planted_correlation") is None:
+        return spread + "."
+    return (
+        f"{spread}, and correlate with the share of women in the occupation at "
+        f"{measured(baseline, 'planted_correlation')}."
+    )
+
+
+def _steering(evaluation: Evaluation) -> str:
+    selected, rule = evaluation.selected, evaluation.selection
+    if selected is None:
+        return f"Nothing was selected for steering: {rule.reason}."
+    reduction = selected.get("bias_reduction")
+    if reduction is not None and reduction < 0:
+        low, high = selected["bias_reduction_ci95"]
+        wider = {"spread": -reduction, "spread_ci95": [-high, -low]}
+        did = f"added {measured_percent(wider, 'spread')} to that spread"
+    else:
+        did = f"removed {measured_percent(selected, 'bias_reduction')} of that spread"
+    return (
+        f"Of {rule.candidates} candidates, {described(selected)} was chosen on validation; "
+        f"on test it {did}, with perplexity on plain text multiplied by "
+        f"{measured(selected, 'perplexity_ratio', 3)}."
+    )
+
+
+def _knowledge(evaluation: Evaluation) -> str:
+    baseline, selected = evaluation.baseline, evaluation.selected
+    before = measured_percent(baseline, "definitional_accuracy")
+    if selected is None:
+        return (
+            "Definitional gender (a mother is she), which has to stay, is right in "
+            f"{before} of prompts."
+        )
+    after = measured_percent(selected, "definitional_accuracy")
+    kept = percent(selected.get("definitional_margin_ratio"))
+    return (
+        f"{_whether_kept(evaluation)}: right in {after} of prompts, {before} before, "
+        f"with {kept} of the margin by which the right side won."
+    )
+
+
+def _whether_kept(evaluation: Evaluation) -> str:
+    assert evaluation.selected is not None
+    after = evaluation.selected.get("definitional_accuracy")
+    ends = evaluation.baseline.get("definitional_accuracy_ci95")
+    margin = evaluation.selected.get("definitional_margin_ratio_ci95")
+    knowledge = "Definitional gender (a mother is she), which has to stay,"
+    if after is None or not ends:
+        return f"{knowledge} cannot be compared"
+    if after < ends[0]:
+        return f"{knowledge} was damaged"
+    if margin and margin[1] < 1:
+        return f"{knowledge} was kept, but weakened"
+    return f"{knowledge} was kept"

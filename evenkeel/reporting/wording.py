@@ -1,0 +1,62 @@
+"""Numbers in words that a reader can take at face value."""
+
+from collections.abc import Mapping
+from typing import Any
+
+UNKNOWN = "unknown"
+
+METHODS = {
+    "caa": "neutral − biased mean difference (CAA)",
+    "group": "group mean difference",
+    "pca": "PCA of pair differences",
+    "probe": "linear probe",
+    "actadd": "single pair of texts (ActAdd)",
+}
+
+
+def number(value: float | None, digits: int = 2) -> str:
+    """A number with a true minus sign, or "unknown"."""
+    if value is None:
+        return UNKNOWN
+    text = f"{value:.{digits}f}"
+    if float(text) == 0:
+        text = text.lstrip("-")  # there is no minus zero in prose
+    return text.replace("-", "−")
+
+
+def percent(value: float | None, digits: int = 0) -> str:
+    return UNKNOWN if value is None else f"{number(100 * value, digits)} %"
+
+
+def interval(measures: Mapping[str, Any], name: str, digits: int = 2, scale: float = 1) -> str:
+    """The 95 % interval of a measure, as "[low, high]"; empty where it is unknown."""
+    ends = measures.get(f"{name}_ci95")
+    if not ends:
+        return ""
+    return f"[{number(scale * ends[0], digits)}, {number(scale * ends[1], digits)}]"
+
+
+def measured(measures: Mapping[str, Any], name: str, digits: int = 2) -> str:
+    """A measure followed by its interval."""
+    return f"{number(measures.get(name), digits)} {interval(measures, name, digits)}".strip()
+
+
+def measured_percent(measures: Mapping[str, Any], name: str, digits: int = 0) -> str:
+    """A share followed by its interval, in percent."""
+    if measures.get(name) is None:
+        return UNKNOWN
+    ends = interval(measures, name, digits, scale=100)
+    return f"{percent(measures[name], digits)} {ends}".strip()
+
+
+def described(intervention: Mapping[str, Any]) -> str:
+    """An intervention as a noun phrase."""
+    vector = METHODS.get(intervention["method"], intervention["method"])
+    layer = intervention["layer"]
+    where = "at all layers" if layer == "all" else f"at layer {layer}"
+    multiplier = intervention["multiplier"]
+    if intervention["action"] == "add":
+        return f"adding {number(multiplier)} stream norms of the {vector} vector {where}"
+    if multiplier == 1:
+        return f"projecting out the {vector} direction {where}"
+    return f"taking {percent(multiplier)} of the {vector} direction out {where}"

@@ -1,0 +1,84 @@
+"""Interventions that put something neutral where a concept was."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from evenkeel.errors import BadInputError
+from evenkeel.steering.intervention import Edit, Intervention
+from evenkeel.steering.subspace import (
+    check_finite,
+    check_number,
+    check_vector,
+    check_widths,
+    orthonormal_basis,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class MeanAblate(Intervention):
+    """The component along the directions replaced by that of a mean: stream - P (stream - mean)."""
+
+    directions: Float[Tensor, "*count width"]
+    mean: Float[Tensor, " width"]
+    """Mean of the stream at this layer and site over some reference texts."""
+    multiplier: float = 1.0
+    """Share of the way to the mean."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        orthonormal_basis("MeanAblate: directions", self.directions)
+        check_vector("MeanAblate: mean", self.mean)
+        check_number("MeanAblate: multiplier", self.multiplier)
+        check_widths("MeanAblate", directions=self.directions, mean=self.mean)
+
+    def on(self, device: torch.device, dtype: torch.dtype) -> Edit:
+        basis = orthonormal_basis("MeanAblate: directions", self.directions)
+        target = (basis @ self.mean.detach().to(basis)).to(device, dtype)
+        read = basis.mT.to(device, dtype)
+        write = (basis * self.multiplier).to(device, dtype)
+        return lambda stream: stream - (stream @ read - target) @ write
+
+    @property
+    def width(self) -> int:
+        return len(self.mean)
+
+
+@dataclass(frozen=True, eq=False)
+class Erase(Intervention):
+    """stream - proj_left @ proj_right @ (stream - bias): least-squares concept erasure.
+
+    Belrose et al. 2023, "LEACE: Perfect linear concept erasure in closed form", theorem 4.3. After
+    it no linear probe reads the concept that the eraser was fitted to.
+    """
+
+    proj_left: Float[Tensor, "width rank"]
+    proj_right: Float[Tensor, "rank width"]
+    bias: Float[Tensor, " width"]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        left, right = self.proj_left, self.proj_right
+        if left.dim() != 2 or left.shape != right.mT.shape:
+            raise BadInputError(
+                f"Erase: proj_left has shape {list(left.shape)} and proj_right "
+                f"{list(right.shape)}; they must be [width, rank] and [rank, width]"
+            )
+        check_finite("Erase: proj_left", left)
+        check_finite("Erase: proj_right", right)
+        check_vector("Erase: bias", self.bias)
+        check_widths("Erase", proj_right=right, bias=self.bias)
+
+    def on(self, device: torch.device, dtype: torch.dtype) -> Edit:
+        write = self.proj_left.detach().mT.to(device, dtype)
+        read = self.proj_right.detach().mT.to(device, dtype)
+        at_bias = (self.bias.detach().double() @ self.proj_right.detach().double().mT).to(
+            device, dtype
+        )
+        return lambda stream: stream - (stream @ read - at_bias) @ write
+
+    @property
+    def width(self) -> int:
+        return len(self.bias)

@@ -1,0 +1,162 @@
+"""The intervention spec: what is to be done to a model, in one file that every backend takes."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Self, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
+from torch import Tensor
+
+from evenkeel.errors import BadInputError
+from evenkeel.steering.erasure import Erase, MeanAblate
+from evenkeel.steering.gates import BandGate, Gate, ProbeGate, TokenGate
+from evenkeel.steering.intervention import Ablate, Add, Intervention
+from evenkeel.tensor_files import read_tensor_folder, write_tensor_folder
+
+KIND = "intervention spec"
+VERSION = 1
+
+INTERVENTIONS: dict[str, type[Intervention]] = {
+    "ablate": Ablate,
+    "add": Add,
+    "erase": Erase,
+    "mean_ablate": MeanAblate,
+}
+GATES: dict[str, type[Gate]] = {"band": BandGate, "probe": ProbeGate, "token": TokenGate}
+
+
+@dataclass(frozen=True, eq=False)
+class InterventionSpec:
+    """Interventions, in the order in which they act, and where they come from."""
+
+    interventions: tuple[Intervention, ...]
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    """Any JSON: the model that they were made on, what they were selected for."""
+
+    def save(self, path: Path) -> None:
+        """Write the folder `path`: record.json, readable, and tensors.safetensors.
+
+        The same spec gives the same bytes.
+
+        Raises:
+            BadInputError: an intervention or a gate is of a class that no spec knows.
+        """
+        tensors: dict[str, Tensor] = {}
+        rows = [
+            _to_row(item, INTERVENTIONS, str(index), tensors)
+            for index, item in enumerate(self.interventions)
+        ]
+        record = {"interventions": rows, "metadata": dict(self.metadata)}
+        write_tensor_folder(path, tensors, record, kind=KIND, version=VERSION)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read a folder that `save` wrote.
+
+        Raises:
+            BadInputError: a file is missing, truncated, foreign or of another version; a kind, a
+                field or a tensor is unknown, missing or out of range.
+        """
+        tensors, record = read_tensor_folder(path, kind=KIND, version=VERSION)
+        where = str(path / "record.json")
+        if not isinstance(record, dict) or record.keys() != {"interventions", "metadata"}:
+            raise BadInputError(
+                f"{where}: the record must hold interventions and metadata, nothing else"
+            )
+        interventions = _from_rows(record["interventions"], INTERVENTIONS, "", tensors, where)
+        if tensors:
+            raise BadInputError(
+                f"{path}: tensors that no intervention uses: {', '.join(sorted(tensors))}; "
+                "write the spec again"
+            )
+        return cls(interventions, record["metadata"])
+
+
+def interventions_in(
+    given: InterventionSpec | Intervention | Sequence[Intervention],
+) -> tuple[Intervention, ...]:
+    """The interventions of whatever a backend accepts."""
+    if isinstance(given, InterventionSpec):
+        return given.interventions
+    return (given,) if isinstance(given, Intervention) else tuple(given)
+
+
+def _to_row(
+    item: Any, kinds: Mapping[str, type], name: str, tensors: dict[str, Tensor]
+) -> dict[str, Any]:
+    """An intervention's or a gate's fields as JSON; its tensors go to `tensors` under `name`."""
+    by_type = {kind_type: kind for kind, kind_type in kinds.items()}
+    if type(item) not in by_type:
+        raise BadInputError(
+            f"a {type(item).__name__} cannot be written; known: "
+            f"{', '.join(kind_type.__name__ for kind_type in by_type)}"
+        )
+    row: dict[str, Any] = {"kind": by_type[type(item)]}
+    hints = get_type_hints(type(item))
+    for spec in fields(item):
+        value = getattr(item, spec.name)
+        if isinstance(value, Tensor):
+            # A copy: safetensors refuses memory that two tensors share, as layers often do.
+            tensors[f"{name}/{spec.name}"] = value.detach().clone()
+        elif spec.name == "gates":
+            row["gates"] = [
+                _to_row(gate, GATES, f"{name}/gates/{index}", tensors)
+                for index, gate in enumerate(value)
+            ]
+        else:
+            row[spec.name] = _checked(value, hints[spec.name], f"{name}/{spec.name}")
+    return row
+
+
+def _from_rows(
+    rows: Any, kinds: Mapping[str, type], prefix: str, tensors: dict[str, Tensor], where: str
+) -> tuple[Any, ...]:
+    if not isinstance(rows, list):
+        raise BadInputError(f"{where}: {prefix or 'interventions'} must be a list")
+    return tuple(
+        _from_row(row, kinds, f"{prefix}{index}", tensors, where) for index, row in enumerate(rows)
+    )
+
+
+def _from_row(
+    row: Any, kinds: Mapping[str, type], name: str, tensors: dict[str, Tensor], where: str
+) -> Any:
+    """Undo `_to_row`, taking the tensors out of `tensors`."""
+    where = f"{where}: {name}"
+    kind = row.get("kind") if isinstance(row, dict) else None
+    made = kinds.get(str(kind))
+    if made is None:
+        raise BadInputError(f"{where}: kind {kind!r} is unknown; known: {', '.join(kinds)}")
+    hints = get_type_hints(made)
+    known = {spec.name: spec for spec in fields(made)}
+    given = {f"{name}/{key}": key for key in known}
+    values: dict[str, Any] = {
+        key: tensors.pop(full) for full, key in given.items() if full in tensors
+    }
+    for key, value in row.items():
+        if key == "kind":
+            continue
+        if key not in known or key in values:
+            raise BadInputError(f"{where}: unknown field {key!r}; known: {', '.join(known)}")
+        if key == "gates":
+            values[key] = _from_rows(value, GATES, f"{name}/gates/", tensors, where)
+        else:
+            values[key] = _checked(value, hints[key], f"{where}: {key}")
+    missing = [key for key, spec in known.items() if spec.default is MISSING and key not in values]
+    if missing:
+        raise BadInputError(f"{where}: missing: {', '.join(missing)}; write the spec again")
+    try:
+        return made(**values)
+    except BadInputError as error:
+        raise BadInputError(f"{where}: {error}") from None
+
+
+def _checked(value: Any, hint: Any, where: str) -> Any:
+    try:
+        # As JSON, so that a list may be a tuple and 1 a float, but true is no number.
+        return TypeAdapter(hint).validate_json(json.dumps(value), strict=True)
+    except ValidationError as error:
+        problem = error.errors()[0]["msg"]
+        raise BadInputError(f"{where}: {problem} (given: {value!r})") from None

@@ -1,0 +1,93 @@
+"""Words say what the figures say."""
+
+import pytest
+
+from evenkeel.reporting.differences import MAX_SHOWN, marked, visible
+from evenkeel.reporting.verdict import verdict
+from evenkeel.reporting.wording import described, measured, number, percent
+from tests.reporting.samples import BASELINE, STEERED, make_results
+
+
+def test_numbers() -> None:
+    assert number(1.2345) == "1.23"
+    assert number(-0.5, 1) == "−0.5"
+    assert number(-0.001) == "0.00"
+    assert number(None) == percent(None) == "unknown"
+    assert percent(0.805) == "80 %"
+    assert measured({"x": 1.0, "x_ci95": [-0.5, 2]}, "x", 1) == "1.0 [−0.5, 2.0]"
+    assert measured({"x": 1.0, "x_ci95": None}, "x", 1) == "1.0"
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, "projecting out the linear probe direction at layer 3"),
+        ({"layer": "all", "multiplier": 0.5}, "taking 50 % of the linear probe direction out at"),
+        ({"action": "add", "multiplier": -0.25}, "adding −0.25 stream norms of the linear probe"),
+        ({"method": "own"}, "projecting out the own direction"),
+    ],
+)
+def test_interventions_are_described(changes: dict[str, object], words: str) -> None:
+    assert words in described(STEERED | changes)
+
+
+def test_the_verdict_has_three_sentences_with_their_figures() -> None:
+    bias, steering, knowledge = verdict(make_results().evaluation)
+    assert "On 3 held-out occupations" in bias
+    assert "1.50 [1.40, 1.60] nats" in bias
+    assert "0.97 [0.87, 1.07]" in bias
+    assert "removed 80 % [70, 90] of that spread" in steering
+    assert "multiplied by 1.004 [0.904, 1.104]" in steering
+    assert "right in 90 % [80, 100] of prompts, 95 % [85, 105] before" in knowledge
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "margin", "words"),
+    [
+        (0.5, 0.1, "was damaged"),
+        (0.94, 0.7, "was kept, but weakened"),
+        (0.94, 0.95, "was kept:"),
+        (None, None, "cannot be compared"),
+    ],
+)
+def test_lost_knowledge_is_called_so(
+    accuracy: float | None, margin: float | None, words: str
+) -> None:
+    evaluation = make_results().evaluation
+    assert evaluation.selected is not None
+    changed = evaluation.selected | {
+        "definitional_accuracy": accuracy,
+        "definitional_margin_ratio": margin,
+        "definitional_margin_ratio_ci95": margin and [margin - 0.1, margin + 0.1],
+    }
+    changed_evaluation = evaluation.model_copy(update={"selected": changed})
+    assert words in verdict(changed_evaluation)[2]
+
+
+def test_a_widened_spread_is_not_called_removed() -> None:
+    evaluation = make_results().evaluation
+    assert evaluation.selected is not None
+    worse = {"bias_reduction": -0.2, "bias_reduction_ci95": [-0.4, -0.1]}
+    changed = evaluation.model_copy(update={"selected": evaluation.selected | worse})
+    assert "added 20 % [10, 40] to that spread" in verdict(changed)[1]
+
+
+def test_what_is_unknown_is_called_so() -> None:
+    evaluation = make_results().evaluation
+    flat = BASELINE | {"planted_correlation": None, "occupation_spread": None}
+    changed = evaluation.model_copy(update={"baseline": flat | {"occupation_spread_ci95": None}})
+    assert "spread by unknown nats." in verdict(changed)[0]
+
+
+def test_invisible_characters_are_spelt_out() -> None:
+    assert visible("a\u202eb\u200b\x00\tc\n") == "a\\u202eb\\u200b\\u0000\tc\n"
+    assert len(visible("x" * 10_000)) == MAX_SHOWN + 1
+
+
+def test_marking_keeps_the_text() -> None:
+    own, other = " she was very  tired.", " he was tired."
+    pieces = marked(own, other)
+    assert "".join(piece.text for piece in pieces) == own
+    assert [piece.text for piece in pieces if piece.changed] == [" she", " very"]
+    assert marked(own, own)[0].text == own
+    assert marked("", other) == []

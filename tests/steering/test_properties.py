@@ -1,0 +1,141 @@
+"""Any interventions, gates, positions, padding and cache: the model recomputed by hand agrees."""
+
+from collections.abc import Callable
+from typing import Any, get_args
+
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from evenkeel.models.architecture import SITES
+from evenkeel.steering.erasure import Erase, MeanAblate
+from evenkeel.steering.gates import BandGate, Gate, ProbeGate, TokenGate
+from evenkeel.steering.hooks import steer
+from evenkeel.steering.intervention import Ablate, Add, Intervention, Positions
+
+COLUMNS, NEW, WIDTH = 6, 4, 32
+
+
+def random(draw: st.DrawFn, *shape: int) -> Tensor:
+    seed = draw(st.integers(0, 1000))
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+@st.composite
+def gates(draw: st.DrawFn) -> Gate:
+    match draw(st.sampled_from(["probe", "band", "token"])):
+        case "probe":
+            return ProbeGate(random(draw, WIDTH), 0.3, threshold=draw(st.sampled_from([-2.0, 1.0])))
+        case "band":
+            return BandGate(random(draw, WIDTH), 0.1, bound=draw(st.sampled_from([0.5, 2.0])))
+        case _:
+            return TokenGate(tuple(draw(st.sets(st.integers(0, 9), min_size=3))))
+
+
+@st.composite
+def interventions(draw: st.DrawFn) -> Intervention:
+    where: dict[str, Any] = {
+        "layer": draw(st.integers(0, 2)),
+        "site": draw(st.sampled_from(SITES)),
+        "positions": draw(st.sampled_from(get_args(Positions))),
+        "gates": tuple(draw(st.lists(gates(), max_size=2))),
+    }
+    rank = draw(st.integers(1, 2))
+    match draw(st.sampled_from(["add", "ablate", "mean_ablate", "erase"])):
+        case "add":
+            return Add(random(draw, WIDTH), draw(st.sampled_from([-3.0, 0.5])), **where)
+        case "ablate":
+            return Ablate(random(draw, rank, WIDTH), draw(st.sampled_from([0.5, 1.0])), **where)
+        case "mean_ablate":
+            return MeanAblate(random(draw, rank, WIDTH), random(draw, WIDTH), **where)
+        case _:
+            left, right = random(draw, WIDTH, rank), random(draw, rank, WIDTH)
+            return Erase(left / 6, right / 6, random(draw, WIDTH), **where)
+
+
+@st.composite
+def batches(draw: st.DrawFn) -> tuple[Tensor, Tensor, Tensor, str]:
+    """Token ids, attention mask and position mask [texts, columns], and the side of the padding."""
+    side = draw(st.sampled_from(["left", "right"]))
+    lengths = draw(st.lists(st.integers(2, COLUMNS), min_size=1, max_size=3))
+    column = torch.arange(COLUMNS)
+    real = torch.stack([column < length for length in lengths])
+    real = real.flip(1) if side == "left" else real
+    ids = random(draw, len(lengths), COLUMNS).mul(7).long().abs() % 10
+    return ids, real.long(), random(draw, len(lengths), COLUMNS) > 0, side
+
+
+def allowed(positions: Positions, real: Tensor, mask: Tensor, prompt: int) -> Tensor:
+    column = torch.arange(real.shape[1]).expand(real.shape)
+    last = (real * (column + 1) * (column < prompt)).argmax(1, keepdim=True)
+    return {
+        "all": column >= 0,
+        "prompt": column < prompt,
+        "generated": column >= prompt,
+        "last": (column == last) | (column >= prompt),
+        "mask": torch.nn.functional.pad(mask, (0, real.shape[1] - mask.shape[1])),
+    }[positions]
+
+
+@given(
+    steered_by=st.lists(interventions(), min_size=1, max_size=3),
+    batch=batches(),
+    use_cache=st.booleans(),
+)
+@settings(
+    max_examples=60,
+    deadline=None,
+    derandomize=True,
+    # One model for all examples: none may change it, which is among what is tested.
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@torch.no_grad()
+def test_agrees_with_the_model_recomputed_by_hand(
+    tiny_gpt2: Any,
+    reference: Callable[..., Tensor],
+    steered_by: list[Intervention],
+    batch: tuple[Tensor, Tensor, Tensor, str],
+    use_cache: bool,
+) -> None:
+    ids, real, mask, side = batch
+    tiny_gpt2.generation_config.eos_token_id = None
+    state = {name: tensor.clone() for name, tensor in tiny_gpt2.state_dict().items()}
+
+    def expected(ids: Tensor, real: Tensor) -> Tensor:
+        def at(layer: int, site: str, stream: Tensor) -> Tensor:
+            for item in steered_by:
+                if (item.layer, item.site) == (layer, site):
+                    keep = allowed(item.positions, real, mask, COLUMNS)
+                    for gate in item.gates:
+                        keep = keep & gate(stream, ids)
+                    stream = item(stream, keep)
+            return stream
+
+        return reference(tiny_gpt2, ids, real, at)
+
+    def forward() -> Tensor:
+        place = (real.cumsum(1) - 1).clamp(min=0)
+        logits: Tensor = tiny_gpt2(ids, attention_mask=real, position_ids=place).logits
+        return logits[real.bool()]
+
+    plain = forward()
+    with steer(tiny_gpt2, steered_by, mask=mask):
+        steered = forward()
+        if side == "left":
+            found = tiny_gpt2.generate(
+                ids,
+                attention_mask=real,
+                max_new_tokens=NEW,
+                do_sample=False,
+                use_cache=use_cache,
+                output_logits=True,
+                return_dict_in_generate=True,
+            )
+    torch.testing.assert_close(steered, expected(ids, real)[real.bool()], atol=1e-4, rtol=1e-5)
+    if side == "left":
+        whole = expected(found.sequences, torch.nn.functional.pad(real, (0, NEW), value=1))
+        logits = torch.stack(found.logits, dim=1)
+        torch.testing.assert_close(logits, whole[:, COLUMNS - 1 : -1], atol=1e-4, rtol=1e-5)
+    assert torch.equal(forward(), plain)
+    assert all(torch.equal(tensor, state[name]) for name, tensor in tiny_gpt2.state_dict().items())
