@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+import pandas as pd
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -46,18 +48,31 @@ class Corpus:
     def width(self) -> int:
         return self.store.d_model(self.place.site)
 
-    @property
+    @cached_property
     def text_of_row(self) -> Int[np.ndarray, " rows"]:
         """Number of the text that each row is a token of."""
         lengths = np.diff(self.store.offsets)
         return np.repeat(np.arange(len(lengths)), lengths)
 
-    @property
+    @cached_property
     def used(self) -> Bool[np.ndarray, " rows"]:
         """Rows that are not among the first positions of their text."""
         position = np.arange(self.store.rows) - self.store.offsets[:-1][self.text_of_row]
         used: np.ndarray = position >= self.first_position
         return used
+
+    @cached_property
+    def _kinds(self) -> Int[np.ndarray, " texts"]:
+        """A number for each text, the same for equal texts, in order of first occurrence."""
+        numbers: np.ndarray = pd.factorize(self.store.texts["text"])[0]
+        return numbers
+
+    @property
+    def first_of_its_kind(self) -> Bool[np.ndarray, " texts"]:
+        """False for a text that equals an earlier one."""
+        first = np.zeros(len(self._kinds), dtype=bool)
+        first[np.unique(self._kinds, return_index=True)[1]] = True
+        return first
 
     def held_out(self, share: float, seed: int) -> Bool[np.ndarray, " texts"]:
         """Texts kept from training, at random; of equal texts all or none.
@@ -65,7 +80,7 @@ class Corpus:
         Raises:
             BadInputError: the share leaves nothing on one side.
         """
-        _, kind = np.unique(np.array(self.store.texts["text"], dtype=object), return_inverse=True)
+        kind = self._kinds
         kinds = int(kind.max()) + 1
         count = round(share * kinds)
         if not 0 < count < kinds:

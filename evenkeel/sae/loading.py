@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
 from evenkeel.activations.capture import measure_widths
@@ -16,8 +15,7 @@ from evenkeel.errors import BadInputError
 from evenkeel.models.sites import Place, parse_hook_name
 
 ARCHITECTURES = ("standard", "topk", "jumprelu", "gated")
-"""What SAELens saves them as; BatchTopK and Matryoshka SAEs become jumprelu. All decode linearly."""
-_LAYER_NORM_EPS = 1e-5  # SAELens's
+"""As saved by SAELens, which turns BatchTopK and Matryoshka into jumprelu. All decode linearly."""
 
 Edit = Callable[[Float[Tensor, "*batch d_sae"]], Float[Tensor, "*batch d_sae"]]
 
@@ -104,12 +102,13 @@ class LoadedSae:
             BadInputError: `like` is needed and was not given.
         """
         out = latents @ self.decoder.to(latents) + self.module.b_dec.detach()
-        if self.module.cfg.normalize_activations == "none":
+        normalization = self.module.cfg.normalize_activations
+        if normalization == "none":
             return out
         if like is None:
             raise BadInputError(
-                f"this SAE normalizes its input ({self.module.cfg.normalize_activations}); decoding "
-                "needs the stream whose scale to restore: decode(latents, like=stream)"
+                f"this SAE normalizes its input ({normalization}): to decode it needs the stream "
+                "whose scale to restore, as in decode(latents, like=stream)"
             )
         scale, shift = self._scale(like.to(out))
         return out * scale + shift
@@ -179,19 +178,6 @@ def open_sae(folder: Path, device: str = "cpu") -> LoadedSae:
         BadInputError: as `read_sae` and `LoadedSae.of`.
     """
     return LoadedSae.of(read_sae(folder, device))
-
-
-def read_sparsity(folder: Path) -> Float[Tensor, " d_sae"]:
-    """log10 of each latent's firing frequency, as train_sae wrote it beside the SAE.
-
-    Raises:
-        BadInputError: it is not there or is truncated.
-    """
-    path = folder / "sparsity.safetensors"
-    try:
-        return load_file(path)["sparsity"]
-    except (OSError, SafetensorError, KeyError) as error:
-        raise BadInputError(f"{path}: missing or damaged ({error}); run train_sae") from error
 
 
 def fetch_sae(release: str, sae_id: str) -> Any:

@@ -6,7 +6,7 @@ its columns are taken while it is in the cache, so the pass costs little more th
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from jaxtyping import Float, Int
@@ -43,6 +43,10 @@ class LogitWeights:
     bottom_ids: Int[Tensor, "latents k"]
     """Token ids, the smallest weight first."""
     bottom_values: Float[Tensor, "latents k"]
+
+    def cpu(self) -> "LogitWeights":
+        """The same on the CPU."""
+        return LogitWeights(*(getattr(self, field.name).cpu() for field in fields(self)))
 
 
 def logit_weights(
