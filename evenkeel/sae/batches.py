@@ -31,7 +31,7 @@ def shuffled_batches(
         store: activations of every token.
         place: which of its arrays.
         keep: rows to use; at least `batch_rows` of them.
-        batch_rows: rows in a batch; what is left of an epoch goes into the next one's first batch.
+        batch_rows: rows in a batch; what is left of an epoch is shuffled into the next.
         seed: of the order.
         buffer_bytes: size of the buffer.
     """

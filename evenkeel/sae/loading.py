@@ -33,6 +33,9 @@ class LoadedSae:
     place: Place
     first_position: int
     """Tokens at a text's start that it was not trained on and that are left alone."""
+    centered: bool
+    """Whether it was trained on a stream without its mean, as TransformerLens's processed weights
+    (center_writing_weights) write it: gpt2-small-res-jb, for one."""
 
     @classmethod
     def of(cls, module: Any) -> "LoadedSae":
@@ -62,7 +65,13 @@ class LoadedSae:
         module.turn_off_forward_pass_hook_z_reshaping()
         slices = cfg.metadata.seqpos_slice
         first = slices[0] if slices and len(slices) > 1 else None
-        return cls(module.eval(), parse_hook_name(cfg.metadata.hook_name), first or 0)
+        processing = cfg.metadata.model_from_pretrained_kwargs or {}
+        return cls(
+            module.eval(),
+            parse_hook_name(cfg.metadata.hook_name),
+            first_position=first or 0,
+            centered=bool(processing.get("center_writing_weights")),
+        )
 
     @property
     def d_in(self) -> int:
@@ -83,7 +92,7 @@ class LoadedSae:
     def encode(self, x: Float[Tensor, "*batch d_in"]) -> Float[Tensor, "*batch d_sae"]:
         """Latent activations of a stream, in the SAE's type."""
         with torch.no_grad():
-            latents: Tensor = self.module.encode(x)
+            latents: Tensor = self.module.encode(self._as_trained(x))
         return latents
 
     def decode(
@@ -95,23 +104,28 @@ class LoadedSae:
 
         Args:
             latents: activations.
-            like: the stream whose scale the result is to have; needed where the SAE normalizes its
-                input by the input itself (constant_norm_rescale, layer_norm).
+            like: the stream whose scale and mean the result is to have; needed where the SAE
+                normalizes its input by the input itself (constant_norm_rescale, layer_norm), and
+                without it the mean of a `centered` SAE's stream, which models ignore, is not
+                restored.
 
         Raises:
             BadInputError: `like` is needed and was not given.
         """
         out = latents @ self.decoder.to(latents) + self.module.b_dec.detach()
         normalization = self.module.cfg.normalize_activations
-        if normalization == "none":
+        if like is None and normalization == "none":
             return out
         if like is None:
             raise BadInputError(
                 f"this SAE normalizes its input ({normalization}): to decode it needs the stream "
                 "whose scale to restore, as in decode(latents, like=stream)"
             )
-        scale, shift = self._scale(like.to(out))
-        return out * scale + shift
+        trained = self._as_trained(like.to(out))
+        if normalization != "none":
+            scale, shift = self._scale(trained)
+            out = out * scale + shift
+        return out + (like - trained)
 
     def edit(self, x: Float[Tensor, "*batch d_in"], edit: Edit) -> Float[Tensor, "*batch d_in"]:
         """Change latents of a stream and keep what the SAE does not explain of it.
@@ -122,8 +136,11 @@ class LoadedSae:
         latents = self.encode(x)
         change = (edit(latents) - latents) @ self.decoder.to(latents)
         if self.module.cfg.normalize_activations != "none":
-            change = change * self._scale(x.to(change))[0]
+            change = change * self._scale(self._as_trained(x.to(change)))[0]
         return x + change.to(x.dtype)
+
+    def _as_trained(self, x: Float[Tensor, "*batch d_in"]) -> Float[Tensor, "*batch d_in"]:
+        return x - x.mean(dim=-1, keepdim=True) if self.centered else x
 
     def _scale(
         self, x: Float[Tensor, "*batch d_in"]

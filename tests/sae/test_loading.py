@@ -188,9 +188,11 @@ def test_a_release_loads_through_the_registry_from_a_cache(cached_release: Path)
     sae = LoadedSae.of(fetch_sae("gpt2-small-res-jb", "blocks.8.hook_resid_pre"))
     assert sae.place == ("resid_pre", 8)
     assert sae.first_position == 0
-    x = torch.randn(3, WIDTH)
+    assert sae.centered  # it was trained on TransformerLens's processed weights
+    trained, x = trained_module("standard"), torch.randn(3, WIDTH)
     with torch.no_grad():
-        torch.testing.assert_close(sae.encode(x), trained_module("standard").encode(x))
+        theirs = trained.encode(x - x.mean(-1, keepdim=True))
+    torch.testing.assert_close(sae.encode(x + 5), theirs)
 
 
 @pytest.mark.usefixtures("cached_release")

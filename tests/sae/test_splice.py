@@ -38,21 +38,22 @@ def test_unedited_latents_and_the_error_give_the_models_logits_exactly(
 
 
 @pytest.mark.parametrize(
-    "hook_name",
+    ("hook_name", "centered"),
     [
-        "blocks.1.hook_resid_post",
-        "blocks.2.hook_resid_pre",
-        "blocks.0.hook_mlp_out",
-        "blocks.1.hook_attn_out",
+        ("blocks.1.hook_resid_post", False),
+        ("blocks.2.hook_resid_pre", True),
+        ("blocks.0.hook_mlp_out", False),
+        ("blocks.1.hook_attn_out", False),
     ],
 )
 def test_logits_with_the_sae_spliced_in_are_those_of_transformer_lens(
-    hook_name: str, tiny_gpt2: Any, ids: torch.Tensor
+    hook_name: str, centered: bool, tiny_gpt2: Any, ids: torch.Tensor
 ) -> None:
     module = trained_module("topk", skip_first_token=False)
     module.cfg.metadata.hook_name = hook_name
+    module.cfg.metadata.model_from_pretrained_kwargs = {"center_writing_weights": centered}
     sae = LoadedSae.of(module)
-    lens = lens_of(tiny_gpt2)
+    lens = lens_of(tiny_gpt2, centered)
     with torch.no_grad():
         torch.testing.assert_close(lens(ids), logits_of(tiny_gpt2, ids), atol=1e-3, rtol=1e-3)
         theirs = lens.run_with_hooks(ids, fwd_hooks=[(hook_name, lambda x, hook: module(x))])
@@ -62,8 +63,8 @@ def test_logits_with_the_sae_spliced_in_are_those_of_transformer_lens(
     assert not torch.allclose(ours, logits_of(tiny_gpt2, ids), atol=0.1)
 
 
-def lens_of(model: Any) -> Any:
-    """The same GPT-2 as a HookedTransformer, its weights unprocessed."""
+def lens_of(model: Any, centered: bool) -> Any:
+    """The same GPT-2 as a HookedTransformer, its weights otherwise unprocessed."""
     config = model.config
     lens_config = HookedTransformerConfig(
         n_layers=config.n_layer,
@@ -77,7 +78,13 @@ def lens_of(model: Any) -> Any:
         normalization_type="LN",
     )
     lens = HookedTransformer(lens_config)
-    lens.load_state_dict(convert_gpt2_weights(model, lens_config), strict=False)
+    lens.load_and_process_state_dict(
+        convert_gpt2_weights(model, lens_config),
+        fold_ln=False,
+        center_writing_weights=centered,
+        center_unembed=False,
+        fold_value_biases=False,
+    )
     return lens.eval()
 
 
