@@ -31,11 +31,10 @@ def contrast(
     """auroc, smd and q of every latent; 0.5, 0 and 1 for one that is the same on all texts."""
     parts = []
     for start in range(0, first.shape[1], _COLUMNS_AT_ONCE):
-        sides = (
-            side[:, start : start + _COLUMNS_AT_ONCE].astype(float) for side in (first, second)
-        )
+        block = slice(start, start + _COLUMNS_AT_ONCE)
+        one, other = first[:, block].astype(np.float64), second[:, block].astype(np.float64)
         with np.errstate(invalid="ignore", divide="ignore"):
-            parts.append(stats.mannwhitneyu(*sides, axis=0, method="asymptotic"))
+            parts.append(stats.mannwhitneyu(one, other, axis=0, method="asymptotic"))
     u = np.concatenate([part.statistic for part in parts])
     p = np.nan_to_num(np.concatenate([part.pvalue for part in parts]), nan=1.0)
     return {

@@ -102,7 +102,8 @@ def summary(table: pd.DataFrame) -> dict[str, Any]:
 
     auroc_test is over 0.5 or under it in the sense in which the feature was chosen.
     """
-    axes = [name.removesuffix("_top40_unique") for name in table if name.endswith("_top40_unique")]
+    ranked = table.columns[table.columns.str.endswith("_top40_unique")]
+    axes = [name.removesuffix("_top40_unique") for name in ranked]
     found = {}
     for axis in axes:
         for contrast in CONTRASTS:
