@@ -1,0 +1,56 @@
+"""All measurements of all latents, in the order in which they build on one another."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+import torch
+
+from evenkeel.models.loading import LoadedModel
+from evenkeel.params import FeaturesParams
+from evenkeel.sae.association import associations
+from evenkeel.sae.coherence import coherence
+from evenkeel.sae.contexts import (
+    Windows,
+    measure_firing,
+    peak_tokens,
+    silent_windows,
+    top_windows,
+)
+from evenkeel.sae.corpus import Corpus
+from evenkeel.sae.loading import LoadedSae
+from evenkeel.sae.logit_weights import logit_weights
+from evenkeel.sae.pooling import pooled_activations
+from evenkeel.sae.table import feature_table
+from evenkeel.synthesis.records import Statement
+
+
+def measure_features(
+    loaded: LoadedModel,
+    sae: LoadedSae,
+    corpus: Corpus,
+    statements: Sequence[Statement],
+    params: FeaturesParams,
+    seed: int,
+) -> tuple[pd.DataFrame, Windows, Windows]:
+    """The table of features, and where their top and silent contexts are.
+
+    Raises:
+        BadInputError: the SAE does not fit, or the statements lack a side of a contrast.
+    """
+    unembedding = loaded.model.get_output_embeddings().weight.detach().T
+    embeddings = loaded.model.get_input_embeddings().weight.detach().cpu()
+    weights = logit_weights(sae.decoder.to(unembedding.device), unembedding, params.tokens).cpu()
+    firing = measure_firing(sae, corpus, params.contexts)
+    top = top_windows(sae, corpus, firing.texts.numpy(), params.context_tokens)
+    silent = silent_windows(sae, corpus, params.contexts, params.context_tokens, seed)
+    pooled = pooled_activations(loaded, sae, [row.text for row in statements], params.pooling)
+    peaks = torch.from_numpy(peak_tokens(corpus, top)).long()
+    table = feature_table(
+        weights,
+        firing,
+        coherence(peaks, firing.peaks, embeddings),
+        coherence(weights.top_ids, weights.top_values, embeddings),
+        associations(statements, pooled),
+        loaded.tokenizer,
+    )
+    return table, top, silent

@@ -1,0 +1,160 @@
+"""What each latent says of the next token, read off the weights: decoder row times unembedding.
+
+The weights of all latents are d_sae x vocabulary, too many to hold. They are computed in blocks of
+latents, and within a block in tiles of the vocabulary: the moments of a tile and the extremes of
+its columns are taken while it is in the cache, so the pass costs little more than its products.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from tqdm import tqdm
+
+from evenkeel.errors import BadInputError
+
+_BLOCK = 512
+"""Latents whose weights are held at once."""
+_TILE = 2048
+"""Columns of one matrix product."""
+_CHUNK = 128
+_LANES = 1024
+"""Rows and columns that pass through the cache together. Column c is in lane c % _LANES."""
+_SKEW = 16
+"""Spare columns that keep rows from starting at the same place in every page of memory."""
+
+
+@dataclass(frozen=True)
+class LogitWeights:
+    """Moments and extremes of each latent's logit weights over the vocabulary."""
+
+    mean: Float[Tensor, " latents"]
+    std: Float[Tensor, " latents"]
+    """Population standard deviation (divided by the size of the vocabulary)."""
+    skewness: Float[Tensor, " latents"]
+    """Mean cubed z-score; NaN where all weights are the same."""
+    kurtosis: Float[Tensor, " latents"]
+    """Mean fourth power of the z-score: 3 for a normal distribution, nothing subtracted."""
+    top_ids: Int[Tensor, "latents k"]
+    """Token ids, the largest weight first."""
+    top_values: Float[Tensor, "latents k"]
+    bottom_ids: Int[Tensor, "latents k"]
+    """Token ids, the smallest weight first."""
+    bottom_values: Float[Tensor, "latents k"]
+
+    def cpu(self) -> "LogitWeights":
+        """The same on the CPU."""
+        return LogitWeights(*(getattr(self, field.name).cpu() for field in fields(self)))
+
+
+def logit_weights(
+    decoder: Float[Tensor, "latents d_model"], unembedding: Float[Tensor, "d_model vocab"], k: int
+) -> LogitWeights:
+    """Statistics of `decoder @ unembedding` in one pass over it, without ever holding it.
+
+    The product is the plain one, as in SAELens: the scale and the centering of the final norm are
+    not folded in. Moments are about the mean, which is known before the pass (it is the decoder
+    row times the mean unembedding), and agree with `scipy.stats` (bias=True, fisher=False).
+
+    Args:
+        decoder: direction that a latent adds to the stream.
+        unembedding: transposed weight of the output layer.
+        k: tokens to name at either end.
+
+    Returns:
+        float32 on the decoder's device.
+
+    Raises:
+        BadInputError: the widths differ, or the vocabulary has fewer than `k` tokens.
+    """
+    vocab = unembedding.shape[1]
+    if decoder.shape[1] != unembedding.shape[0]:
+        raise BadInputError(
+            f"the decoder writes vectors of width {decoder.shape[1]}, but the unembedding reads "
+            f"width {unembedding.shape[0]}; the SAE is of another model or site"
+        )
+    if not 0 < k <= min(vocab, _LANES):
+        raise BadInputError(
+            f"features.tokens: {k} tokens at either end; must be 1 to {min(vocab, _LANES)}"
+        )
+    with torch.inference_mode():
+        parts = list(_blocks(decoder.float(), unembedding.float(), k))
+    return LogitWeights(*(torch.cat(tensors) for tensors in zip(*parts, strict=True)))
+
+
+def _blocks(
+    decoder: Float[Tensor, "latents d_model"], unembedding: Float[Tensor, "d_model vocab"], k: int
+) -> Iterator[tuple[Tensor, ...]]:
+    """The fields of LogitWeights, a block of latents at a time."""
+    vocab = unembedding.shape[1]
+    means = (decoder.double() @ unembedding.mean(dim=1).double()).float()
+    padded = -(-vocab // _LANES) * _LANES
+    size = min(_BLOCK, len(decoder))
+    buffer = decoder.new_empty(size, padded + _SKEW)[:, :padded]
+    product = decoder.new_empty(size, min(_TILE, vocab))
+    scratch = decoder.new_empty(_CHUNK * _LANES)
+    for start in tqdm(range(0, len(decoder), _BLOCK), "logit weights", unit="block", disable=None):
+        rows = decoder[start : start + _BLOCK]
+        mean = means[start : start + _BLOCK, None]
+        block = buffer[: len(rows)]
+        largest = block.new_full((len(rows), _LANES), -torch.inf)
+        smallest = block.new_full((len(rows), _LANES), torch.inf)
+        sums = torch.zeros(3, len(rows), dtype=torch.float64, device=rows.device)
+        for first in range(0, vocab, _TILE):
+            tile = block[:, first : min(first + _TILE, vocab)]
+            raw = product[: len(rows), : tile.shape[1]]
+            torch.mm(rows, unembedding[:, first : first + _TILE], out=raw)
+            for chunk in (slice(top, top + _CHUNK) for top in range(0, len(rows), _CHUNK)):
+                parts = zip(raw[chunk].split(_LANES, 1), tile[chunk].split(_LANES, 1), strict=True)
+                for raw_part, part in parts:
+                    torch.sub(raw_part, mean[chunk], out=part)
+                    lanes = slice(part.shape[1])  # the last part of the vocabulary is narrower
+                    torch.maximum(largest[chunk, lanes], part, out=largest[chunk, lanes])
+                    torch.minimum(smallest[chunk, lanes], part, out=smallest[chunk, lanes])
+                    _add_powers(sums[:, chunk], part, scratch[: part.numel()].view(part.shape))
+        block[:, vocab:] = -torch.inf
+        top_ids, top_values = _extremes(block, largest, k, largest=True)
+        block[:, vocab:] = torch.inf
+        bottom_ids, bottom_values = _extremes(block, smallest, k, largest=False)
+        second, third, fourth = sums / vocab
+        yield (
+            mean[:, 0],
+            second.sqrt().float(),
+            (third / second**1.5).float(),
+            (fourth / second**2).float(),
+            top_ids,
+            top_values + mean,
+            bottom_ids,
+            bottom_values + mean,
+        )
+
+
+def _add_powers(
+    sums: Float[Tensor, "3 rows"],
+    centered: Float[Tensor, "rows columns"],
+    scratch: Float[Tensor, "rows columns"],
+) -> None:
+    """Add each row's sums of second, third and fourth powers."""
+    torch.mul(centered, centered, out=scratch)
+    sums[0] += torch.linalg.vector_norm(centered, dim=1).double().square_()
+    sums[2] += torch.linalg.vector_norm(scratch, dim=1).double().square_()
+    sums[1] += scratch.mul_(centered).sum(1)
+
+
+def _extremes(
+    block: Float[Tensor, "rows padded"],
+    lanes: Float[Tensor, "rows lanes"],
+    k: int,
+    largest: bool,
+) -> tuple[Int[Tensor, "rows k"], Float[Tensor, "rows k"]]:
+    """The k largest (or smallest) of each row, found in the k lanes with the best extremes.
+
+    Exact: what lies in another lane is beaten by the extremes of those k.
+    """
+    chosen = lanes.topk(k, largest=largest).indices
+    strides = torch.arange(0, block.shape[1], _LANES, device=block.device)
+    columns = (chosen[..., None] + strides).flatten(1)
+    best = block.gather(1, columns).topk(k, largest=largest)
+    return columns.gather(1, best.indices), best.values

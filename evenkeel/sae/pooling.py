@@ -1,0 +1,43 @@
+"""One activation of each latent for a whole text."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from tqdm import tqdm
+
+from evenkeel.activations.capture import capture_texts
+from evenkeel.activations.encoding import encode
+from evenkeel.models.loading import LoadedModel
+from evenkeel.sae.loading import LoadedSae
+from evenkeel.sae.quality import rows_at_once
+
+_TOKENS_OF_A_TEXT = 32
+"""A guess, which only sets how many texts go through the model together."""
+
+
+def pooled_activations(
+    loaded: LoadedModel, sae: LoadedSae, texts: Sequence[str], pooling: Literal["max", "mean"]
+) -> Float[np.ndarray, "texts d_sae"]:
+    """Run texts through the model and the SAE and pool each latent over each text's tokens.
+
+    The first positions, which the SAE was not trained on, are left out, except where a text has
+    nothing else.
+
+    Raises:
+        BadInputError: a text is empty or too long, or the SAE does not fit the model.
+    """
+    place = sae.place
+    pooled = np.empty((len(texts), sae.d_sae), dtype=np.float32)
+    step = max(1, rows_at_once(sae) // _TOKENS_OF_A_TEXT)
+    for start in tqdm(range(0, len(texts), step), "pool statements", unit="batch", disable=None):
+        some = texts[start : start + step]
+        lengths = [len(ids) for ids in encode(loaded, some, first=start)]
+        stream = capture_texts(loaded, some, [place.site], [place.layer], positions="all")[place]
+        latents = sae.encode(torch.from_numpy(stream))
+        for number, text in enumerate(latents.split(lengths), start=start):
+            used = text[min(sae.first_position, len(text) - 1) :]
+            pooled[number] = (used.amax(0) if pooling == "max" else used.mean(0)).numpy()
+    return pooled

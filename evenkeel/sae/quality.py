@@ -1,0 +1,102 @@
+"""How much of the stream, and of what the model does with it, an SAE keeps."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+from tqdm import tqdm
+
+from evenkeel.activations.batches import plan_batches
+from evenkeel.activations.encoding import TokenIds, pad
+from evenkeel.sae.corpus import Corpus
+from evenkeel.sae.loading import LoadedSae
+from evenkeel.sae.splice import reconstruct, replaced_stream
+
+LATENTS_AT_ONCE = 1 << 25
+"""Latent activations in memory at a time: 128 MiB in float32."""
+
+
+def rows_at_once(sae: LoadedSae) -> int:
+    """Rows whose latents fit into memory together."""
+    return max(256, LATENTS_AT_ONCE // sae.d_sae)
+
+
+def measure_reconstruction(
+    sae: LoadedSae, corpus: Corpus, held_out: Bool[np.ndarray, " texts"]
+) -> tuple[dict[str, float], Float[Tensor, " d_sae"]]:
+    """Explained variance and L0 on held-out texts; dead latents and frequencies on all texts.
+
+    explained_variance is 1 - sum |x - x'|^2 / sum |x - mean|^2; l0 the mean number of latents that
+    fire on a token; dead_fraction the share of latents that fire on no token of the corpus.
+
+    Returns:
+        The three measures, and the share of the corpus's tokens on which each latent fires.
+    """
+    used = torch.from_numpy(corpus.used)
+    tested = used & torch.from_numpy(held_out[corpus.text_of_row])
+    fired = torch.zeros(sae.d_sae, dtype=torch.int64)
+    total, squares, residue, active = torch.zeros(sae.d_in).double(), 0.0, 0.0, 0
+    batches = tqdm(corpus.batches(rows_at_once(sae)), "measure SAE", unit="batch", disable=None)
+    for where, x in batches:
+        latents = sae.encode(x)
+        fired += (latents[used[where]] > 0).sum(0)
+        test = tested[where]
+        x, latents = x[test].double(), latents[test]
+        active += int((latents > 0).sum())
+        total += x.sum(0)
+        squares += float(x.square().sum())
+        residue += float((x - sae.decode(latents, like=x.float()).double()).square().sum())
+    rows = int(tested.sum())
+    variance = squares - float(total.square().sum()) / rows
+    measures = {
+        "explained_variance": 1 - residue / variance,
+        "l0": active / rows,
+        "dead_fraction": float((fired == 0).double().mean()),
+    }
+    return measures, fired.double() / int(used.sum())
+
+
+def ce_loss_recovered(
+    model: Any, sae: LoadedSae, texts: Sequence[TokenIds], pad_id: int, batch_tokens: int = 8192
+) -> dict[str, float]:
+    """Next-token loss (nats per token) with the SAE's reconstruction in the stream's place.
+
+    ce_loss_recovered is (zero - sae) / (zero - clean), where `zero` replaces the stream by 0: 1 if
+    the reconstruction changes nothing, 0 if it is as bad as nothing (SAELens's ce_loss_score).
+    """
+    replacements = {
+        "clean": lambda stream: stream,
+        "sae": lambda stream: reconstruct(sae, stream),
+        "zero": torch.zeros_like,
+    }
+    lengths = np.array([len(ids) for ids in texts])
+    sums = dict.fromkeys(replacements, 0.0)
+    for batch in plan_batches(lengths, batch_tokens):
+        ids = pad([texts[text] for text in batch], pad_id).to(model.device)
+        labels = _labels(ids, torch.from_numpy(lengths[batch]).to(ids))
+        for name, by in replacements.items():
+            with torch.inference_mode(), replaced_stream(model, sae, by):
+                logits = model(input_ids=ids, use_cache=False).logits[:, :-1]
+            loss = torch.nn.functional.cross_entropy(
+                logits.float().flatten(0, 1), labels.flatten(), reduction="sum"
+            )
+            sums[name] += float(loss)
+    tokens = int((lengths - 1).sum())
+    clean, spliced, zero = (sums[name] / tokens for name in ("clean", "sae", "zero"))
+    return {
+        "ce_loss": clean,
+        "ce_loss_sae": spliced,
+        "ce_loss_zero": zero,
+        "ce_loss_recovered": (zero - spliced) / (zero - clean),
+    }
+
+
+def _labels(
+    ids: Int[Tensor, "texts length"], lengths: Int[Tensor, " texts"]
+) -> Int[Tensor, "texts length-1"]:
+    """The next token at each position; -100, which the loss skips, after a text's end."""
+    positions = torch.arange(1, ids.shape[1], device=ids.device)
+    return ids[:, 1:].where(positions < lengths[:, None], -100)

@@ -1,0 +1,58 @@
+"""Put an SAE into a model's forward pass."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from evenkeel.models.architecture import hidden_of, hook_point
+from evenkeel.sae.loading import LoadedSae
+
+
+@contextmanager
+def replaced_stream(model: Any, sae: LoadedSae, by: Any) -> Iterator[None]:
+    """Run a model with the stream at the SAE's place replaced.
+
+    The first positions of each text, which the SAE was not trained on, stay as they are. Meant for
+    whole texts that start at position 0, not for decoding with a cache.
+
+    Args:
+        model: a causal LM of transformers.
+        sae: names the place.
+        by: a function from the stream [texts, length, d_model] to another of its shape.
+    """
+    point = hook_point(model, sae.place.layer, sae.place.site)
+
+    def replace(stream: Float[Tensor, "texts length d_model"]) -> Tensor:
+        first = sae.first_position
+        if first == 0:
+            return torch.as_tensor(by(stream))
+        return torch.cat([stream[:, :first], by(stream[:, first:])], dim=1)
+
+    def before(_module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if args:
+            return (replace(args[0]), *args[1:]), kwargs
+        return args, {**kwargs, "hidden_states": replace(kwargs["hidden_states"])}
+
+    def after(_module: Any, _args: Any, output: Any) -> Any:
+        new = replace(hidden_of(output))
+        return (new, *output[1:]) if isinstance(output, tuple) else new
+
+    if point.side == "input":
+        handle = point.module.register_forward_pre_hook(before, with_kwargs=True)
+    else:
+        handle = point.module.register_forward_hook(after)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def reconstruct(
+    sae: LoadedSae, stream: Float[Tensor, "*batch d_in"]
+) -> Float[Tensor, "*batch d_in"]:
+    """What the SAE explains of a stream, without the error."""
+    return sae.decode(sae.encode(stream), like=stream).to(stream.dtype)

@@ -1,0 +1,123 @@
+"""The table of features: one row a latent."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from jaxtyping import Int
+from torch import Tensor
+
+from evenkeel.errors import BadInputError
+from evenkeel.files import atomic_file
+from evenkeel.sae.association import CONTRASTS
+from evenkeel.sae.firing import QUANTILES, Firing
+from evenkeel.sae.logit_weights import LogitWeights
+from evenkeel.sae.saving import log_sparsity
+from evenkeel.sae.words import token_texts
+
+LEADING = ["feature", "mean", "std", "skewness", "kurtosis", "sparsity", "top_activated_words"]
+"""The columns that SAELens's users know; mean to kurtosis are those of the logit weights."""
+SIGNIFICANT_Q = 0.05
+
+
+def feature_table(
+    weights: LogitWeights,
+    firing: Firing,
+    coherence: Tensor,
+    logit_coherence: Tensor,
+    associations: pd.DataFrame,
+    tokenizer: Any,
+) -> pd.DataFrame:
+    """Put together what was measured.
+
+    After the leading columns: `top_logits`, `bottom_words`, `bottom_logits` (both ends of the logit
+    weights), `frequency`, `mean_active`, `max_active`, `q10`, `q50`, `q90`, `q99` (of the
+    activations), `coherence` (of the tokens at the peaks of the top contexts), `logit_coherence`
+    (of the top words), and the columns of `associations`.
+    """
+    both = [weights.top_ids.tolist(), weights.bottom_ids.tolist()]
+    words = token_texts(tokenizer, (token for ids in both for row in ids for token in row))
+    top, bottom = ([[words[token] for token in row] for row in ids] for ids in both)
+    columns = {
+        "feature": np.arange(len(weights.mean)),
+        "mean": weights.mean.numpy(),
+        "std": weights.std.numpy(),
+        "skewness": weights.skewness.numpy(),
+        "kurtosis": weights.kurtosis.numpy(),
+        "sparsity": log_sparsity(firing.frequency).numpy(),
+        "top_activated_words": top,
+        "top_logits": weights.top_values.tolist(),
+        "bottom_words": bottom,
+        "bottom_logits": weights.bottom_values.tolist(),
+        "frequency": firing.frequency.numpy(),
+        "mean_active": firing.mean.numpy(),
+        "max_active": firing.maximum.numpy(),
+        **{
+            f"q{100 * share:.0f}": values.numpy()
+            for share, values in zip(QUANTILES, firing.quantiles, strict=True)
+        },
+        "coherence": coherence.numpy(),
+        "logit_coherence": logit_coherence.numpy(),
+    }
+    return pd.concat([pd.DataFrame(columns), associations], axis=1)
+
+
+def write_table(path: Path, table: pd.DataFrame) -> None:
+    """Write Parquet, atomically; the same table gives the same bytes."""
+    with atomic_file(path) as part:
+        pq.write_table(pa.Table.from_pandas(table, preserve_index=False), part)
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """Read what `write_table` wrote.
+
+    Raises:
+        BadInputError: the file is missing, damaged, or lacks the leading columns.
+    """
+    try:
+        table = pq.read_table(path).to_pandas()
+    except FileNotFoundError as error:
+        raise BadInputError(f"{path}: no such file; run extract_features") from error
+    except (pa.ArrowInvalid, OSError) as error:
+        raise BadInputError(f"{path}: damaged or no Parquet file ({error})") from error
+    if list(table.columns[: len(LEADING)]) != LEADING:
+        raise BadInputError(
+            f"{path}: not a table of features; its columns should begin with {', '.join(LEADING)}"
+        )
+    return table
+
+
+def strongest(table: pd.DataFrame, axis: str, contrast: str) -> Int[np.ndarray, " latents"]:
+    """Features by their association on the selection part, the strongest of either sign first."""
+    auroc = table[f"{axis}_{contrast}_auroc_selection"].to_numpy()
+    order: np.ndarray = np.argsort(-np.abs(auroc - 0.5), kind="stable")
+    return order
+
+
+def summary(table: pd.DataFrame) -> dict[str, Any]:
+    """Counts, and for each axis and contrast the feature chosen by the selection part.
+
+    auroc_test is over 0.5 or under it in the sense in which the feature was chosen.
+    """
+    ranked = table.columns[table.columns.str.endswith("_top40_unique")]
+    axes = [name.removesuffix("_top40_unique") for name in ranked]
+    found = {}
+    for axis in axes:
+        for contrast in CONTRASTS:
+            name = f"{axis}_{contrast}"
+            best = table.loc[strongest(table, axis, contrast)[0]]
+            found[name] = {
+                "feature": int(best["feature"]),
+                "auroc_selection": float(best[f"{name}_auroc_selection"]),
+                "auroc_test": float(best[f"{name}_auroc_test"]),
+                "significant": int((table[f"{name}_q_selection"] < SIGNIFICANT_Q).sum()),
+            }
+    return {
+        "features": len(table),
+        "dead": int((table["frequency"] == 0).sum()),
+        "mean_coherence": float(table["coherence"].mean()),
+        "strongest": found,
+    }

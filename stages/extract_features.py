@@ -1,0 +1,93 @@
+"""Measure every latent of the SAE: its logit weights, when it fires, and what it goes with."""
+
+from pathlib import Path
+
+import click
+
+from stages.command import FilePath, FolderPath, print_table, stage
+
+SHOWN = 10
+
+
+@stage
+@click.option(
+    "--statements",
+    "statements_path",
+    type=FilePath,
+    default=Path("data/dataset/statements.jsonl"),
+    help="Biased and neutral statements.",
+)
+@click.option(
+    "--activations",
+    type=click.Path(path_type=Path),
+    default=Path("data/activations/corpus.h5"),
+    help="Store of every token at the SAE's place.",
+)
+@click.option("--model", "model_path", type=FolderPath, default=Path("models/base"), help="Model.")
+@click.option("--sae", "sae_path", type=FolderPath, default=Path("models/sae"), help="SAE.")
+@click.option(
+    "--output",
+    type=FilePath,
+    default=Path("data/features/features.parquet"),
+    help="Table to write, one row a latent.",
+)
+@click.option(
+    "--contexts",
+    "contexts_path",
+    type=FilePath,
+    default=Path("data/features/contexts.jsonl"),
+    help="Texts to write in which latents fire, and do not.",
+)
+@click.option(
+    "--metrics", type=FilePath, default=Path("reports/metrics/features.json"), help="Summary."
+)
+def main(
+    statements_path: Path,
+    activations: Path,
+    model_path: Path,
+    sae_path: Path,
+    output: Path,
+    contexts_path: Path,
+    metrics: Path,
+    params_path: Path,
+) -> None:
+    """Measure every latent of the SAE: its logit weights, when it fires, and what it goes with.
+
+    \b
+    Example:
+      python -m stages.extract_features --sae models/sae --output data/features/features.parquet
+    """
+    from evenkeel.activations.store import ActivationStore
+    from evenkeel.files import read_jsonl, write_json, write_jsonl
+    from evenkeel.models.loading import load_model
+    from evenkeel.params import load_params
+    from evenkeel.sae.contexts import contexts
+    from evenkeel.sae.corpus import Corpus
+    from evenkeel.sae.features import measure_features
+    from evenkeel.sae.loading import open_sae
+    from evenkeel.sae.table import LEADING, summary, write_table
+    from evenkeel.synthesis.records import Statement
+
+    seed, params = load_params(params_path, "seed", "features")
+    statements = read_jsonl(statements_path, Statement)
+    loaded = load_model(model_path)
+    sae = open_sae(sae_path)
+    sae.require_fit(loaded.model)
+    with ActivationStore.open(activations) as store:
+        store.require_model(loaded.fingerprint)
+        corpus = Corpus(store, sae.place, sae.first_position)
+        table, top, silent = measure_features(loaded, sae, corpus, statements, params, seed)
+        write_jsonl(contexts_path, contexts(corpus, top, silent, loaded.tokenizer))
+    write_table(output, table)
+    write_json(metrics, summary(table))
+    shown = table.sort_values("kurtosis", ascending=False, kind="stable").head(SHOWN)
+    rows = shown[LEADING].itertuples(index=False)
+    print_table(
+        f"The {len(shown)} of {len(table)} features with the most peaked logit weights",
+        LEADING,
+        [[*row[:-1], " ".join(word.strip() for word in row[-1])] for row in rows],
+    )
+
+
+if __name__ == "__main__":
+    main()

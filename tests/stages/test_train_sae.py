@@ -1,0 +1,96 @@
+"""The stage trains or takes an SAE, measures it, and writes it as SAELens reads it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from sae_lens import SAE
+
+from evenkeel.models.loading import load_model
+from stages.train_sae import main
+from tests.sae.conftest import write_corpus
+from tests.stages.conftest import set_params
+
+ARGUMENTS = ["--activations", "corpus.h5", "--model", "model", "--output", "sae"]
+
+
+@pytest.fixture
+def corpus(workspace: Path) -> Path:
+    """The workspace with corpus.h5, and parameters that fit it."""
+    write_corpus(workspace / "corpus.h5", load_model(workspace / "model", "cpu"))
+    set_params(workspace, "sae.heldout_share", 0.2)
+    return workspace
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(main, [*ARGUMENTS, "--metrics", "sae.json", *arguments])
+
+
+def written(folder: Path) -> dict[str, bytes]:
+    files = [*(folder / "sae").iterdir(), folder / "sae.json"]
+    return {file.name: file.read_bytes() for file in files}
+
+
+def test_it_trains_measures_and_writes_the_same_bytes_again(corpus: Path) -> None:
+    result = run()
+    assert result.exit_code == 0, result.output
+    measures = json.loads((corpus / "sae.json").read_text())
+    assert measures["hook_name"] == "blocks.1.hook_resid_post"
+    assert (measures["architecture"], measures["d_sae"], measures["d_in"]) == ("jumprelu", 64, 32)
+    assert {"explained_variance", "l0", "dead_fraction", "ce_loss_recovered"} < set(measures)
+    module = SAE.load_from_disk(corpus / "sae")
+    assert module.cfg.metadata.model_name == "tiny"
+    first = written(corpus)
+    assert set(first) == {"cfg.json", "sae_weights.safetensors", "sparsity.safetensors", "sae.json"}
+    assert run().exit_code == 0
+    assert written(corpus) == first
+
+
+def test_a_local_sae_is_measured_and_its_scale_folded(corpus: Path) -> None:
+    assert run().exit_code == 0
+    trained = json.loads((corpus / "sae.json").read_text())
+    (corpus / "sae").rename(corpus / "mine")
+    set_params(corpus, "sae.source", "local")
+    set_params(corpus, "sae.path", "mine")
+    assert run().exit_code == 0
+    loaded = json.loads((corpus / "sae.json").read_text())
+    assert loaded == trained | {"source": "local"}
+
+    config = json.loads((corpus / "mine" / "cfg.json").read_text())
+    unfolded = config | {"normalize_activations": "expected_average_only_in"}
+    (corpus / "mine" / "cfg.json").write_text(json.dumps(unfolded))
+    assert run().exit_code == 0
+    assert SAE.load_from_disk(corpus / "sae").cfg.normalize_activations == "none"
+    assert json.loads((corpus / "sae.json").read_text())["l0"] != trained["l0"]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("sae.training.hook_name", "blocks.7.hook_resid_post", r"set activations.corpus.sites to"),
+        ("sae.training.hook_name", "blocks.1.hook_q", "sae.training.hook_name: String should"),
+        ("sae.training.batch_tokens", 100_000, "sae.training.batch_tokens: 100000 tokens in a"),
+        ("sae.training.k", None, "architecture batchtopk needs a k"),
+        ("sae.training.matryoshka_widths", [64], "batchtopk takes no matryoshka_widths"),
+        ("sae.training.normalize_activations", "layer_norm", "auxiliary loss does not support"),
+        ("sae.release", "gpt2-small-res-jb", "source train takes no release"),
+        ("sae.heldout_share", 0.001, "at least one text is needed on either side"),
+    ],
+)
+def test_bad_input_is_one_clear_message(corpus: Path, key: str, value: Any, message: str) -> None:
+    set_params(corpus, key, value)
+    result = run()
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert not (corpus / "sae").exists()
+
+
+def test_activations_of_another_model_are_refused(corpus: Path) -> None:
+    config = corpus / "model" / "evenkeel.json"
+    record = json.loads(config.read_text())
+    config.write_text(json.dumps(record | {"fingerprint": "f" * 64}))
+    result = run()
+    assert result.exit_code == 2
+    assert "run cache_activations again" in result.stderr
