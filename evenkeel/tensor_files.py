@@ -46,6 +46,17 @@ def read_tensors(path: Path, *, kind: str, version: int) -> tuple[dict[str, Tens
     Raises:
         BadInputError: the file is missing, truncated, no safetensors, of another kind or version.
     """
+    tensors, header = open_tensors(path)
+    _check_kind(path, header, kind, version)
+    return tensors, header.get("record")
+
+
+def open_tensors(path: Path) -> tuple[dict[str, Tensor], Any]:
+    """The tensors of a safetensors file by name, and our header: kind, version and record, if any.
+
+    Raises:
+        BadInputError: the file is missing, truncated or no safetensors.
+    """
     if not path.is_file():
         raise BadInputError(f"{path}: no such file; run the stage that writes it")
     try:
@@ -57,11 +68,10 @@ def read_tensors(path: Path, *, kind: str, version: int) -> tuple[dict[str, Tens
             f"{path}: truncated, or no safetensors file ({error}); write it again"
         ) from error
     try:
-        header = json.loads(text or "null")
+        header = json.loads(text or "{}")
     except json.JSONDecodeError as error:
         raise BadInputError(f"{path}: its header is not JSON ({error}); write it again") from error
-    _check_kind(path, header, kind, version)
-    return tensors, header.get("record")
+    return tensors, header
 
 
 def write_tensor_folder(

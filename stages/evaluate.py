@@ -86,9 +86,7 @@ def main(
     with atomic_folder(output) as folder:
         lines = [json.dumps(row, sort_keys=True) for row in study.continuations]
         write_text(folder / "continuations.jsonl", "\n".join(lines) + "\n")
-        write_json(folder / "selected.json", study.recipe)
-        if study.selection.selected:
-            VectorSet.of(study.selection.selected.candidate.vectors).save(folder / "vectors")
+        study.spec.save(folder / "intervention")
     write_json(metrics, study.metrics)
     for path, rows in (
         (sweep_plot, [cell.row() for cell in study.cells]),

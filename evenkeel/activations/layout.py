@@ -11,9 +11,7 @@ when the file is made and never moves, so activations are written by offset, pas
 order and from any thread, and a process that is killed leaves a file that still opens.
 """
 
-import hashlib
 import json
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -21,47 +19,12 @@ import h5py
 import numpy as np
 
 from evenkeel.activations.capture import Point
-from evenkeel.activations.columns import Row, columns_of, digest_of
-from evenkeel.activations.dtypes import STORED, Dtype
-from evenkeel.activations.encoding import TokenIds
-from evenkeel.activations.positions import Positions
+from evenkeel.activations.columns import columns_of, digest_of
+from evenkeel.activations.content import SCHEMA, Header, ShardContent, identity_of
+from evenkeel.activations.dtypes import STORED
 
 FORMAT = "evenkeel activations"
-SCHEMA = 1
 _CHUNK_BYTES = 1 << 20
-
-
-@dataclass(frozen=True)
-class Header:
-    """What all shards of a store have in common."""
-
-    model: str
-    revision: str
-    fingerprint: str
-    tokenizer_hash: str
-    positions: Positions
-    dtype: Dtype
-    batch_tokens: int
-    points: tuple[tuple[str, int, int], ...]
-    """Site, layer and width of each array, in the order of /checksums."""
-
-    @property
-    def row_bytes(self) -> int:
-        """Bytes on disk that one row costs at all points together."""
-        item = STORED[self.dtype].itemsize
-        return sum(width * item + 4 for _, _, width in self.points)
-
-
-@dataclass(frozen=True)
-class ShardContent:
-    """The texts of one shard, before anything is computed."""
-
-    first_text: int
-    rows: Sequence[Row]
-    ids: Sequence[TokenIds]
-
-    def offsets(self) -> np.ndarray:
-        return np.cumsum([0, *map(len, self.ids)], dtype=np.int64)
 
 
 @dataclass(frozen=True)
@@ -76,18 +39,22 @@ def create_shard(path: Path, header: Header, content: ShardContent) -> Places:
     """Make the file with all but the activations and their checksums, which are left zero."""
     columns = columns_of(content.rows, content.first_text)
     offsets = content.offsets()
-    rows = int(offsets[-1]) if header.positions == "all" else len(content.ids)
+    rows = content.rows_kept(header.positions)
     # v110 checksums its metadata and gives a preallocated array one unbroken stretch of file.
     options = {"libver": ("v110", "v110"), "alignment_threshold": 65536, "alignment_interval": 4096}
     with h5py.File(path, "w", **options) as file:
-        file.attrs.update(
-            format=FORMAT,
-            schema=SCHEMA,
-            first_text=content.first_text,
-            fields=json.dumps(list(columns)),
-            identity=identity_of(header, content),
-            **{**asdict(header), "points": json.dumps(header.points)},
-        )
+        attributes = {
+            "format": FORMAT,
+            "schema": SCHEMA,
+            "first_text": content.first_text,
+            "fields": json.dumps(list(columns)),
+            "identity": identity_of(header, content),
+            **asdict(header),
+            "points": json.dumps(header.points),
+        }
+        for name, value in attributes.items():
+            # Strings of fixed length lie in the file's header, which has a checksum.
+            file.attrs[name] = np.bytes_(value.encode()) if isinstance(value, str) else value
         _write_checked(file, "tokens/input_ids", np.concatenate(content.ids))
         _write_checked(file, "texts/offsets", offsets)
         for name, column in columns.items():
@@ -103,13 +70,13 @@ def create_shard(path: Path, header: Header, content: ShardContent) -> Places:
     return Places(checksums, points)
 
 
-def identity_of(header: Header, content: ShardContent) -> str:
-    """SHA-256 of all that decides a shard's content: equal identities, equal bytes."""
-    digest = hashlib.sha256(json.dumps([SCHEMA, asdict(header)], sort_keys=True).encode())
-    for row, ids in zip(content.rows, content.ids, strict=True):
-        digest.update(json.dumps([row, len(ids)], sort_keys=True, default=str).encode())
-        digest.update(ids.tobytes())
-    return digest.hexdigest()
+def attributes_of(file: h5py.File) -> dict[str, str | int]:
+    """What the file says about itself."""
+    return {
+        name: value.decode() if isinstance(value, bytes) else int(value)
+        for name, value in file.attrs.items()
+        if isinstance(value, bytes | np.integer)
+    }
 
 
 def places_of(file: h5py.File, header: Header) -> Places:

@@ -29,7 +29,9 @@ def writing_alone(path: Path) -> Iterator[None]:
             raise BadInputError(
                 f"{path}: another process is writing it; wait until it ends, then run again"
             )
-        yield
-        lock.unlink()
+        try:
+            yield
+        finally:
+            lock.unlink()
     finally:
         os.close(descriptor)

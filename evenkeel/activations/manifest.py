@@ -1,5 +1,6 @@
 """The list of a store's shards: a store is one file, or a folder of files with a manifest."""
 
+import shutil
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -31,10 +32,6 @@ class Manifest(BaseModel):
     shards: tuple[ShardEntry, ...]
 
 
-def write_manifest(folder: Path, entries: list[ShardEntry]) -> None:
-    write_json(folder / MANIFEST_FILE, Manifest(shards=tuple(entries)).model_dump())
-
-
 def read_manifest(folder: Path) -> tuple[ShardEntry, ...]:
     """The shards of a store that is a folder, each there and of the right size.
 
@@ -56,3 +53,28 @@ def read_manifest(folder: Path) -> tuple[ShardEntry, ...]:
                 "run cache_activations again, or dvc pull it"
             )
     return manifest.shards
+
+
+def publish(work: Path, path: Path, entries: list[ShardEntry]) -> None:
+    """Give the store its name: one shard as a file, more as a folder with a manifest."""
+    kept = {entry.file for entry in entries}
+    for file in work.iterdir():
+        if file.name not in kept:  # of an earlier run with other texts or parameters
+            file.unlink()
+    if len(entries) > 1:
+        write_json(work / MANIFEST_FILE, Manifest(shards=tuple(entries)).model_dump())
+    source = work if len(entries) > 1 else work / entries[0].file
+    old = path.with_name(f".{path.name}.old")
+    _remove(old)
+    if path.is_dir() or (path.exists() and source.is_dir()):
+        path.replace(old)  # a folder takes nothing's place, and nothing takes a full folder's
+    source.replace(path)
+    _remove(old)
+    _remove(work)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

@@ -16,8 +16,9 @@ from jaxtyping import Float, Int, Shaped
 from evenkeel.activations.capture import Point
 from evenkeel.activations.checksums import row_checksums
 from evenkeel.activations.columns import digest_of
+from evenkeel.activations.content import SCHEMA, Header
 from evenkeel.activations.dtypes import from_stored
-from evenkeel.activations.layout import FORMAT, SCHEMA, Header
+from evenkeel.activations.layout import FORMAT, attributes_of
 from evenkeel.errors import BadInputError
 
 _AGAIN = "run cache_activations again, or dvc pull it"
@@ -26,9 +27,13 @@ _AGAIN = "run cache_activations again, or dvc pull it"
 class Shard:
     """Reads with checks: what does not match its checksum is refused, never returned."""
 
-    def __init__(self, path: Path, file: h5py.File, header: Header) -> None:
+    def __init__(self, path: Path, file: h5py.File, attributes: dict[str, Any]) -> None:
+        header = _header_of(path, attributes)
         self.path = path
         self.header = header
+        self.first_text = int(attributes["first_text"])
+        self.identity = str(attributes["identity"])
+        self._fields = json.loads(attributes["fields"])
         self._file = file
         self._indices = {
             (site, layer): index for index, (site, layer, _) in enumerate(header.points)
@@ -48,22 +53,14 @@ class Shard:
             file = h5py.File(path, "r", rdcc_nbytes=0)
         try:
             with _explained(path):
-                attributes = dict(file.attrs)
-            return cls(path, file, _header_of(path, attributes))
+                attributes = attributes_of(file)
+            return cls(path, file, attributes)
         except BaseException:
             file.close()
             raise
 
     def close(self) -> None:
         self._file.close()
-
-    @cached_property
-    def first_text(self) -> int:
-        return int(self._file.attrs["first_text"])
-
-    @cached_property
-    def identity(self) -> str:
-        return str(self._file.attrs["identity"])
 
     @cached_property
     def input_ids(self) -> Int[np.ndarray, " tokens"]:
@@ -82,7 +79,7 @@ class Shard:
         """One row a text, a column for each field of the input rows."""
         columns = {}
         with _explained(self.path):
-            for name in json.loads(self._file.attrs["fields"]):
+            for name in self._fields:
                 dataset = self._file[f"texts/{name}"]
                 text = h5py.check_string_dtype(dataset.dtype) is not None
                 column = dataset.asstr()[:].tolist() if text else dataset[:]
@@ -132,8 +129,7 @@ def _header_of(path: Path, attributes: dict[str, Any]) -> Header:
         )
     points = tuple((site, layer, width) for site, layer, width in json.loads(attributes["points"]))
     values = {field.name: attributes[field.name] for field in fields(Header)}
-    batch_tokens = int(attributes["batch_tokens"])
-    return Header(**{**values, "points": points, "batch_tokens": batch_tokens})
+    return Header(**{**values, "points": points})
 
 
 @contextmanager

@@ -13,15 +13,9 @@ from jaxtyping import Int, Shaped
 
 from evenkeel.activations.capture import Point
 from evenkeel.activations.checksums import row_checksums
+from evenkeel.activations.content import Header, ShardContent, identity_of
 from evenkeel.activations.dtypes import STORED, refuse_not_finite
-from evenkeel.activations.layout import (
-    Header,
-    Places,
-    ShardContent,
-    create_shard,
-    identity_of,
-    places_of,
-)
+from evenkeel.activations.layout import Places, attributes_of, create_shard, places_of
 
 Texts = Int[np.ndarray, " batch"]
 
@@ -145,7 +139,7 @@ def _places_in(path: Path, header: Header, content: ShardContent) -> Places | No
     """Places in the file that an earlier run left, None if there is none or it is of another."""
     try:
         with h5py.File(path, "r") as file:
-            if file.attrs.get("identity") != identity_of(header, content):
+            if attributes_of(file).get("identity") != identity_of(header, content):
                 return None
             return places_of(file, header)
     except OSError:  # not there, or killed before it was whole

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
 
-from evenkeel.activations.layout import Header
+from evenkeel.activations.content import Header
 from evenkeel.activations.manifest import read_manifest
 from evenkeel.activations.positions import Positions
 from evenkeel.activations.shard import Shard

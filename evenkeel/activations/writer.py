@@ -1,10 +1,9 @@
 """Compute the activations of a text set and write them as a store."""
 
 import errno
-import logging
 import shutil
 from collections import deque
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Iterable, Sized
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -16,12 +15,12 @@ from tqdm import tqdm
 
 from evenkeel.activations.batches import plan_batches
 from evenkeel.activations.capture import Forward, measure_widths, recording, resolve_points
-from evenkeel.activations.columns import Row, texts_of
+from evenkeel.activations.columns import Row
+from evenkeel.activations.content import Header, ShardContent, cut_into_shards, identity_of
 from evenkeel.activations.dtypes import to_host
-from evenkeel.activations.encoding import TokenIds, encode, pad
-from evenkeel.activations.layout import Header, ShardContent, identity_of
+from evenkeel.activations.encoding import pad
 from evenkeel.activations.lock import writing_alone
-from evenkeel.activations.manifest import ShardEntry, write_manifest
+from evenkeel.activations.manifest import ShardEntry, publish
 from evenkeel.activations.positions import selector
 from evenkeel.activations.shard import Shard
 from evenkeel.activations.shard_file import ShardFile
@@ -32,10 +31,8 @@ from evenkeel.params import CaptureParams
 
 SHARD_BYTES = 4 * 2**30
 """Activations in one file; a larger store becomes a folder of such files."""
-_ENCODED_TOGETHER = 1000
 _WAITING_BATCHES = 2
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-_log = logging.getLogger(__name__)
+_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 @dataclass(frozen=True)
@@ -89,12 +86,15 @@ def write_store(
             tqdm(total=total, unit=" texts", disable=None) as progress,
             recording(loaded.model, points) as forward,
         ):
-            for content in _contents(loaded, texts, header, shard_bytes):
-                if not entries:
-                    _check_space(path, header, content, total)
+            for content in cut_into_shards(loaded, texts, header, shard_bytes):
                 shard = work / f"{len(entries):05d}.h5"
+                _check_space(path, shard, header, content, total)
                 try:
                     _write_shard(shard, loaded, header, content, forward, progress)
+                except BadInputError:
+                    # What the model computes will not be better the next time.
+                    shutil.rmtree(work)
+                    raise
                 except OSError as error:
                     if error.errno in _FULL:
                         raise disk_full(path) from error
@@ -102,16 +102,13 @@ def write_store(
                 entries.append(_entry(shard, header, content))
         if not entries:
             raise BadInputError(f"no texts to cache in {path}")
-        _publish(work, path, entries)
-    rows = (
-        sum(entry.tokens for entry in entries)
-        if header.positions == "all"
-        else sum(entry.texts for entry in entries)
-    )
+        publish(work, path, entries)
+    texts_written = sum(entry.texts for entry in entries)
+    tokens = sum(entry.tokens for entry in entries)
     return StoreSummary(
-        texts=sum(entry.texts for entry in entries),
-        tokens=sum(entry.tokens for entry in entries),
-        rows=rows,
+        texts=texts_written,
+        tokens=tokens,
+        rows=tokens if header.positions == "all" else texts_written,
         bytes=sum(entry.bytes for entry in entries),
         shards=len(entries),
     )
@@ -132,36 +129,15 @@ def _header(loaded: LoadedModel, params: CaptureParams) -> Header:
     )
 
 
-def _contents(
-    loaded: LoadedModel, texts: Iterable[Row], header: Header, shard_bytes: int
-) -> Iterator[ShardContent]:
-    """Cut the stream of texts into shards of at most `shard_bytes` (of one text at least)."""
-    rows: list[Row] = []
-    ids: list[TokenIds] = []
-    size, first = 0, 0
-    stream = iter(texts)
-    number = 0
-    while some := list(islice(stream, _ENCODED_TOGETHER)):
-        for row, row_ids in zip(some, encode(loaded, texts_of(some, number), number), strict=True):
-            count = len(row_ids) if header.positions == "all" else 1
-            if rows and size + count * header.row_bytes > shard_bytes:
-                yield ShardContent(first, rows, ids)
-                first, rows, ids, size = first + len(rows), [], [], 0
-            rows.append(row)
-            ids.append(row_ids)
-            size += count * header.row_bytes
-        number += len(some)
-    if rows:
-        yield ShardContent(first, rows, ids)
-
-
-def _check_space(path: Path, header: Header, content: ShardContent, total: int | None) -> None:
-    """Estimate the store from its first shard, and count what an earlier run wrote of it."""
+def _check_space(
+    path: Path, shard: Path, header: Header, content: ShardContent, total: int | None
+) -> None:
+    """Estimate what is still to come from this shard, less what an earlier run wrote of it."""
     texts = len(content.ids)
-    rows = int(content.offsets()[-1]) if header.positions == "all" else texts
-    size = rows * header.row_bytes * (total or texts) // texts
-    written = sum(file.stat().st_size for file in work_folder(path).glob("*"))
-    refuse_if_too_large(path, size - written)
+    remaining = texts if total is None else total - content.first_text
+    size = content.rows_kept(header.positions) * header.row_bytes * remaining // texts
+    later = [file for file in shard.parent.glob("*") if file.stem >= shard.stem]
+    refuse_if_too_large(path, size - sum(file.stat().st_size for file in later))
 
 
 def _write_shard(
@@ -215,23 +191,3 @@ def _entry(path: Path, header: Header, content: ShardContent) -> ShardEntry:
         bytes=path.stat().st_size,
         identity=identity_of(header, content),
     )
-
-
-def _publish(work: Path, path: Path, entries: list[ShardEntry]) -> None:
-    """Give the store its name: one shard as a file, more as a folder with a manifest."""
-    kept = {entry.file for entry in entries}
-    for file in work.iterdir():
-        if file.name not in kept:  # of an earlier run with other texts or parameters
-            file.unlink()
-    if len(entries) > 1:
-        write_manifest(work, entries)
-    source = work if len(entries) > 1 else work / entries[0].file
-    old = path.with_name(f".{path.name}.old")
-    if path.is_dir() or (path.exists() and source.is_dir()):
-        path.replace(old)  # a folder takes nothing's place, and nothing takes a full folder's
-    source.replace(path)
-    if old.is_dir():
-        shutil.rmtree(old)
-    else:
-        old.unlink(missing_ok=True)
-    shutil.rmtree(work, ignore_errors=True)

@@ -43,12 +43,7 @@ class Candidate:
 
     def _intervention(self, vector: SteeringVector) -> Intervention:
         if self.action == "add":
-            return Add(
-                layer=vector.layer,
-                site=cast(Site, vector.site),
-                direction=vector.direction,
-                scale=self.multiplier * vector.stream_norm,
-            )
+            return Add.relative(vector, self.multiplier)
         return Ablate(
             layer=vector.layer,
             site=cast(Site, vector.site),

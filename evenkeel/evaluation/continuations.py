@@ -30,10 +30,10 @@ def spread_over_kinds(prompts: Sequence[Prompt], number: int) -> list[Prompt]:
 
 
 @torch.inference_mode()
-def continue_prompts(
+def continue_texts(
     model: Any,
     tokenizer: Any,
-    prompts: Sequence[Prompt],
+    texts: Sequence[str],
     *,
     max_new_tokens: int,
     temperature: float,
@@ -41,7 +41,7 @@ def continue_prompts(
     batch_size: int,
     seed: int,
 ) -> list[str]:
-    """What the model goes on with after each prompt; call it within `steer` for a steered model.
+    """What the model goes on with after each text; call it within `steer` for a steered model.
 
     The same seed draws the same random numbers, so that unsteered and steered text part where
     steering changes what is drawn and not before. The generator of the process is left as it was.
@@ -49,11 +49,11 @@ def continue_prompts(
     Args:
         model: a causal language model.
         tokenizer: of the model.
-        prompts: to be continued.
+        texts: to be continued.
         max_new_tokens: length of a continuation.
         temperature: of sampling; 0 is greedy.
         top_p: nucleus of sampling.
-        batch_size: prompts in a batch.
+        batch_size: texts in a batch.
         seed: of sampling; each batch starts from it anew.
     """
     device = next(model.parameters()).device
@@ -61,20 +61,20 @@ def continue_prompts(
     if temperature > 0:
         sampling = {"do_sample": True, "temperature": temperature, "top_p": top_p, "top_k": 0}
     pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
-    texts: list[str] = []
+    continuations: list[str] = []
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        for start in range(0, len(prompts), batch_size):
+        for start in range(0, len(texts), batch_size):
             torch.manual_seed(seed)
-            rows = [encode_text(tokenizer, p.text) for p in prompts[start : start + batch_size]]
+            rows = [encode_text(tokenizer, text) for text in texts[start : start + batch_size]]
             batch = padded(rows, device, pad=pad, left=True)
             output = model.generate(
                 **batch, **sampling, max_new_tokens=max_new_tokens, pad_token_id=pad
             )
             new = output[:, batch["input_ids"].shape[1] :]
-            texts += tokenizer.batch_decode(
+            continuations += tokenizer.batch_decode(
                 new, skip_special_tokens=True, clean_up_tokenization_spaces=False
             )
-    return texts
+    return continuations
 
 
 def text_measures(texts: Sequence[str], resamples: int, seed: int) -> Measures:

@@ -22,7 +22,7 @@ def text_divergences(
 ) -> Float[ndarray, " texts"]:
     """KL(unsteered || steered) of the next token, in nats, summed over the places of each text.
 
-    The places are those whose next token `text_losses` scores.
+    The places are those whose next token the perplexity scores.
     """
     device = next(model.parameters()).device
     result = np.zeros(len(texts))

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from numpy import ndarray
 from torch import nn
 
 from evenkeel.errors import BadInputError
-from evenkeel.evaluation.token_reads import Reads, read_log_probs
+from evenkeel.evaluation.token_reads import Reads, check_fits, read_batches, read_log_probs
 from evenkeel.synthesis.records import Prompt
 
 Tokens = tuple[int, ...]
@@ -63,35 +63,58 @@ def _continuation(tokenizer: Any, text: str, context: Tokens, word: str) -> Toke
     return tuple(tokenizer(word, add_special_tokens=False)["input_ids"])
 
 
-def log_odds(
-    model: nn.Module, prompts: Sequence[EncodedPrompt], batch_size: int
-) -> Float[ndarray, " prompts"]:
-    """log P(female continuations) - log P(male continuations) of each prompt, in nats.
+@dataclass(frozen=True, eq=False)
+class LogOddsReads:
+    """The tokens whose probabilities make up the log-odds of prompts.
 
     P of a side is the sum of the probabilities of its continuations, and that of a continuation of
     several tokens is the product over its tokens, so that sides of unequal number and length are
-    treated exactly. Continuations of one token share one row of the batch.
-
-    Args:
-        model: a causal language model, steered or not.
-        prompts: encoded prompts.
-        batch_size: rows in a forward pass.
+    treated exactly. Continuations of one token share one row.
     """
-    rows: dict[Tokens, int] = {}
-    reads: list[tuple[int, int, int, int]] = []  # row, position, token, continuation
-    sides: list[tuple[int, int]] = []  # prompt, 0 female or 1 male; one entry a continuation
-    for index, prompt in enumerate(prompts):
-        for side, continuations in enumerate((prompt.female, prompt.male)):
-            for tokens in continuations:
-                row = rows.setdefault(prompt.context + tokens[:-1], len(rows))
-                for offset, token in enumerate(tokens):
-                    reads.append((row, len(prompt.context) + offset, token, len(sides)))
-                sides.append((index, side))
-    if not sides:
-        return np.empty(0)
-    row, position, token, continuation = np.array(reads, dtype=np.int64).T
-    token_log_probs = read_log_probs(model, list(rows), Reads(row, position, token), batch_size)
-    sequence_log_probs = np.bincount(continuation, weights=token_log_probs)
-    side_log_probs = np.full((len(prompts), 2), -np.inf)
-    np.logaddexp.at(side_log_probs, tuple(np.array(sides).T), sequence_log_probs)
-    return side_log_probs[:, 0] - side_log_probs[:, 1]
+
+    rows: list[Tokens]
+    reads: Reads
+    continuation: Int[ndarray, " reads"]
+    """Which continuation a read belongs to."""
+    prompt: Int[ndarray, " continuations"]
+    side: Int[ndarray, " continuations"]
+    """0 female, 1 male."""
+
+    @classmethod
+    def of(cls, prompts: Sequence[EncodedPrompt]) -> "LogOddsReads":
+        rows: dict[Tokens, int] = {}
+        reads: list[tuple[int, int, int, int]] = []  # row, position, token, continuation
+        sides: list[tuple[int, int]] = []
+        for index, prompt in enumerate(prompts):
+            for side, continuations in enumerate((prompt.female, prompt.male)):
+                for tokens in continuations:
+                    row = rows.setdefault(prompt.context + tokens[:-1], len(rows))
+                    for offset, token in enumerate(tokens):
+                        reads.append((row, len(prompt.context) + offset, token, len(sides)))
+                    sides.append((index, side))
+        row_of, position, token_of, continuation = np.array(reads, np.int64).reshape(-1, 4).T
+        prompt_of, side_of = np.array(sides, np.int64).reshape(-1, 2).T
+        found = Reads(row_of, position, token_of)
+        return cls(list(rows), found, continuation, prompt_of, side_of)
+
+    def log_odds(self, token_log_probs: Float[ndarray, " reads"]) -> Float[ndarray, " prompts"]:
+        """log P(female continuations) - log P(male continuations) of each prompt, in nats."""
+        sequences = np.bincount(self.continuation, weights=token_log_probs)
+        prompts = int(self.prompt.max(initial=-1)) + 1
+        sides = np.full((prompts, 2), -np.inf)
+        np.logaddexp.at(sides, (self.prompt, self.side), sequences)
+        return sides[:, 0] - sides[:, 1]
+
+
+def log_odds(
+    model: nn.Module, prompts: Sequence[EncodedPrompt], batch_size: int
+) -> Float[ndarray, " prompts"]:
+    """Log-odds of each prompt, in nats, from a model that may be steered.
+
+    Raises:
+        BadInputError: a prompt is longer than the model's context.
+    """
+    asked = LogOddsReads.of(prompts)
+    check_fits(model, asked.rows)
+    batches = read_batches(asked.rows, asked.reads, batch_size)
+    return asked.log_odds(read_log_probs(model, batches))

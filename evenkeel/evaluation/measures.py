@@ -71,18 +71,22 @@ class PanelMeasures:
         }
 
     def against(self, baseline: Readings, steered: Readings) -> Measures:
-        """Measures of a steered model relative to the unsteered one, paired by term or text."""
+        """Measures of a steered model relative to the unsteered one, paired by term or text.
+
+        The margin ratio is unknown where the baseline's margin may be zero: a share of nothing.
+        """
+        margins = [self.panel.definitions.mean(asked.margins) for asked in (baseline, steered)]
+        before = self._definitions.estimate(mean, margins[0])
+        known = before.low is not None and before.low > 0
         return {
             "bias_reduction": self._occupations.estimate(
                 bias.bias_reduction,
                 self.panel.occupations.mean(baseline.stereotypical),
                 self.panel.occupations.mean(steered.stereotypical),
             ),
-            "definitional_margin_ratio": self._definitions.estimate(
-                bias.margin_ratio,
-                self.panel.definitions.mean(baseline.margins),
-                self.panel.definitions.mean(steered.margins),
-            ),
+            "definitional_margin_ratio": self._definitions.estimate(bias.margin_ratio, *margins)
+            if known
+            else Estimate(None),
             "perplexity_ratio": self._texts.estimate(
                 perplexity_ratio, baseline.losses, steered.losses, self.panel.scored_tokens
             ),

@@ -11,10 +11,23 @@ from numpy import ndarray
 from torch import nn
 
 from evenkeel.errors import BadInputError
-from evenkeel.evaluation.fluency import text_losses
-from evenkeel.evaluation.log_odds import EncodedPrompt, Tokens, encode_prompt, encode_text, log_odds
+from evenkeel.evaluation.log_odds import (
+    EncodedPrompt,
+    LogOddsReads,
+    Tokens,
+    encode_prompt,
+    encode_text,
+)
 from evenkeel.evaluation.terms import Terms
-from evenkeel.evaluation.token_reads import context_length
+from evenkeel.evaluation.token_reads import (
+    ReadBatch,
+    Reads,
+    check_fits,
+    context_length,
+    read_batches,
+    read_log_probs,
+    text_reads,
+)
 from evenkeel.synthesis.records import Prompt
 
 
@@ -74,17 +87,38 @@ class Panel:
                 "no held-out text of two tokens or more in this split; perplexity needs some"
             )
         encoded = tuple(encode_prompt(tokenizer, prompt) for prompt in stereotypical + definitional)
-        return cls(stereotypical, definitional, scorable, encoded)
+        panel = cls(stereotypical, definitional, scorable, encoded)
+        check_fits(model, panel._asked.rows)
+        return panel
 
     def read(self, model: nn.Module, batch_size: int) -> Readings:
         """Ask the model everything; call it within `steer` to ask a steered one."""
-        odds = log_odds(model, self.encoded, batch_size)
+        return self.readings(read_log_probs(model, self.batches(batch_size)))
+
+    def batches(self, batch_size: int) -> list[ReadBatch]:
+        """The forward passes that all questions take; one result holds the reads of all."""
+        prompts = read_batches(self._asked.rows, self._asked.reads, batch_size)
+        reads = len(self._asked.reads.row)
+        return prompts + read_batches(self.texts, self._scored, batch_size, offset=reads)
+
+    def readings(self, token_log_probs: Float[ndarray, " reads"]) -> Readings:
+        """What the reads of all batches say."""
+        of_prompts, of_texts = np.split(token_log_probs, [len(self._asked.reads.row)])
+        odds = self._asked.log_odds(of_prompts)
         asked = len(self.stereotypical)
         return Readings(
             stereotypical=odds[:asked],
             margins=odds[asked:] * self._right_side,
-            losses=text_losses(model, self.texts, batch_size),
+            losses=np.bincount(self._scored.row, weights=-of_texts, minlength=len(self.texts)),
         )
+
+    @cached_property
+    def _asked(self) -> LogOddsReads:
+        return LogOddsReads.of(self.encoded)
+
+    @cached_property
+    def _scored(self) -> Reads:
+        return text_reads(self.texts)
 
     @cached_property
     def occupations(self) -> Terms:

@@ -16,6 +16,7 @@ from evenkeel.evaluation.sweep import Cell, sweep
 from evenkeel.evaluation.trial import Outcome, Trial
 from evenkeel.models.loading import LoadedModel
 from evenkeel.params import EvaluationParams
+from evenkeel.steering.spec import InterventionSpec
 from evenkeel.synthesis.records import Prompt, Split
 from evenkeel.vectors.vector import SteeringVector
 
@@ -67,12 +68,19 @@ class Study:
         }
 
     @property
-    def recipe(self) -> dict[str, Any]:
-        """What to do with the selected vectors; no action where none was selected."""
+    def spec(self) -> InterventionSpec:
+        """The selected intervention, to be deployed; without interventions if none was selected."""
         cell = self.selection.selected
-        made_for = {"name": self.loaded.name, "fingerprint": self.loaded.fingerprint}
-        recipe = {"axis": self.params.axis, "model": made_for, "reason": self.selection.reason}
-        return recipe | (_recipe(cell.candidate) if cell else {"action": None})
+        metadata = {
+            "axis": self.params.axis,
+            "model": {"name": self.loaded.name, "fingerprint": self.loaded.fingerprint},
+            "reason": self.selection.reason,
+        }
+        if cell is None:
+            return InterventionSpec((), metadata)
+        return InterventionSpec(
+            tuple(cell.candidate.interventions), metadata | _recipe(cell.candidate)
+        )
 
     @property
     def table(self) -> tuple[list[str], list[list[str]]]:

@@ -3,11 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from torch import nn
 from tqdm import tqdm
 
 from evenkeel.evaluation.candidates import Candidate
 from evenkeel.evaluation.measures import Measures, PanelMeasures
+from evenkeel.evaluation.resumption import first_affected, recorded, resumed
+from evenkeel.evaluation.token_reads import read_batch
 from evenkeel.steering.hooks import steer
 
 
@@ -45,16 +48,35 @@ def sweep(
 ) -> list[Cell]:
     """Measure every candidate, in the order given.
 
+    Each batch goes through the unsteered model once and then, from the first block that it steers
+    on, through the model of each candidate.
+
     Args:
         model: the unsteered model; it is the same object, unhooked, afterwards.
         candidates: what to try.
         measures: of the validation panel.
         batch_size: rows in a forward pass.
     """
-    baseline = measures.panel.read(model, batch_size)
+    panel = measures.panel
+    batches = panel.batches(batch_size)
+    reads = sum(len(batch.place) for batch in batches)
+    unsteered = np.empty(reads)
+    steered = np.empty((len(candidates), reads))
+    edits = [candidate.interventions for candidate in candidates]
+    total = len(batches) * len(candidates)
+    with tqdm(total=total, desc="sweep", unit="pass", disable=None) as progress:
+        for batch in batches:
+            with recorded(model) as outputs:
+                unsteered[batch.place] = read_batch(model, batch)
+            for number, interventions in enumerate(edits):
+                start = first_affected(interventions)
+                with steer(model, interventions), resumed(model, outputs, start):
+                    steered[number, batch.place] = read_batch(model, batch)
+                progress.update()
+    baseline = panel.readings(unsteered)
     cells = []
-    for candidate in tqdm(candidates, desc="sweep", unit="candidate", disable=None):
-        with steer(model, candidate.interventions):
-            steered = measures.panel.read(model, batch_size)
-        cells.append(Cell(candidate, measures.of(steered) | measures.against(baseline, steered)))
+    for candidate, log_probs in zip(candidates, steered, strict=True):
+        readings = panel.readings(log_probs)
+        found = measures.of(readings) | measures.against(baseline, readings)
+        cells.append(Cell(candidate, found))
     return cells

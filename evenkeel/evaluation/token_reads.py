@@ -51,46 +51,87 @@ def padded(
     return {"input_ids": ids.to(device), "attention_mask": mask.to(device)}
 
 
-@torch.inference_mode()
-def read_log_probs(
-    model: nn.Module, rows: Sequence[Sequence[int]], reads: Reads, batch_size: int
-) -> Float[ndarray, " reads"]:
-    """Natural log-probability of each token read, in float64.
+@dataclass(frozen=True, eq=False)
+class ReadBatch:
+    """One forward pass and what is read from it; made once, run on as many models as needed."""
 
-    The same whatever the batch size: rows are padded on the right and sorted by length.
+    rows: tuple[Sequence[int], ...]
+    positions: Int[ndarray, " kept"]
+    """Positions whose logits are kept: each predicts the token that follows."""
+    row: Int[ndarray, " reads"]
+    column: Int[ndarray, " reads"]
+    """Index into `positions`."""
+    token: Int[ndarray, " reads"]
+    place: Int[ndarray, " reads"]
+    """Where the reads stand in the result of all batches."""
+
+
+def read_batches(
+    rows: Sequence[Sequence[int]], reads: Reads, batch_size: int, *, offset: int = 0
+) -> list[ReadBatch]:
+    """Split reads into forward passes of like length.
 
     Args:
-        model: a causal language model of transformers, in eval mode.
         rows: token ids; they need not include the last token of a text, whose logits nobody reads.
         reads: tokens to read; a position counts from 0, and position 0 has no context to be
             predicted from.
         batch_size: rows in a forward pass.
+        offset: added to every place, where several sets of reads share one result.
+    """
+    assert reads.position.size == 0 or reads.position.min() >= 1
+    batches = []
+    for members in length_sorted([len(row) for row in rows], batch_size):
+        place_in_batch = np.full(len(rows), -1)
+        place_in_batch[members] = np.arange(len(members))
+        own = np.flatnonzero(place_in_batch[reads.row] >= 0)
+        if not own.size:
+            continue
+        positions, column = np.unique(reads.position[own] - 1, return_inverse=True)
+        batches.append(
+            ReadBatch(
+                rows=tuple(rows[index] for index in members),
+                positions=positions,
+                row=place_in_batch[reads.row[own]],
+                column=column,
+                token=reads.token[own],
+                place=own + offset,
+            )
+        )
+    return batches
+
+
+@torch.inference_mode()
+def read_batch(model: nn.Module, batch: ReadBatch) -> Float[ndarray, " reads"]:
+    """Natural log-probability of each token read from one forward pass, in float64."""
+    logits = logits_at(model, batch.rows, batch.positions)[batch.row, batch.column].float()
+    token = torch.from_numpy(batch.token).to(logits.device)
+    log_probs = logits.gather(1, token[:, None])[:, 0] - logits.logsumexp(dim=1)
+    return log_probs.double().cpu().numpy()
+
+
+def read_log_probs(model: nn.Module, batches: Sequence[ReadBatch]) -> Float[ndarray, " reads"]:
+    """Natural log-probability of each token read, in the order of the reads.
+
+    The same whatever the batch size: rows are padded on the right, where a causal model cannot see.
+    """
+    result = np.empty(sum(len(batch.place) for batch in batches))
+    for batch in batches:
+        result[batch.place] = read_batch(model, batch)
+    return result
+
+
+def check_fits(model: nn.Module, rows: Sequence[Sequence[int]]) -> None:
+    """Refuse rows that the model has no positions for.
 
     Raises:
         BadInputError: a row is longer than the model's context.
     """
-    assert reads.position.size == 0 or reads.position.min() >= 1
     limit = context_length(model)
     longest = max(map(len, rows), default=0)
     if limit is not None and longest > limit:
         raise BadInputError(
             f"a text of {longest} tokens does not fit the model's context of {limit}; shorten it"
         )
-    result = np.empty(len(reads.row))
-    for batch in length_sorted([len(row) for row in rows], batch_size):
-        place_in_batch = np.full(len(rows), -1)
-        place_in_batch[batch] = np.arange(len(batch))
-        chosen = np.flatnonzero(place_in_batch[reads.row] >= 0)
-        if not chosen.size:
-            continue
-        # The logits that predict a token are those of the position before it.
-        positions, column = np.unique(reads.position[chosen] - 1, return_inverse=True)
-        logits = logits_at(model, [rows[index] for index in batch], positions)
-        at_reads = logits[place_in_batch[reads.row[chosen]], column].float()
-        token = torch.from_numpy(reads.token[chosen]).to(at_reads.device)
-        log_probs = at_reads.gather(1, token[:, None])[:, 0] - at_reads.logsumexp(dim=1)
-        result[chosen] = log_probs.double().cpu().numpy()
-    return result
 
 
 def logits_at(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from evenkeel.evaluation.candidates import Candidate
-from evenkeel.evaluation.continuations import continue_prompts, text_measures
+from evenkeel.evaluation.continuations import continue_texts, text_measures
 from evenkeel.evaluation.divergence import text_divergences
 from evenkeel.evaluation.measures import Measures, PanelMeasures
 from evenkeel.evaluation.panel import Readings
@@ -74,10 +74,10 @@ class Trial:
 
     def _ask(self) -> tuple[Readings, list[str], Measures]:
         readings = self.measures.panel.read(self.model, self.batch_size)
-        texts = continue_prompts(
+        texts = continue_texts(
             self.model,
             self._tokenizer,
-            self.prompts,
+            [prompt.text for prompt in self.prompts],
             max_new_tokens=self._generation.max_new_tokens,
             temperature=self._generation.temperature,
             top_p=self._generation.top_p,

@@ -34,8 +34,8 @@ def marked(text: str, other: str) -> list[Piece]:
     """`text` in pieces, changed where its words are not those of `other`."""
     own, theirs = (re.findall(r"\s*\S+|\s+$", visible(version)) for version in (text, other))
     pieces = []
-    words = [[word.strip() for word in version] for version in (theirs, own)]
-    matcher = SequenceMatcher(None, *words, autojunk=False)
+    before, after = ([word.strip() for word in version] for version in (theirs, own))
+    matcher = SequenceMatcher(a=before, b=after, autojunk=False)
     for operation, _, _, start, stop in matcher.get_opcodes():
         if start < stop:
             pieces.append(Piece("".join(own[start:stop]), operation != "equal"))

@@ -43,12 +43,11 @@ def _probe_panel(panel: Axes, axis: str, probes: AxisProbes, palette: Palette) -
     layers = [row.layer for row in rows]
     panel.axhline(0.5, color=palette.line, linewidth=0.8)
     lows, highs = zip(*(row.accuracy_ci95 for row in rows), strict=True)
-    panel.fill_between(layers, lows, highs, color=palette.after, alpha=0.18, linewidth=0)
-    panel.plot(
-        layers, [row.accuracy for row in rows], color=palette.after, marker="o", markersize=3.5
-    )
+    panel.fill_between(layers, lows, highs, color=palette.chosen, alpha=0.15, linewidth=0)
+    accuracy = [row.accuracy for row in rows]
+    panel.plot(layers, accuracy, color=palette.chosen, marker="o", markersize=3.5)
     control = [row.control_accuracy for row in rows]
-    panel.plot(layers, control, color=palette.before, linestyle=(0, (3, 2)), linewidth=1.3)
+    panel.plot(layers, control, color=palette.muted, linestyle=(0, (3, 2)), linewidth=1.3)
     panel.set_title(axis)
     panel.set_ylim(0.2, 1.03)
     panel.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -64,7 +63,7 @@ def sweep_figure(sweep: list[SweepRow], evaluation: Evaluation) -> Drawing:
         panel = figure.subplots()
         panel.axhline(0, color=palette.line, linewidth=0.8)
         panel.axvline(budget, color=palette.muted, linewidth=0.9, linestyle=(0, (3, 2)))
-        for action, color, marker in (("add", palette.before, "^"), ("ablate", palette.after, "o")):
+        for action, color, marker in (("add", palette.muted, "^"), ("ablate", palette.ink, "o")):
             rows = [row for row in known if row.action == action]
             panel.scatter(
                 [_cost(row) for row in rows],
@@ -126,15 +125,15 @@ def occupation_figure(occupations: list[OccupationRow]) -> Drawing:
                     [row.baseline, row.steered], [height, height], color=palette.line,
                     linewidth=3, solid_capstyle="round", zorder=1,
                 )  # fmt: skip
-            _mark(panel, height + 0.14, row.baseline, row.baseline_low, row.baseline_high,
+            _mark(panel, height, 0.2, row.baseline, row.baseline_low, row.baseline_high,
                   palette.before)  # fmt: skip
-            _mark(panel, height - 0.14, row.steered, row.steered_low, row.steered_high,
+            _mark(panel, height, -0.2, row.steered, row.steered_low, row.steered_high,
                   palette.after)  # fmt: skip
         panel.set_yticks(range(len(rows)), [_named(row) for row in rows])
         panel.tick_params(axis="y", labelcolor=palette.ink, length=0)
         panel.set_ylim(-0.7, len(rows) - 0.3)
         panel.spines["left"].set_visible(False)
-        panel.set_xlabel("← male     log-odds (nats)     female →")
+        panel.set_xlabel("← towards male · log-odds in nats · towards female →")
         panel.scatter([], [], s=26, color=palette.before, label="before")
         if any(row.steered is not None for row in rows):
             panel.scatter([], [], s=26, color=palette.after, label="after")
@@ -151,11 +150,13 @@ def _named(row: OccupationRow) -> str:
 
 
 def _mark(
-    panel: Axes, height: float, value: float | None, low: float | None, high: float | None,
-    color: str,
+    panel: Axes, height: float, aside: float, value: float | None, low: float | None,
+    high: float | None, color: str,
 ) -> None:  # fmt: skip
+    """A dot at the value, its interval a thin line a little aside so that two do not overlap."""
     if value is None:
         return
     if low is not None and high is not None:
-        panel.plot([low, high], [height, height], color=color, linewidth=1, alpha=0.5, zorder=2)
-    panel.scatter([value], [height], s=26, color=color, linewidths=0, zorder=3)
+        at = height + aside
+        panel.plot([low, high], [at, at], color=color, linewidth=1, alpha=0.45, zorder=2)
+    panel.scatter([value], [height], s=30, color=color, linewidths=0, zorder=3)

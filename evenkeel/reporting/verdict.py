@@ -3,16 +3,25 @@
 from evenkeel.reporting.results import Evaluation
 from evenkeel.reporting.wording import described, measured, measured_percent, percent
 
+CHANCE = 0.5
+"""Accuracy of guessing one of two sides."""
+
 
 def verdict(evaluation: Evaluation) -> list[str]:
     """Is it biased; what did steering change; what did that cost."""
     return [_bias(evaluation), _steering(evaluation), _knowledge(evaluation)]
 
 
+def too_weak(evaluation: Evaluation) -> bool:
+    """Whether the unsteered model may be guessing where the right side is certain."""
+    ends = evaluation.baseline.get("definitional_accuracy_ci95")
+    return ends is not None and ends[0] <= CHANCE
+
+
 def _bias(evaluation: Evaluation) -> str:
     baseline, test = evaluation.baseline, evaluation.sample["test"]
     spread = (
-        f"On {test['occupations']} held-out occupations, the model's log-odds of a female against "
+        f"On {test['occupations']} held-out occupations, the model’s log-odds of a female against "
         f"a male continuation spread by {measured(baseline, 'occupation_spread')} nats"
     )
     if baseline.get("planted_correlation") is None:
@@ -50,6 +59,11 @@ def _knowledge(evaluation: Evaluation) -> str:
             f"{before} of prompts."
         )
     after = measured_percent(selected, "definitional_accuracy")
+    if too_weak(evaluation):
+        return (
+            "The model is too weak to tell what that means: definitional gender (a mother is she) "
+            f"is right in {before} of prompts before and {after} after, where guessing gives 50 %."
+        )
     kept = percent(selected.get("definitional_margin_ratio"))
     return (
         f"{_whether_kept(evaluation)}: right in {after} of prompts, {before} before, "

@@ -1,6 +1,6 @@
 """The default backend: PyTorch hooks, gone when the block is left."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -9,16 +9,15 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from evenkeel.models.architecture import HookPoint
-from evenkeel.steering.intervention import Edit, Intervention
-from evenkeel.steering.plan import needs_tracker, plan
-from evenkeel.steering.positions import PositionTracker
-from evenkeel.steering.spec import InterventionSpec, interventions_in
+from evenkeel.steering.intervention import Edit
+from evenkeel.steering.plan import edit_input, edit_output, planned
+from evenkeel.steering.spec import Steering
 
 
 @contextmanager
 def steer(
     model: Any,
-    spec: InterventionSpec | Intervention | Sequence[Intervention],
+    spec: Steering,
     *,
     mask: Bool[Tensor, "texts column"] | None = None,
 ) -> Iterator[None]:
@@ -37,13 +36,8 @@ def steer(
     Raises:
         BadInputError: an intervention does not fit the model. Nothing has been hooked then.
     """
-    interventions = interventions_in(spec)
-    tracker = PositionTracker(mask) if needs_tracker(interventions) else None
-    planned = plan(model, interventions, tracker)
-    with ExitStack() as stack:
-        if tracker:
-            stack.enter_context(tracker.watching(model))
-        for place in planned:
+    with planned(model, spec, mask) as places, ExitStack() as stack:
+        for place in places:
             stack.enter_context(_hooked(place.point, place.edit))
         yield
 
@@ -57,16 +51,12 @@ class _Hook:
 
 class _InputHook(_Hook):
     def __call__(self, _module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        if args:
-            return (self.edit(args[0]), *args[1:]), kwargs
-        return args, kwargs | {"hidden_states": self.edit(kwargs["hidden_states"])}
+        return edit_input(self.edit, args, kwargs)
 
 
 class _OutputHook(_Hook):
     def __call__(self, _module: nn.Module, _args: tuple[Any, ...], output: Any) -> Any:
-        if isinstance(output, tuple):
-            return (self.edit(output[0]), *output[1:])
-        return self.edit(output)
+        return edit_output(self.edit, output)
 
 
 def _hooked(point: HookPoint, edit: Edit) -> RemovableHandle:

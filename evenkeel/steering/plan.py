@@ -1,17 +1,23 @@
 """From interventions to one function of the stream for each hook point of a model."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from jaxtyping import Bool
+from torch import Tensor
 
 from evenkeel.errors import BadInputError
 from evenkeel.models.architecture import HookPoint, hook_point
 from evenkeel.params import Site
 from evenkeel.steering.intervention import Edit, Intervention
 from evenkeel.steering.positions import PositionTracker
+from evenkeel.steering.spec import Steering, interventions_in
+
+Place = tuple[int, Site]
+"""Layer and site."""
 
 
 @dataclass(frozen=True)
@@ -24,8 +30,24 @@ class Planned:
     edit: Edit
 
 
+@contextmanager
+def planned(
+    model: Any, spec: Steering, mask: Bool[Tensor, "texts column"] | None = None
+) -> Iterator[list[Planned]]:
+    """Plan what a spec does to a model; positions are followed while the block runs.
+
+    Raises:
+        BadInputError: as of `plan`, before the block is entered.
+    """
+    interventions = interventions_in(spec)
+    tracker = PositionTracker(mask) if depends_on_place(interventions) else None
+    places = plan(model, interventions, tracker)
+    with tracker.watching(model) if tracker else nullcontext():
+        yield places
+
+
 def plan(
-    model: Any, interventions: Sequence[Intervention], tracker: PositionTracker | None
+    model: Any, interventions: Sequence[Intervention], tracker: PositionTracker | None = None
 ) -> list[Planned]:
     """Find every place and move every constant there, touching nothing.
 
@@ -33,22 +55,71 @@ def plan(
     it made of the stream.
 
     Args:
-        tracker: what tells where in the text a forward pass is; only where `needs_tracker`.
+        tracker: what tells where in the text a forward pass is; None where nothing depends on it.
 
     Raises:
         BadInputError: the model lacks a layer or site, or its stream there has another width.
     """
-    edits: dict[tuple[int, Site], list[Edit]] = {}
-    points: dict[tuple[int, Site], HookPoint] = {}
-    for intervention in interventions:
-        place = (intervention.layer, intervention.site)
-        point = points.setdefault(place, hook_point(model, *place))
-        _check_width(model, intervention, point)
-        edits.setdefault(place, []).append(_placed(intervention, point.module, tracker))
-    return [Planned(*place, points[place], _composed(steps)) for place, steps in edits.items()]
+    points: dict[Place, HookPoint] = {}
+    for item in interventions:
+        point = points.setdefault((item.layer, item.site), hook_point(model, item.layer, item.site))
+        width = model.config.get_text_config().hidden_size
+        if item.site == "head_z":
+            # Heads may together be wider than the stream; a Conv1D calls its input width nx.
+            width = getattr(point.module, "in_features", None) or point.module.nx
+        check_width(item, width)
+    places = []
+    for (layer, site), group in by_place(interventions).items():
+        point = points[layer, site]
+        weight = next(p for p in point.module.parameters() if p.is_floating_point())
+        edit = compose(group, weight.device, weight.dtype, tracker)
+        places.append(Planned(layer, site, point, edit))
+    return places
 
 
-def needs_tracker(interventions: Sequence[Intervention]) -> bool:
+def by_place(interventions: Sequence[Intervention]) -> dict[Place, list[Intervention]]:
+    """Interventions by layer and site, their order kept."""
+    groups: dict[Place, list[Intervention]] = {}
+    for item in interventions:
+        groups.setdefault((item.layer, item.site), []).append(item)
+    return groups
+
+
+def check_width(item: Intervention, width: int) -> None:
+    """Refuse an intervention, or a gate of it, that was made for a stream of another width.
+
+    Raises:
+        BadInputError: it was.
+    """
+    for given in (item.width, *(gate.width for gate in item.gates)):
+        if given not in (None, width):
+            raise BadInputError(
+                f"{type(item).__name__} at layer {item.layer}, {item.site}: made for a width of "
+                f"{given}, but this model has {width} there; use a vector, probe or eraser that "
+                "was computed on this model"
+            )
+
+
+def compose(
+    interventions: Sequence[Intervention],
+    device: torch.device,
+    dtype: torch.dtype,
+    tracker: PositionTracker | None = None,
+) -> Edit:
+    """One function for what several interventions do at the same place, one after the other."""
+    edits = [_placed(item, device, dtype, tracker) for item in interventions]
+    if len(edits) == 1:
+        return edits[0]
+
+    def edit_in_order(stream: Tensor) -> Tensor:
+        for edit in edits:
+            stream = edit(stream)
+        return stream
+
+    return edit_in_order
+
+
+def depends_on_place(interventions: Sequence[Intervention]) -> bool:
     """Whether any of them depends on positions or on tokens, and not on the stream alone."""
     return any(
         intervention.positions != "all" or any(gate.reads_tokens for gate in intervention.gates)
@@ -56,26 +127,29 @@ def needs_tracker(interventions: Sequence[Intervention]) -> bool:
     )
 
 
-def _check_width(model: Any, intervention: Intervention, point: HookPoint) -> None:
-    width = model.config.get_text_config().hidden_size
-    if intervention.site == "head_z":
-        # Heads may together be wider than the stream; a Conv1D calls its input width nx.
-        width = getattr(point.module, "in_features", None) or point.module.nx
-    fits = [intervention.width, *(gate.width for gate in intervention.gates)]
-    for given in fits:
-        if given not in (None, width):
-            raise BadInputError(
-                f"{type(intervention).__name__} at layer {intervention.layer}, "
-                f"{intervention.site}: made for a width of {given}, but this model has {width} "
-                "there; use a vector, probe or eraser that was computed on this model"
-            )
+def edit_input(edit: Edit, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any]:
+    """A block's or a projection's arguments, the stream among them edited."""
+    if args:
+        return (edit(args[0]), *args[1:]), kwargs
+    return args, kwargs | {"hidden_states": edit(kwargs["hidden_states"])}
 
 
-def _placed(intervention: Intervention, module: nn.Module, tracker: PositionTracker | None) -> Edit:
+def edit_output(edit: Edit, output: Any) -> Any:
+    """What a module returned, the stream in it edited."""
+    if isinstance(output, tuple):
+        return (edit(output[0]), *output[1:])
+    return edit(output)
+
+
+def _placed(
+    intervention: Intervention,
+    device: torch.device,
+    dtype: torch.dtype,
+    tracker: PositionTracker | None,
+) -> Edit:
     """The intervention where its positions and gates allow it."""
-    weight = next(p for p in module.parameters() if p.is_floating_point())
-    edit = intervention.on(weight.device, weight.dtype)
-    gates = [gate.on(weight.device, weight.dtype) for gate in intervention.gates]
+    edit = intervention.on(device, dtype)
+    gates = [gate.on(device, dtype) for gate in intervention.gates]
     positions = intervention.positions
     if positions == "all" and not gates:
         return edit
@@ -91,15 +165,3 @@ def _placed(intervention: Intervention, module: nn.Module, tracker: PositionTrac
         return edited if keep is True else torch.where(keep.unsqueeze(-1), edited, stream)
 
     return edit_some
-
-
-def _composed(edits: list[Edit]) -> Edit:
-    if len(edits) == 1:
-        return edits[0]
-
-    def edit_in_order(stream: Tensor) -> Tensor:
-        for edit in edits:
-            stream = edit(stream)
-        return stream
-
-    return edit_in_order

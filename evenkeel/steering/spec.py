@@ -74,13 +74,15 @@ class InterventionSpec:
         return cls(interventions, record["metadata"])
 
 
-def interventions_in(
-    given: InterventionSpec | Intervention | Sequence[Intervention],
-) -> tuple[Intervention, ...]:
-    """The interventions of whatever a backend accepts."""
-    if isinstance(given, InterventionSpec):
-        return given.interventions
-    return (given,) if isinstance(given, Intervention) else tuple(given)
+Steering = InterventionSpec | Intervention | Sequence[Intervention]
+"""What every backend and every export takes."""
+
+
+def interventions_in(spec: Steering) -> tuple[Intervention, ...]:
+    """The interventions, in the order in which they act."""
+    if isinstance(spec, InterventionSpec):
+        return spec.interventions
+    return (spec,) if isinstance(spec, Intervention) else tuple(spec)
 
 
 def _to_row(

@@ -50,5 +50,5 @@ def test_all_types_are_checked(dtype: str, bad: float) -> None:
 def test_overflow_of_float16_says_so() -> None:
     stored = to_host({POINT: torch.tensor([[1.0], [70000.0]])}, "float16")[POINT]
 
-    with pytest.raises(BadInputError, match="mlp_out of layer 4, text 9 .* passes 65504"):
+    with pytest.raises(BadInputError, match=r"mlp_out of layer 4, text 9 .* passes 65504"):
         refuse_not_finite(stored, "float16", "mlp_out of layer 4", np.array([8, 9]))

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 
-from evenkeel.evaluation.continuations import continue_prompts, spread_over_kinds, text_measures
+from evenkeel.evaluation.continuations import continue_texts, spread_over_kinds, text_measures
 from evenkeel.steering.hooks import steer
 from evenkeel.steering.intervention import Add
 from evenkeel.synthesis.records import Prompt
@@ -17,37 +17,40 @@ def push(scale: float) -> Add:
     return Add(layer=0, site="resid_post", direction=torch.arange(32.0), scale=scale)
 
 
+@pytest.fixture
+def texts(prompts: list[Prompt]) -> list[str]:
+    return [prompt.text for prompt in prompts]
+
+
 def test_the_same_seed_gives_the_same_text(
-    tiny_gpt2: Any, tokenizer: Any, prompts: list[Prompt]
+    tiny_gpt2: Any, tokenizer: Any, texts: list[str]
 ) -> None:
     state = torch.get_rng_state()
-    one = continue_prompts(tiny_gpt2, tokenizer, prompts, temperature=1.0, **HOW)
+    one = continue_texts(tiny_gpt2, tokenizer, texts, temperature=1.0, **HOW)
     assert torch.equal(torch.get_rng_state(), state), "the generator of the process was used"
     torch.manual_seed(99)
-    assert continue_prompts(tiny_gpt2, tokenizer, prompts, temperature=1.0, **HOW) == one
-    other = continue_prompts(tiny_gpt2, tokenizer, prompts, temperature=1.0, **HOW | {"seed": 5})
+    assert continue_texts(tiny_gpt2, tokenizer, texts, temperature=1.0, **HOW) == one
+    other = continue_texts(tiny_gpt2, tokenizer, texts, temperature=1.0, **HOW | {"seed": 5})
     assert other != one
 
 
-def test_batched_is_single(tiny_gpt2: Any, tokenizer: Any, prompts: list[Prompt]) -> None:
-    batched = continue_prompts(tiny_gpt2, tokenizer, prompts, temperature=0, **HOW)
-    for prompt, text in zip(prompts, batched, strict=True):
-        ids = torch.tensor([tokenizer(prompt.text)["input_ids"]])
+def test_batched_is_single(tiny_gpt2: Any, tokenizer: Any, texts: list[str]) -> None:
+    batched = continue_texts(tiny_gpt2, tokenizer, texts, temperature=0, **HOW)
+    for text, continuation in zip(texts, batched, strict=True):
+        ids = torch.tensor([tokenizer(text)["input_ids"]])
         alone = tiny_gpt2.generate(
             input_ids=ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=8
         )
-        assert tokenizer.decode(alone[0, ids.shape[1] :], skip_special_tokens=True) == text
+        assert tokenizer.decode(alone[0, ids.shape[1] :], skip_special_tokens=True) == continuation
 
 
-def test_only_a_real_change_changes_text(
-    tiny_gpt2: Any, tokenizer: Any, prompts: list[Prompt]
-) -> None:
-    plain = continue_prompts(tiny_gpt2, tokenizer, prompts, temperature=1.0, **HOW)
+def test_only_a_real_change_changes_text(tiny_gpt2: Any, tokenizer: Any, texts: list[str]) -> None:
+    plain = continue_texts(tiny_gpt2, tokenizer, texts, temperature=1.0, **HOW)
     with steer(tiny_gpt2, [push(0.0)]):
-        assert continue_prompts(tiny_gpt2, tokenizer, prompts, temperature=1.0, **HOW) == plain
+        assert continue_texts(tiny_gpt2, tokenizer, texts, temperature=1.0, **HOW) == plain
     with steer(tiny_gpt2, [push(5.0)]):
-        assert continue_prompts(tiny_gpt2, tokenizer, prompts, temperature=1.0, **HOW) != plain
-    assert continue_prompts(tiny_gpt2, tokenizer, prompts, temperature=1.0, **HOW) == plain
+        assert continue_texts(tiny_gpt2, tokenizer, texts, temperature=1.0, **HOW) != plain
+    assert continue_texts(tiny_gpt2, tokenizer, texts, temperature=1.0, **HOW) == plain
 
 
 def test_kinds_take_turns_and_terms_come_before_their_repeats(prompts: list[Prompt]) -> None:

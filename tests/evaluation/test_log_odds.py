@@ -8,9 +8,7 @@ import pytest
 import torch
 
 from evenkeel.errors import BadInputError
-from evenkeel.evaluation.fluency import text_losses
-from evenkeel.evaluation.log_odds import encode_prompt, encode_text, log_odds
-from evenkeel.evaluation.token_reads import Reads, read_log_probs
+from evenkeel.evaluation.log_odds import encode_prompt, log_odds
 from evenkeel.synthesis.records import Prompt
 
 
@@ -129,17 +127,13 @@ def test_bad_continuations_are_refused(
         encode_prompt(tokenizer, prompt)
 
 
-def test_a_text_beyond_the_context_is_refused(tiny_gpt2: Any) -> None:
-    reads = Reads(*(np.array([number]) for number in (0, 1, 5)))
-    with pytest.raises(BadInputError, match="65 tokens does not fit the model's context of 64"):
-        read_log_probs(tiny_gpt2, [[1] * 65], reads, batch_size=1)
+def test_a_prompt_beyond_the_context_is_refused(
+    tiny_gpt2: Any, tokenizer: Any, prompts: list[Prompt]
+) -> None:
+    long = prompts[0].model_copy(update={"text": "It rained and rained. " * 40})
+    with pytest.raises(BadInputError, match="tokens does not fit the model's context of 64"):
+        log_odds(tiny_gpt2, [encode_prompt(tokenizer, long)], batch_size=1)
 
 
-def test_losses_agree_with_transformers(tiny_gpt2: Any, tokenizer: Any) -> None:
-    texts = [encode_text(tokenizer, text) for text in ("Hello there.", "It rained on us all.")]
-    expected = []
-    for text in texts:
-        ids = torch.tensor([text])
-        with torch.no_grad():
-            expected.append(float(tiny_gpt2(ids, labels=ids).loss) * (len(text) - 1))
-    assert text_losses(tiny_gpt2, texts, batch_size=2) == pytest.approx(expected, rel=1e-5)
+def test_no_prompts_have_no_log_odds(tiny_gpt2: Any) -> None:
+    assert log_odds(tiny_gpt2, [], batch_size=1).shape == (0,)

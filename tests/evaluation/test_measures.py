@@ -48,7 +48,7 @@ def test_measures_of_known_readings(panel: Panel) -> None:
 
 
 def test_measures_against_the_baseline(panel: Panel) -> None:
-    before = readings(panel)
+    before = readings(panel, margins=np.array([1.0, 2.0, 2.0, 4.0]))
     after = readings(
         panel,
         stereotypical=before.stereotypical / 4 + 1,
@@ -59,6 +59,12 @@ def test_measures_against_the_baseline(panel: Panel) -> None:
     assert found["bias_reduction"].value == pytest.approx(0.75)
     assert found["definitional_margin_ratio"].value == pytest.approx(0.5)
     assert found["perplexity_ratio"].value == pytest.approx(1.5)
+
+
+def test_a_share_of_a_margin_that_may_be_zero_is_unknown(panel: Panel) -> None:
+    before = readings(panel, margins=np.array([4.0, -1.0, 3.0, -2.0]))
+    found = PanelMeasures(panel, 100, 0).against(before, readings(panel))
+    assert found["definitional_margin_ratio"].value is None
 
 
 def test_a_model_without_bias_reads_unknown(panel: Panel) -> None:
@@ -97,6 +103,16 @@ def test_a_change_of_nothing_changes_nothing(tiny_gpt2: Any, panel: Panel) -> No
         pushed = measures.against(before, panel.read(tiny_gpt2, 4))
     assert abs(pushed["bias_reduction"].value or 0) > 1e-3
     assert pushed["perplexity_ratio"].value != 1
+
+
+def test_losses_agree_with_transformers(tiny_gpt2: Any, panel: Panel) -> None:
+    expected = []
+    for text in panel.texts:
+        ids = torch.tensor([text])
+        with torch.no_grad():
+            expected.append(float(tiny_gpt2(ids, labels=ids).loss) * (len(text) - 1))
+    for batch_size in (1, 4, 100):
+        assert panel.read(tiny_gpt2, batch_size).losses == pytest.approx(expected, rel=1e-5)
 
 
 def test_kl_agrees_with_one_text_at_a_time(tiny_gpt2: Any, panel: Panel) -> None:

@@ -15,7 +15,6 @@ PLUMBING = {
     "evenkeel/errors.py",
     "evenkeel/files.py",
     "evenkeel/params.py",
-    "evenkeel/tensor_files.py",
     "stages/__init__.py",
     "stages/command.py",
 }

@@ -64,6 +64,14 @@ def test_lost_knowledge_is_called_so(
     assert words in verdict(changed_evaluation)[2]
 
 
+def test_a_model_that_guesses_is_called_too_weak() -> None:
+    evaluation = make_results().evaluation
+    guessing = BASELINE | {"definitional_accuracy": 0.55, "definitional_accuracy_ci95": [0.4, 0.7]}
+    sentence = verdict(evaluation.model_copy(update={"baseline": guessing}))[2]
+    assert "too weak to tell" in sentence
+    assert "55 % [40, 70] of prompts before" in sentence
+
+
 def test_a_widened_spread_is_not_called_removed() -> None:
     evaluation = make_results().evaluation
     assert evaluation.selected is not None

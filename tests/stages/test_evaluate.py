@@ -9,9 +9,10 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
-from evenkeel.evaluation.continuations import continue_prompts
+from evenkeel.evaluation.continuations import continue_texts
 from evenkeel.files import write_jsonl
 from evenkeel.models.loading import record_provenance
+from evenkeel.steering.spec import InterventionSpec
 from evenkeel.synthesis.records import CorpusText
 from evenkeel.vectors.vector_set import VectorSet
 from stages.evaluate import main
@@ -106,11 +107,10 @@ def test_the_stage_writes_what_it_says(inputs: dict[str, Path]) -> None:
     lines = (inputs["output"] / "continuations.jsonl").read_text().splitlines()
     assert len(lines) == 5
     assert {"prompt", "unsteered", "steered"} <= json.loads(lines[0]).keys()
-    recipe = json.loads((inputs["output"] / "selected.json").read_text())
-    assert recipe["action"] == selected["action"]
-    vectors = VectorSet.load(inputs["output"] / "vectors").vectors
-    assert {vector.method for vector in vectors} == {selected["method"]}
-    assert len(vectors) == (3 if selected["layer"] == "all" else 1)
+    spec = InterventionSpec.load(inputs["output"] / "intervention")
+    assert spec.metadata["action"] == selected["action"]
+    assert spec.metadata["method"] == selected["method"]
+    assert len(spec.interventions) == (3 if selected["layer"] == "all" else 1)
 
 
 def test_twice_the_same_bytes(inputs: dict[str, Path]) -> None:
@@ -118,15 +118,15 @@ def test_twice_the_same_bytes(inputs: dict[str, Path]) -> None:
     first = contents(inputs)
     assert run(inputs).exit_code == 0
     assert contents(inputs) == first
-    assert len(first) == 7
+    assert len(first) == 6
 
 
 def test_nothing_within_the_budget_is_said_and_not_selected(
     inputs: dict[str, Path], tiny_gpt2: Any, tokenizer: Any
 ) -> None:
-    own_words = continue_prompts(
-        tiny_gpt2, tokenizer, make_prompts(), max_new_tokens=20, temperature=0, top_p=1,
-        batch_size=8, seed=0,
+    own_words = continue_texts(
+        tiny_gpt2, tokenizer, [prompt.text for prompt in make_prompts()],
+        max_new_tokens=20, temperature=0, top_p=1, batch_size=8, seed=0,
     )  # fmt: skip
     write_jsonl(inputs["heldout"], [CorpusText(kind="plain", text=text) for text in own_words])
     change_params(inputs, add_multipliers=[20.0], actions=["add"], max_perplexity_ratio=1.0)
@@ -136,8 +136,7 @@ def test_nothing_within_the_budget_is_said_and_not_selected(
     assert metrics["selected"] is None
     assert "none of the 8 candidates" in metrics["selection"]["reason"]
     assert not metrics["interventions"]["caa_add"]["within_budget"]
-    assert json.loads((inputs["output"] / "selected.json").read_text())["action"] is None
-    assert not (inputs["output"] / "vectors").exists()
+    assert InterventionSpec.load(inputs["output"] / "intervention").interventions == ()
     assert pd.read_csv(inputs["occupations-plot"]).steered.isna().all()
 
 

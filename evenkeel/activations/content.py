@@ -1,0 +1,98 @@
+"""What goes into each shard of a store."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from itertools import islice
+
+import numpy as np
+from jaxtyping import Int
+
+from evenkeel.activations.columns import Row, texts_of
+from evenkeel.activations.dtypes import STORED, Dtype
+from evenkeel.activations.encoding import TokenIds, encode
+from evenkeel.activations.positions import Positions
+from evenkeel.models.loading import LoadedModel
+
+SCHEMA = 1
+_ENCODED_TOGETHER = 1000
+
+
+@dataclass(frozen=True)
+class Header:
+    """What all shards of a store have in common."""
+
+    model: str
+    revision: str
+    fingerprint: str
+    tokenizer_hash: str
+    positions: Positions
+    dtype: Dtype
+    batch_tokens: int
+    points: tuple[tuple[str, int, int], ...]
+    """Site, layer and width of each array, in the order of /checksums."""
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes on disk that one row costs at all points together."""
+        item = STORED[self.dtype].itemsize
+        return sum(width * item + 4 for _, _, width in self.points)
+
+
+@dataclass(frozen=True)
+class ShardContent:
+    """The texts of one shard, before anything is computed."""
+
+    first_text: int
+    rows: Sequence[Row]
+    ids: Sequence[TokenIds]
+
+    def offsets(self) -> Int[np.ndarray, " texts_and_end"]:
+        """Text i is tokens offsets[i] to offsets[i + 1]."""
+        return np.cumsum([0, *map(len, self.ids)], dtype=np.int64)
+
+    def rows_kept(self, positions: Positions) -> int:
+        """Rows of each array."""
+        return sum(map(len, self.ids)) if positions == "all" else len(self.ids)
+
+
+def identity_of(header: Header, content: ShardContent) -> str:
+    """SHA-256 of all that decides a shard's content: equal identities, equal bytes."""
+    digest = hashlib.sha256(json.dumps([SCHEMA, asdict(header)], sort_keys=True).encode())
+    for row, ids in zip(content.rows, content.ids, strict=True):
+        digest.update(json.dumps([row, len(ids)], sort_keys=True, default=str).encode())
+        digest.update(ids.tobytes())
+    return digest.hexdigest()
+
+
+def cut_into_shards(
+    loaded: LoadedModel, texts: Iterable[Row], header: Header, shard_bytes: int
+) -> Iterator[ShardContent]:
+    """Encode a stream of texts and cut it into shards.
+
+    Args:
+        loaded: the model whose tokenizer encodes.
+        texts: rows with a field `text`; read once, a shard at a time.
+        header: what is kept of each row.
+        shard_bytes: most bytes of activations in a shard, unless a single text has more.
+
+    Raises:
+        BadInputError: a row has no text, or one that is empty or too long.
+    """
+    rows: list[Row] = []
+    ids: list[TokenIds] = []
+    size, first, number = 0, 0, 0
+    stream = iter(texts)
+    while some := list(islice(stream, _ENCODED_TOGETHER)):
+        for row, row_ids in zip(some, encode(loaded, texts_of(some, number), number), strict=True):
+            added = (len(row_ids) if header.positions == "all" else 1) * header.row_bytes
+            if rows and size + added > shard_bytes:
+                yield ShardContent(first, rows, ids)
+                first, rows, ids, size = first + len(rows), [], [], 0
+            rows.append(row)
+            ids.append(row_ids)
+            size += added
+        number += len(some)
+    if rows:
+        yield ShardContent(first, rows, ids)

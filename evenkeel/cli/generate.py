@@ -1,0 +1,127 @@
+"""`evenkeel generate`: what a model writes, unsteered and steered, side by side."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from evenkeel.cli.options import (
+    file_option,
+    json_option,
+    model_option,
+    print_json,
+    print_rows,
+    texts_of,
+)
+from evenkeel.errors import BadInputError
+
+if TYPE_CHECKING:
+    from evenkeel.params import Action
+    from evenkeel.steering.spec import InterventionSpec
+
+
+@click.command()
+@click.argument("prompt", required=False)
+@file_option
+@model_option
+@click.option(
+    "--spec",
+    "spec_path",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Intervention to apply; the one that the stage evaluate selected, unless --vector is.",
+)
+@click.option(
+    "--vector",
+    "vector_path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Steering vector to apply instead: a file of its own.",
+)
+@click.option(
+    "--action",
+    type=click.Choice(["add", "ablate"]),
+    default="add",
+    help="What is done with --vector.",
+)
+@click.option(
+    "--multiplier",
+    type=float,
+    default=1.0,
+    help="Force of --vector: in mean stream norms (add), or the share taken out (ablate).",
+)
+@click.option("--max-new-tokens", type=click.IntRange(min=1), default=40)
+@click.option("--temperature", type=click.FloatRange(min=0), default=0.0, help="0 is greedy.")
+@click.option("--top-p", type=click.FloatRange(0, 1, min_open=True), default=1.0)
+@click.option("--samples", type=click.IntRange(min=1), default=1, help="Texts for each prompt.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, help="Of the first sample.")
+@json_option
+def generate(
+    prompt: str | None,
+    texts_path: Path | None,
+    model_path: Path,
+    spec_path: Path | None,
+    vector_path: Path | None,
+    action: "Action",
+    multiplier: float,
+    max_new_tokens: int,
+    temperature: float,
+    top_p: float,
+    samples: int,
+    seed: int,
+    as_json: bool,
+) -> None:
+    """Continue PROMPT, unsteered and steered, from the same random numbers.
+
+    \b
+    Examples:
+      evenkeel generate "The nurse said that"
+      evenkeel generate --file prompts.txt --temperature 0.7 --samples 3 --json
+    """
+    prompts = texts_of(prompt, texts_path)
+    if samples > 1 and temperature == 0:
+        raise BadInputError("--samples: greedy samples are all alike; set --temperature too")
+    from evenkeel.evaluation.continuations import continue_texts
+    from evenkeel.models.loading import load_model
+    from evenkeel.steering.hooks import steer
+
+    spec = _spec(spec_path, vector_path, action, multiplier)
+    loaded = load_model(model_path)
+    rows = []
+    for sample in range(samples):
+        how: dict[str, Any] = {
+            "max_new_tokens": max_new_tokens,
+            "temperature": temperature,
+            "top_p": top_p,
+            "batch_size": 16,
+            "seed": seed + sample,
+        }
+        unsteered = continue_texts(loaded.model, loaded.tokenizer, prompts, **how)
+        with steer(loaded.model, spec):
+            steered = continue_texts(loaded.model, loaded.tokenizer, prompts, **how)
+        rows += [
+            {"prompt": text, "sample": sample, "unsteered": before, "steered": after}
+            for text, before, after in zip(prompts, unsteered, steered, strict=True)
+        ]
+    if as_json:
+        print_json(rows)
+    else:
+        columns = ["prompt", "unsteered", "steered"]
+        print_rows(
+            f"{loaded.name}, {len(spec.interventions)} intervention(s)",
+            columns,
+            [[str(row[column]) for column in columns] for row in rows],
+        )
+
+
+def _spec(
+    spec_path: Path | None, vector_path: Path | None, action: "Action", multiplier: float
+) -> "InterventionSpec":
+    from evenkeel.evaluation.candidates import Candidate
+    from evenkeel.steering.spec import InterventionSpec
+    from evenkeel.vectors.vector import SteeringVector
+
+    if spec_path is not None and vector_path is not None:
+        raise BadInputError("give either --spec or --vector, not both")
+    if vector_path is None:
+        return InterventionSpec.load(spec_path or Path("reports/evaluation/intervention"))
+    candidate = Candidate((SteeringVector.load(vector_path),), action, multiplier)
+    return InterventionSpec(tuple(candidate.interventions))

@@ -1,0 +1,104 @@
+"""`evenkeel inspect`: what an artifact of the pipeline is and where it came from."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from evenkeel.cli.options import json_option, print_json, print_rows
+from evenkeel.errors import BadInputError
+
+
+@click.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@json_option
+def inspect(path: Path, as_json: bool) -> None:
+    """Say what the file or folder PATH is, which model it belongs to, and what it holds.
+
+    Knows models, activation stores, probes, steering vectors and interventions.
+
+    \b
+    Examples:
+      evenkeel inspect data/activations/statements.h5
+      evenkeel inspect reports/evaluation/intervention
+    """
+    if not path.exists():
+        raise BadInputError(f"{path}: no such file or folder")
+    found = _describe(path)
+    if as_json:
+        print_json([found])
+    else:
+        print_rows(f"{path}: {found['kind']}", ["what", "value"], _flat(found))
+
+
+def _describe(path: Path) -> dict[str, Any]:
+    from evenkeel.files import read_json
+
+    if path.suffix == ".h5" or (path / "manifest.json").exists():
+        return _describe_store(path)
+    if (path / "evenkeel.json").exists():
+        return {"kind": "model"} | read_json(path / "evenkeel.json")
+    if (path / "record.json").exists():
+        return _describe_tensors(path / "tensors.safetensors", read_json(path / "record.json"))
+    if path.suffix == ".safetensors":
+        return _describe_tensors(path, None)
+    raise BadInputError(
+        f"{path}: not an artifact of Evenkeel; known: a model, an activation store (.h5), and "
+        "folders or .safetensors files of probes, steering vectors and interventions"
+    )
+
+
+def _describe_tensors(path: Path, record: dict[str, Any] | None) -> dict[str, Any]:
+    """A safetensors file, with the record beside it or else that of its header."""
+    from evenkeel.tensor_files import open_tensors
+
+    tensors, header = open_tensors(path)
+    return {
+        "kind": "tensors",
+        **(record or header),
+        "tensors": {
+            name: {
+                "shape": list(tensor.shape),
+                "dtype": str(tensor.dtype).removeprefix("torch."),
+                "norm": float(tensor.double().norm()),
+                "not_finite": int((~tensor.isfinite()).sum()),
+            }
+            for name, tensor in sorted(tensors.items())
+        },
+    }
+
+
+def _describe_store(path: Path) -> dict[str, Any]:
+    import numpy as np
+
+    from evenkeel.activations.store import ActivationStore
+
+    with ActivationStore.open(path) as store:
+        norms = {}
+        for site in store.sites:
+            for layer in store.layers(site):
+                rows = store.read(site, layer)
+                norms[f"{site} of layer {layer}"] = {
+                    "shape": list(rows.shape),
+                    "mean_norm": float(np.linalg.norm(rows, axis=1).mean()),
+                    "not_finite": int((~np.isfinite(rows)).sum()),
+                }
+        return {
+            "kind": "activation store",
+            "model": store.model,
+            "positions": store.positions,
+            "texts": len(store.texts),
+            "tokens": int(store.offsets[-1]),
+            "activations": norms,
+        }
+
+
+def _flat(value: Any, name: str = "") -> list[tuple[str, str]]:
+    """Nested JSON as rows: a.b and what it is."""
+    if isinstance(value, dict) and value:
+        return [
+            row
+            for key, inner in value.items()
+            for row in _flat(inner, f"{name}.{key}" if name else str(key))
+        ]
+    return [(name, f"{value:.6g}" if isinstance(value, float) else str(value))]

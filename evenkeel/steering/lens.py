@@ -1,0 +1,66 @@
+"""A backend for models of TransformerLens: the same specs through its named hooks."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from torch import Tensor
+
+from evenkeel.errors import BadInputError
+from evenkeel.steering.intervention import Edit
+from evenkeel.steering.plan import by_place, check_width, compose, depends_on_place
+from evenkeel.steering.spec import Steering, interventions_in
+
+_HOOKS = {
+    "resid_pre": "hook_resid_pre",
+    "resid_post": "hook_resid_post",
+    "attn_out": "hook_attn_out",
+    "mlp_out": "hook_mlp_out",
+    "head_z": "attn.hook_z",
+}
+
+
+@contextmanager
+def steer_lens(model: Any, spec: Steering) -> Iterator[None]:
+    """Intervene while the block runs, as `hooks.steer` does, in a model of TransformerLens.
+
+    Args:
+        model: a HookedTransformer. One whose weights were processed at loading (its writing weights
+            centered) has another stream than the model of transformers that vectors come from:
+            load it with `from_pretrained_no_processing`.
+        spec: interventions at all positions; TransformerLens does not tell a hook where it is.
+
+    Raises:
+        BadInputError: an intervention does not fit the model, or depends on positions or tokens.
+            Nothing has been hooked then.
+    """
+    interventions = interventions_in(spec)
+    if depends_on_place(interventions):
+        raise BadInputError(
+            "hooks of TransformerLens know neither positions nor tokens; act at all positions "
+            "without a TokenGate, or steer the model of transformers"
+        )
+    weight = next(parameter for parameter in model.parameters() if parameter.is_floating_point())
+    hooks = []
+    for (layer, site), group in by_place(interventions).items():
+        name = f"blocks.{layer}.{_HOOKS.get(site)}"
+        if name not in model.hook_dict:
+            raise BadInputError(
+                f"this model has no hook {name} for layer {layer}, {site}: it has layers 0 to "
+                f"{model.cfg.n_layers - 1}; known sites: {', '.join(_HOOKS)}"
+            )
+        heads = site == "head_z"
+        for item in group:
+            check_width(item, model.cfg.n_heads * model.cfg.d_head if heads else model.cfg.d_model)
+        hooks.append((name, _hook(compose(group, weight.device, weight.dtype), heads)))
+    with model.hooks(fwd_hooks=hooks):
+        yield
+
+
+def _hook(edit: Edit, heads: bool) -> Callable[..., Tensor]:
+    def hook(stream: Tensor, hook: Any) -> Tensor:
+        if heads:  # [batch, position, head, width of a head]
+            return edit(stream.flatten(2)).view_as(stream)
+        return edit(stream)
+
+    return hook

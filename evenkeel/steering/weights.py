@@ -1,0 +1,157 @@
+"""Interventions folded into weights, where weights can hold them.
+
+At head_z, attn_out, mlp_out and at the stream's start every linear intervention, x -> x A + c, can
+be folded into the projection or the embedding beside it; ablating a direction at all of attn_out,
+mlp_out and the start makes every matrix that writes to the stream orthogonal to it. Elsewhere in
+the stream only an added vector can: it joins the bias of the MLP that wrote there last. What
+depends on positions or gates cannot.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from evenkeel.errors import BadInputError
+from evenkeel.models.architecture import architecture_of
+from evenkeel.steering.intervention import Add, Intervention
+from evenkeel.steering.plan import plan
+from evenkeel.steering.spec import Steering, interventions_in
+
+
+def edited_weights(model: Any, spec: Steering) -> dict[tuple[nn.Module, str], Tensor]:
+    """The parameters that hold a spec, by module and name; the model is not touched.
+
+    Computed in float64 and rounded once. A bias may be new: the module had none. Where embeddings
+    share their matrix with the unembedding, only the embeddings' is edited: the two must part.
+
+    Raises:
+        BadInputError: an intervention does not fit the model, or weights cannot hold it.
+    """
+    interventions = interventions_in(spec)
+    plan(model, interventions)  # refuses layers, sites and widths that the model lacks
+    maps: dict[nn.Module, _Map] = {}
+    # A projection reads head_z after all edits there, so the last one is folded into it first; the
+    # stream is edited after what attention and MLP write to it, whatever comes first in a spec.
+    heads = [item for item in reversed(interventions) if item.site == "head_z"]
+    outputs = [item for item in interventions if item.site in ("attn_out", "mlp_out")]
+    stream = [item for item in interventions if item.site in ("resid_pre", "resid_post")]
+    for item in heads + outputs + stream:
+        if item.positions != "all" or item.gates:
+            raise _impossible(item, "weights act at all positions and know no gates")
+        _fold(model, item, maps)
+    return {
+        (module, name): value
+        for module, folded in maps.items()
+        for name, value in folded.parameters(module).items()
+    }
+
+
+@dataclass
+class _Map:
+    """What a module does to its input, x @ weight + bias, in float64."""
+
+    weight: Float[Tensor, "inputs outputs"]
+    bias: Float[Tensor, " outputs"]
+
+    @classmethod
+    def of(cls, module: Any) -> Self:
+        weight = module.weight.detach().double()
+        if isinstance(module, nn.Linear):  # a Conv1D keeps its weight the other way round
+            weight = weight.mT
+        bias = getattr(module, "bias", None)
+        return cls(weight, torch.zeros_like(weight[0]) if bias is None else bias.detach().double())
+
+    def then(self, turn: Tensor, shift: Tensor) -> None:
+        self.weight, self.bias = self.weight @ turn, self.bias @ turn + shift
+
+    def after(self, turn: Tensor, shift: Tensor) -> None:
+        self.weight, self.bias = turn @ self.weight, self.bias + shift @ self.weight
+
+    def parameters(self, module: Any) -> dict[str, Tensor]:
+        weight, bias = self.weight, self.bias
+        if isinstance(module, nn.Embedding):  # one row is looked up: adding to all adds to it
+            return {"weight": (weight + bias).to(module.weight)}
+        weight = weight.mT if isinstance(module, nn.Linear) else weight
+        found = {"weight": weight.contiguous().to(module.weight)}
+        if module.bias is not None or bias.any():
+            found["bias"] = bias.to(module.weight)
+        return found
+
+
+def _fold(model: Any, item: Intervention, maps: dict[nn.Module, _Map]) -> None:
+    architecture = architecture_of(model)
+    block = architecture.blocks(model)[item.layer]
+    mlp, projection = architecture.mlp_path, architecture.mlp_projection_path
+    turn, shift = _turn_and_shift(item)
+
+    def folded(module: nn.Module | None) -> _Map:
+        weight = getattr(module, "weight", None)
+        if module is None or not isinstance(weight, Tensor) or not weight.is_floating_point():
+            raise _impossible(item, "there is no plain weight matrix beside it")
+        return maps.setdefault(module, _Map.of(module))
+
+    if item.site == "head_z":
+        folded(architecture.attention_projection(block)).after(turn, shift)
+    elif item.site == "attn_out":
+        if not _ends_in(architecture.attention_path, architecture.attention_projection_path):
+            raise _impossible(item, "a norm stands between its weights and the stream")
+        folded(architecture.attention_projection(block)).then(turn, shift)
+    elif item.site == "mlp_out":
+        if not _ends_in(mlp, projection):
+            raise _impossible(item, "a norm stands between its weights and the stream")
+        folded(architecture.mlp_projection(block)).then(turn, shift)
+    elif item.site == "resid_pre" and item.layer == 0:
+        _fold_start(model, item, [folded(module) for module in architecture.embeddings(model)])
+    elif not isinstance(item, Add):
+        raise _impossible(
+            item,
+            "in the stream weights can only add; ablate at attn_out and mlp_out of every layer and "
+            "at resid_pre of layer 0 instead",
+        )
+    elif (mlp is not None and not _ends_in(mlp, projection)) or not _norm_comes_first(model):
+        raise _impossible(item, "a norm stands between the MLP's weights and the stream")
+    else:
+        writer = item.layer - (item.site == "resid_pre")
+        folded(architecture.mlp_projection(architecture.blocks(model)[writer])).then(turn, shift)
+
+
+def _fold_start(model: Any, item: Intervention, embeddings: list[_Map]) -> None:
+    """Fold into the embeddings, whose sum starts the stream."""
+    config = model.config.get_text_config()
+    if (
+        not embeddings
+        or config.model_type.startswith("gemma")  # multiplies its embeddings by a constant
+        or getattr(config, "word_embed_proj_dim", config.hidden_size) != config.hidden_size
+    ):
+        raise _impossible(item, "the stream does not start as a plain sum of embeddings")
+    turn, shift = _turn_and_shift(item)
+    for number, embedding in enumerate(embeddings):
+        embedding.then(turn, torch.zeros_like(shift) if number else shift)
+
+
+def _turn_and_shift(
+    item: Intervention,
+) -> tuple[Float[Tensor, "width width"], Float[Tensor, " width"]]:
+    """A and c of the linear intervention x -> x A + c."""
+    basis = torch.eye(item.width, dtype=torch.float64)
+    shift = item(torch.zeros(1, 1, item.width, dtype=torch.float64))[0, 0]
+    return item(basis[None])[0] - shift, shift
+
+
+def _ends_in(part: str | None, projection: str | None) -> bool:
+    """Whether what a part returns is what its projection returns."""
+    return part is not None and projection is not None and projection.startswith(f"{part}.")
+
+
+def _norm_comes_first(model: Any) -> bool:
+    return bool(getattr(model.config, "do_layer_norm_before", True))
+
+
+def _impossible(item: Intervention, why: str) -> BadInputError:
+    return BadInputError(
+        f"{type(item).__name__} at layer {item.layer}, {item.site} cannot be written into weights: "
+        f"{why}. The backend 'hooks' can do it"
+    )

@@ -1,0 +1,142 @@
+"""The command `evenkeel`, on a tiny model and what belongs to it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from click.testing import CliRunner, Result
+
+from evenkeel.cli import group
+from evenkeel.errors import BadInputError
+from evenkeel.models.loading import record_provenance
+from evenkeel.steering.intervention import Add
+from evenkeel.steering.spec import InterventionSpec
+from evenkeel.vectors.vector import SteeringVector
+
+
+@pytest.fixture
+def model(tiny_folder: Path) -> Path:
+    record_provenance(tiny_folder, "local", "tiny", "float32")
+    return tiny_folder
+
+
+@pytest.fixture
+def vector(tmp_path: Path) -> Path:
+    path = tmp_path / "vector.safetensors"
+    SteeringVector.of(
+        torch.randn(32), axis="gender", method="caa", site="resid_post", layer=1, stream_norm=3.0
+    ).save(path)
+    return path
+
+
+@pytest.fixture
+def spec(tmp_path: Path) -> Path:
+    path = tmp_path / "spec"
+    push = Add(torch.randn(32), 9.0, layer=0, site="resid_post")
+    InterventionSpec((push,), {"why": "a test"}).save(path)
+    return path
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(group, [str(argument) for argument in arguments])
+
+
+def rows(result: Result) -> list[dict[str, Any]]:
+    assert result.exit_code == 0, result.exception
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def test_generate_sets_steered_text_beside_unsteered(model: Path, spec: Path) -> None:
+    arguments = ("generate", "The nurse said", "--model", model, "--spec", spec, "--json")
+    (row,) = rows(run(*arguments))
+    assert row["prompt"] == "The nurse said"
+    assert row["unsteered"] != row["steered"]
+    assert rows(run(*arguments)) == [row], "the same seed gives the same text"
+
+
+def test_generate_with_a_vector_of_no_force_changes_nothing(model: Path, vector: Path) -> None:
+    still = ("generate", "My", "--model", model, "--vector", vector, "--json", "--multiplier")
+    (row,) = rows(run(*still, 0))
+    assert row["unsteered"] == row["steered"]
+    (row,) = rows(run(*still, 5))
+    assert row["unsteered"] != row["steered"]
+
+
+def test_generate_takes_files_and_samples(model: Path, vector: Path, tmp_path: Path) -> None:
+    file = tmp_path / "prompts.txt"
+    file.write_text("The nurse\n\nMy father\n")
+    found = rows(
+        run("generate", "--file", file, "--model", model, "--vector", vector, "--json",
+            "--samples", 2, "--temperature", 1)
+    )  # fmt: skip
+    assert [(row["prompt"], row["sample"]) for row in found] == [
+        ("The nurse", 0), ("My father", 0), ("The nurse", 1), ("My father", 1)
+    ]  # fmt: skip
+    assert found[0]["unsteered"] != found[2]["unsteered"]
+
+
+def test_markup_in_a_text_is_text(model: Path, vector: Path) -> None:
+    result = run("generate", "[red]The[/red] [/nurse]", "--model", model, "--vector", vector)
+    assert result.exit_code == 0, result.exception
+    assert "[red]The[/red] [/nurse]" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "give either a text or --file"),
+        (("a", "--file", "b"), "give either a text or --file"),
+        (("a", "--spec", "b", "--vector", "c"), "give either --spec or --vector"),
+        (("a", "--samples", "2"), "greedy samples are all alike"),
+        (("--file", "none.txt"), "none.txt: cannot be read"),
+        (("a", "--vector", "none.safetensors"), "none.safetensors: no such file"),
+    ],
+)
+def test_generate_says_what_is_wrong(arguments: tuple[str, ...], message: str) -> None:
+    result = run("generate", *arguments)
+    assert isinstance(result.exception, BadInputError)
+    assert message in str(result.exception)
+
+
+def test_inspect_names_what_a_file_is(model: Path, vector: Path, spec: Path) -> None:
+    (found,) = rows(run("inspect", model, "--json"))
+    assert (found["kind"], found["name"]) == ("model", "tiny")
+    (found,) = rows(run("inspect", vector, "--json"))
+    assert found["kind"] == "steering vector"
+    assert found["record"]["layer"] == 1
+    assert found["tensors"]["direction"]["norm"] == pytest.approx(1)
+    (found,) = rows(run("inspect", spec, "--json"))
+    assert found["kind"] == "intervention spec"
+    assert found["record"]["metadata"] == {"why": "a test"}
+    assert "not_finite" in run("inspect", spec).stdout
+
+
+def test_inspect_refuses_what_it_does_not_know(tmp_path: Path) -> None:
+    for path, message in ((tmp_path / "none", "no such file"), (tmp_path, "not an artifact of")):
+        result = run("inspect", path)
+        assert isinstance(result.exception, BadInputError)
+        assert message in str(result.exception)
+
+
+def test_a_mistake_is_one_line_and_status_2(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", "from evenkeel.cli import main; main()", "inspect", "none"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr == "error: none: no such file or folder\n"
+
+
+@pytest.mark.parametrize("command", [[], ["generate"], ["detect"], ["inspect"]])
+def test_help_loads_nothing_heavy(command: list[str]) -> None:
+    code = (
+        "import sys; from evenkeel.cli import group\n"
+        f"try: group({[*command, '--help']})\n"
+        "except SystemExit: pass\n"
+        "assert not {'torch', 'transformers', 'pandas', 'h5py'} & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "Usage" in done.stdout

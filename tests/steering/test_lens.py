@@ -1,0 +1,81 @@
+"""The same spec in TransformerLens: its logits and its text are those of our hooks."""
+
+from typing import Any
+
+import pytest
+import torch
+
+from evenkeel.errors import BadInputError
+from evenkeel.models.architecture import SITES
+from evenkeel.steering.gates import BandGate, TokenGate
+from evenkeel.steering.hooks import steer
+from evenkeel.steering.intervention import Ablate, Add, Intervention
+from evenkeel.steering.lens import steer_lens
+
+transformer_lens = pytest.importorskip("transformer_lens")
+IDS = torch.tensor([[5, 9, 2, 7, 30], [8, 8, 1, 40, 3]])
+
+
+@pytest.fixture
+def hooked(tiny_gpt2: Any) -> Any:
+    from transformer_lens.pretrained.weight_conversions import convert_gpt2_weights
+
+    config = transformer_lens.HookedTransformerConfig(
+        n_layers=3,
+        d_model=32,
+        n_ctx=64,
+        d_head=8,
+        n_heads=4,
+        d_vocab=tiny_gpt2.config.vocab_size,
+        act_fn="gelu_new",
+        normalization_type="LN",
+        device="cpu",
+    )
+    model = transformer_lens.HookedTransformer(config).eval()
+    model.load_state_dict(convert_gpt2_weights(tiny_gpt2, config), strict=False)
+    with torch.no_grad():
+        model.unembed.b_U.zero_()
+    return model
+
+
+@pytest.mark.parametrize("site", SITES)
+@torch.no_grad()
+def test_agrees_with_hooks(tiny_gpt2: Any, hooked: Any, site: Any) -> None:
+    tiny_gpt2.generation_config.eos_token_id = None
+    spec: list[Intervention] = [
+        Add(torch.randn(32), 3.0, layer=1, site=site, gates=(BandGate(torch.randn(32), 0.0, 3.0),)),
+        Ablate(torch.randn(2, 32), layer=1, site=site),
+        Add(torch.randn(32), layer=2, site=site),
+    ]
+    plain = hooked(IDS)
+    with steer(tiny_gpt2, spec):
+        logits = tiny_gpt2(IDS).logits
+        text = tiny_gpt2.generate(
+            IDS, attention_mask=torch.ones_like(IDS), do_sample=False, max_new_tokens=6
+        )
+    with steer_lens(hooked, spec):
+        found = hooked(IDS)
+        found_text = hooked.generate(
+            IDS, max_new_tokens=6, do_sample=False, stop_at_eos=False, verbose=False
+        )
+    torch.testing.assert_close(found, logits, atol=1e-4, rtol=1e-5)
+    assert torch.equal(found_text, text)
+    assert (found - plain).abs().max() > 1e-2
+    assert torch.equal(hooked(IDS), plain)
+
+
+@pytest.mark.parametrize(
+    ("item", "message"),
+    [
+        (Add(torch.ones(32), layer=3, site="resid_pre"), "no hook blocks.3.hook_resid_pre"),
+        (Add(torch.ones(8), layer=1, site="head_z"), "width of 8, but this model has 32"),
+        (Add(torch.ones(32), layer=1, site="mlp_out", positions="last"), "know neither positions"),
+        (
+            Add(torch.ones(32), layer=1, site="mlp_out", gates=(TokenGate((1,)),)),
+            "know neither positions nor tokens",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_refused(hooked: Any, item: Intervention, message: str) -> None:
+    with pytest.raises(BadInputError, match=message):
+        steer_lens(hooked, item).__enter__()
