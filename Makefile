@@ -14,11 +14,11 @@ $(VENV)/bin/python:
 # torch first and by its pinned version: the others then take it as it is.
 $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(VENV)/bin/pip install -q --disable-pip-version-check -c constraints.txt torch
-	$(VENV)/bin/pip install -q --disable-pip-version-check -c constraints.txt -e '.[pipeline]'
+	$(VENV)/bin/pip install -q --disable-pip-version-check -c constraints.txt -e '.[pipeline,interpret]'
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	$(VENV)/bin/pip install -q --disable-pip-version-check -c constraints.txt -e '.[pipeline,dev]'
+	$(VENV)/bin/pip install -q --disable-pip-version-check -c constraints.txt -e '.[pipeline,interpret,dev]'
 	touch $@
 
 install: $(VENV)/.installed  ## Make .venv with what the pipeline needs
