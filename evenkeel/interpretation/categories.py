@@ -47,9 +47,6 @@ def lexicon_categories() -> tuple[Category, ...]:
             ]
         both = (term for pair in terms for term in pair)
         categories.append(_category(" or ".join(lexicon.groups), axis, both))
-        categories.append(
-            _category(f"said of anybody ({axis})", None, (a.neutral for a in attributes))
-        )
     return (*categories, *_people())
 
 

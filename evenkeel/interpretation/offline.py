@@ -8,6 +8,10 @@ from evenkeel.interpretation.enrichment import ACTIVE_SHARE, belongs, enrichment
 from evenkeel.interpretation.evidence import Evidence
 from evenkeel.interpretation.records import Enrichment, Explanation, Failure, Relation
 
+MIN_PHI = 0.5
+"""Correlation between firing and a category below which the category is no name: a significant
+overlap may still be a small one."""
+
 
 class OfflineInterpreter:
     """Names a feature after the category that its words fit best; judges by the same category.
@@ -30,11 +34,11 @@ class OfflineInterpreter:
 
     def _explain(self, evidence: Evidence) -> Explanation | Failure:
         ranked = enrichments([*evidence.shown, *evidence.contrast], list(self._categories.values()))
-        fitting = [pair for pair in ranked if pair[1].q < self._max_q]
+        fitting = [pair for pair in ranked if pair[1].q < self._max_q and pair[1].phi >= MIN_PHI]
         if not fitting:
             return Failure(
                 kind="no_enrichment",
-                message="it fires on no category of the lexicon more than chance would have it",
+                message="no category of the lexicon is what it fires on",
             )
         category, found = fitting[0]
         return Explanation(

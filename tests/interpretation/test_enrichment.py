@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from evenkeel.interpretation.categories import Category, lexicon_categories
 from evenkeel.interpretation.enrichment import enrichments, holds, words_of
+from evenkeel.interpretation.evidence import Evidence
 from evenkeel.interpretation.offline import OfflineInterpreter
 from evenkeel.interpretation.records import Explanation, Failure
 from evenkeel.sae.results import Context
@@ -137,6 +138,27 @@ def test_a_feature_is_named_after_what_it_fires_on() -> None:
     assert men.label == "men"
     assert isinstance(jobs, Explanation)
     assert (jobs.label, jobs.about_axis) == ("occupations", None)
+
+
+def test_a_category_that_is_a_small_part_of_what_a_feature_fires_on_is_no_name() -> None:
+    rows = [
+        context(
+            0,
+            "top",
+            rank,
+            ["walked", "home", WOMEN[rank % 4], "was", "late", "and"],
+            lambda word, i: word in (*WOMEN, "home", "late"),
+        )
+        for rank in range(20)
+    ]
+    found = {e.relation: e for _, e in enrichments(rows, CATEGORIES[:1])}["on"]
+    assert found.q < 1e-6, "more than chance would have it"
+    assert found.precision == pytest.approx(1 / 3)
+    assert found.phi == pytest.approx(3 / 45**0.5)  # below one half
+    evidence = Evidence(0, (), (), shown=tuple(rows), contrast=(), test=())
+    (outcome,) = OfflineInterpreter(CATEGORIES[:1], max_q=0.05).explain([evidence])
+    assert isinstance(outcome, Failure)
+    assert outcome.kind == "no_enrichment"
 
 
 def test_a_feature_of_nothing_in_the_lexicon_gets_no_name() -> None:
