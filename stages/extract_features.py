@@ -65,7 +65,8 @@ def main(
     from evenkeel.sae.corpus import Corpus
     from evenkeel.sae.features import measure_features
     from evenkeel.sae.loading import open_sae
-    from evenkeel.sae.table import LEADING, summary, write_table
+    from evenkeel.sae.results import LEADING
+    from evenkeel.sae.table import summary, write_table
     from evenkeel.synthesis.records import Statement
 
     seed, params = load_params(params_path, "seed", "features")

@@ -12,27 +12,11 @@ from evenkeel.sae.corpus import Corpus
 from evenkeel.sae.firing import Firing, FiringFitter
 from evenkeel.sae.loading import LoadedSae
 from evenkeel.sae.quality import rows_at_once
+from evenkeel.sae.results import Context
 from evenkeel.sae.words import token_texts
-from evenkeel.synthesis.records import Record
 
 _SILENT_SAMPLE = 1024
 """Texts, at random, among which each latent's silent ones are looked for."""
-
-
-class Context(Record):
-    """A window of a text, with one latent's activation on each token."""
-
-    feature: int
-    kind: Literal["top", "silent"]
-    """top: the latent fires; silent: it fires nowhere in the text."""
-    rank: int
-    """Top contexts: by peak activation, from 0, no text twice. Silent ones: in random order."""
-    tokens: tuple[str, ...]
-    """The text of each token, leading space included."""
-    activations: tuple[float, ...]
-    """On each token; all 0 in a silent context."""
-    peak: int
-    """Index of the token with the largest activation; in a silent context of a random token."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,6 @@ import pyarrow.parquet as pq
 from jaxtyping import Int
 from torch import Tensor
 
-from evenkeel.errors import BadInputError
 from evenkeel.files import atomic_file
 from evenkeel.sae.association import CONTRASTS
 from evenkeel.sae.firing import QUANTILES, Firing
@@ -18,8 +17,6 @@ from evenkeel.sae.logit_weights import LogitWeights
 from evenkeel.sae.saving import log_sparsity
 from evenkeel.sae.words import token_texts
 
-LEADING = ["feature", "mean", "std", "skewness", "kurtosis", "sparsity", "top_activated_words"]
-"""The columns that SAELens's users know; mean to kurtosis are those of the logit weights."""
 SIGNIFICANT_Q = 0.05
 
 
@@ -69,25 +66,6 @@ def write_table(path: Path, table: pd.DataFrame) -> None:
     """Write Parquet, atomically; the same table gives the same bytes."""
     with atomic_file(path) as part:
         pq.write_table(pa.Table.from_pandas(table, preserve_index=False), part)
-
-
-def read_table(path: Path) -> pd.DataFrame:
-    """Read what `write_table` wrote.
-
-    Raises:
-        BadInputError: the file is missing, damaged, or lacks the leading columns.
-    """
-    try:
-        table = pq.read_table(path).to_pandas()
-    except FileNotFoundError as error:
-        raise BadInputError(f"{path}: no such file; run extract_features") from error
-    except (pa.ArrowInvalid, OSError) as error:
-        raise BadInputError(f"{path}: damaged or no Parquet file ({error})") from error
-    if list(table.columns[: len(LEADING)]) != LEADING:
-        raise BadInputError(
-            f"{path}: not a table of features; its columns should begin with {', '.join(LEADING)}"
-        )
-    return table
 
 
 def strongest(table: pd.DataFrame, axis: str, contrast: str) -> Int[np.ndarray, " latents"]:

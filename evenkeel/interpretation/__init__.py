@@ -1,0 +1,1 @@
+"""What a feature means: an explanation, and a test of that explanation."""

@@ -1,0 +1,102 @@
+"""Every feature explained, every explanation tested."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, Literal, Protocol
+
+from evenkeel.interpretation.detection import FEWEST_PAIRS, mean_accuracy, score
+from evenkeel.interpretation.evidence import Evidence
+from evenkeel.interpretation.records import Detection, Explanation, Failure, Interpretation
+
+
+class Interpreter(Protocol):
+    """Somebody who explains features and judges explanations."""
+
+    @property
+    def backend(self) -> Literal["offline", "openai"]: ...
+
+    @property
+    def model(self) -> str | None: ...
+
+    def explain(self, evidence: Sequence[Evidence]) -> list[Explanation | Failure]: ...
+
+    def judge(
+        self, cases: Sequence[tuple[Evidence, Explanation]]
+    ) -> list[tuple[bool, ...] | Failure]: ...
+
+
+def interpret(interpreter: Interpreter, evidence: Sequence[Evidence]) -> list[Interpretation]:
+    """Explain features and test the explanations; rows in the order of `evidence`."""
+    explained: dict[int, Explanation | Failure] = {}
+    firing = []
+    for each in evidence:
+        if each.shown:
+            firing.append(each)
+        else:
+            explained[each.feature] = Failure(
+                kind="too_few_contexts", message="it fires in no context"
+            )
+    for each, outcome in zip(firing, interpreter.explain(firing), strict=True):
+        explained[each.feature] = outcome
+    tested = _test(interpreter, evidence, explained)
+    rows = []
+    for each in evidence:
+        outcome, detection = explained[each.feature], tested.get(each.feature)
+        rows.append(
+            Interpretation(
+                feature=each.feature,
+                axes=each.axes,
+                backend=interpreter.backend,
+                model=interpreter.model,
+                explanation=outcome if isinstance(outcome, Explanation) else None,
+                failure=outcome if isinstance(outcome, Failure) else None,
+                detection=detection if isinstance(detection, Detection) else None,
+                detection_failure=detection if isinstance(detection, Failure) else None,
+            )
+        )
+    return rows
+
+
+def _test(
+    interpreter: Interpreter,
+    evidence: Sequence[Evidence],
+    explained: dict[int, Explanation | Failure],
+) -> dict[int, Detection | Failure]:
+    tested: dict[int, Detection | Failure] = {}
+    cases = []
+    for each in evidence:
+        explanation = explained[each.feature]
+        if isinstance(explanation, Failure):
+            continue
+        if len(each.test) < 2 * FEWEST_PAIRS:
+            tested[each.feature] = Failure(
+                kind="too_few_contexts",
+                message=f"a test needs {FEWEST_PAIRS} held-out contexts of each kind, "
+                f"there are {len(each.test) // 2}",
+            )
+        else:
+            cases.append((each, explanation))
+    for (each, _), verdicts in zip(cases, interpreter.judge(cases), strict=True):
+        tested[each.feature] = verdicts if isinstance(verdicts, Failure) else score(each, verdicts)
+    return tested
+
+
+def summarize(rows: Sequence[Interpretation], resamples: int, seed: int) -> dict[str, Any]:
+    """The counts and the mean score that reports/metrics/interpretations.json holds."""
+    explanations = [(row, row.explanation) for row in rows if row.explanation]
+    detections = [row.detection for row in rows if row.detection]
+    mean, interval = mean_accuracy(detections, resamples, seed)
+    failures = Counter(row.failure.kind for row in rows if row.failure)
+    detection_failures = Counter(
+        row.detection_failure.kind for row in rows if row.detection_failure
+    )
+    return {
+        "features": len(rows),
+        "explained": len(explanations),
+        "about_their_axis": sum(e.about_axis in row.axes for row, e in explanations),
+        "failures": dict(failures),
+        "scored": len(detections),
+        "detection_failures": dict(detection_failures),
+        "balanced_accuracy": mean,
+        "balanced_accuracy_ci95": interval,
+    }

@@ -1,0 +1,59 @@
+"""The API key: read from the environment, shown to nobody."""
+
+import re
+from collections.abc import Mapping
+
+from evenkeel.errors import BadInputError
+
+VARIABLE = "OPENAI_API_KEY"
+# Of bearer tokens (RFC 6750), and a colon. None of these is escaped in JSON or in a header, so that
+# a key that comes back in an answer is found as it is.
+_ALLOWED = re.compile(r"[A-Za-z0-9._~+/=:-]+")
+_PLACEHOLDER_LENGTH = 8
+
+
+class Secret:
+    """A string that does not show itself when it is printed, logged or part of a traceback."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """The string itself: for the client that has to send it, and nobody else."""
+        return self._value
+
+    def scrub(self, text: str) -> str:
+        """`text` without the key.
+
+        What is shorter than a real key is a placeholder ("none") for a server that needs none, and
+        may well be a word of the text.
+        """
+        if len(self._value) < _PLACEHOLDER_LENGTH:
+            return text
+        return text.replace(self._value, "[API key]")
+
+    def __repr__(self) -> str:
+        return "Secret(...)"
+
+
+def read_key(environ: Mapping[str, str]) -> Secret:
+    """The API key in `environ`.
+
+    Raises:
+        BadInputError: there is none, or it holds what no key holds (as when a line break or a
+            quote was copied along); the message does not repeat it.
+    """
+    value = environ.get(VARIABLE, "").strip()
+    if not value:
+        raise BadInputError(
+            f"interpretation.backend is openai but {VARIABLE} is not set; export it (any word will "
+            "do for a local server that needs no key), or set interpretation.backend to offline"
+        )
+    if not _ALLOWED.fullmatch(value):
+        raise BadInputError(
+            f"{VARIABLE} holds a character that no API key has, such as a quote, a space or a "
+            "line break; export it again"
+        )
+    return Secret(value)

@@ -1,0 +1,49 @@
+"""What is known of the latents, for those who read it: the table of features, and contexts."""
+
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from evenkeel.errors import BadInputError
+from evenkeel.synthesis.records import Record
+
+LEADING = ["feature", "mean", "std", "skewness", "kurtosis", "sparsity", "top_activated_words"]
+"""The columns that SAELens's users know; mean to kurtosis are those of the logit weights."""
+
+
+class Context(Record):
+    """A window of a text, with one latent's activation on each token."""
+
+    feature: int
+    kind: Literal["top", "silent"]
+    """top: the latent fires; silent: it fires nowhere in the text."""
+    rank: int
+    """Top contexts: by peak activation, from 0, no text twice. Silent ones: in random order."""
+    tokens: tuple[str, ...]
+    """The text of each token, leading space included."""
+    activations: tuple[float, ...]
+    """On each token; all 0 in a silent context."""
+    peak: int
+    """Index of the token with the largest activation; in a silent context of a random token."""
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """Read features.parquet.
+
+    Raises:
+        BadInputError: the file is missing, damaged, or lacks the leading columns.
+    """
+    try:
+        table = pq.read_table(path).to_pandas()
+    except FileNotFoundError as error:
+        raise BadInputError(f"{path}: no such file; run extract_features") from error
+    except (pa.ArrowInvalid, OSError) as error:
+        raise BadInputError(f"{path}: damaged or no Parquet file ({error})") from error
+    if list(table.columns[: len(LEADING)]) != LEADING:
+        raise BadInputError(
+            f"{path}: not a table of features; its columns should begin with {', '.join(LEADING)}"
+        )
+    return table
