@@ -6,6 +6,7 @@ import click
 
 from evenkeel import __version__
 from evenkeel.cli.detect import detect
+from evenkeel.cli.export import export
 from evenkeel.cli.generate import generate
 from evenkeel.cli.inspect import inspect
 from evenkeel.errors import BadInputError
@@ -18,6 +19,7 @@ def group() -> None:
 
 
 group.add_command(detect)
+group.add_command(export)
 group.add_command(generate)
 group.add_command(inspect)
 

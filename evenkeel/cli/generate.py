@@ -11,6 +11,7 @@ from evenkeel.cli.options import (
     model_option,
     print_json,
     print_rows,
+    spec_option,
     texts_of,
 )
 from evenkeel.errors import BadInputError
@@ -24,17 +25,12 @@ if TYPE_CHECKING:
 @click.argument("prompt", required=False)
 @file_option
 @model_option
-@click.option(
-    "--spec",
-    "spec_path",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Intervention to apply; the one that the stage evaluate selected, unless --vector is.",
-)
+@spec_option
 @click.option(
     "--vector",
     "vector_path",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Steering vector to apply instead: a file of its own.",
+    help="Steering vector to apply instead of --spec.",
 )
 @click.option(
     "--action",
@@ -58,7 +54,7 @@ def generate(
     prompt: str | None,
     texts_path: Path | None,
     model_path: Path,
-    spec_path: Path | None,
+    spec_path: Path,
     vector_path: Path | None,
     action: "Action",
     multiplier: float,
@@ -113,15 +109,13 @@ def generate(
 
 
 def _spec(
-    spec_path: Path | None, vector_path: Path | None, action: "Action", multiplier: float
+    spec_path: Path, vector_path: Path | None, action: "Action", multiplier: float
 ) -> "InterventionSpec":
     from evenkeel.evaluation.candidates import Candidate
     from evenkeel.steering.spec import InterventionSpec
     from evenkeel.vectors.vector import SteeringVector
 
-    if spec_path is not None and vector_path is not None:
-        raise BadInputError("give either --spec or --vector, not both")
     if vector_path is None:
-        return InterventionSpec.load(spec_path or Path("reports/evaluation/intervention"))
+        return InterventionSpec.load(spec_path)
     candidate = Candidate((SteeringVector.load(vector_path),), action, multiplier)
     return InterventionSpec(tuple(candidate.interventions))

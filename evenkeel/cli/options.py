@@ -17,6 +17,13 @@ model_option = click.option(
     default=Path("models/base"),
     help="Folder that the stage prepare_model wrote.",
 )
+spec_option = click.option(
+    "--spec",
+    "spec_path",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("reports/evaluation/intervention"),
+    help="Intervention to apply; by default the one that the stage evaluate selected.",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 file_option = click.option(
     "--file",

@@ -90,7 +90,6 @@ def test_markup_in_a_text_is_text(model: Path, vector: Path) -> None:
     [
         ((), "give either a text or --file"),
         (("a", "--file", "b"), "give either a text or --file"),
-        (("a", "--spec", "b", "--vector", "c"), "give either --spec or --vector"),
         (("a", "--samples", "2"), "greedy samples are all alike"),
         (("--file", "none.txt"), "none.txt: cannot be read"),
         (("a", "--vector", "none.safetensors"), "none.safetensors: no such file"),
@@ -100,6 +99,29 @@ def test_generate_says_what_is_wrong(arguments: tuple[str, ...], message: str) -
     result = run("generate", *arguments)
     assert isinstance(result.exception, BadInputError)
     assert message in str(result.exception)
+
+
+def test_export_bakes_the_steered_model(model: Path, spec: Path, tmp_path: Path) -> None:
+    from transformers import AutoModelForCausalLM
+
+    from evenkeel.models.loading import load_model
+    from evenkeel.steering.hooks import steer
+
+    result = run("export", tmp_path / "baked", "--model", model, "--spec", spec)
+    assert result.exit_code == 0, result.exception
+    baked = AutoModelForCausalLM.from_pretrained(tmp_path / "baked").eval()
+    loaded = load_model(model, device="cpu").model
+    ids = torch.tensor([[3, 4, 5]])
+    with torch.no_grad(), steer(loaded, InterventionSpec.load(spec)):
+        torch.testing.assert_close(baked(ids).logits, loaded(ids).logits, rtol=1e-4, atol=1e-4)
+
+
+def test_export_refuses_what_a_format_cannot_hold(model: Path, spec: Path, tmp_path: Path) -> None:
+    result = run(
+        "export", "--format", "gguf", tmp_path / "v.gguf", "--model", model, "--spec", spec
+    )
+    assert isinstance(result.exception, BadInputError)  # block 0 has no place in llama.cpp's file
+    assert not (tmp_path / "v.gguf").exists()
 
 
 def test_inspect_names_what_a_file_is(model: Path, vector: Path, spec: Path) -> None:
@@ -129,7 +151,7 @@ def test_a_mistake_is_one_line_and_status_2(tmp_path: Path) -> None:
     assert done.stderr == "error: none: no such file or folder\n"
 
 
-@pytest.mark.parametrize("command", [[], ["generate"], ["detect"], ["inspect"]])
+@pytest.mark.parametrize("command", [[], ["detect"], ["export"], ["generate"], ["inspect"]])
 def test_help_loads_nothing_heavy(command: list[str]) -> None:
     code = (
         "import sys; from evenkeel.cli import group\n"

@@ -1,0 +1,42 @@
+"""`evenkeel export`: a selected intervention for programs that know nothing of Evenkeel."""
+
+from pathlib import Path
+
+import click
+
+from evenkeel.cli.options import model_option, spec_option
+
+
+@click.command()
+@click.argument("output", type=click.Path(path_type=Path))
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(["hf", "gguf"]),
+    default="hf",
+    help="hf: a model folder with the change in its weights; gguf: a llama.cpp control vector.",
+)
+@model_option
+@spec_option
+def export(output: Path, kind: str, model_path: Path, spec_path: Path) -> None:
+    """Write an intervention to OUTPUT in another program's format, and read it back to compare.
+
+    What a format cannot hold (a gate, say) is refused, never dropped.
+
+    \b
+    Examples:
+      evenkeel export models/debiased
+      evenkeel export --format gguf vector.gguf
+    """
+    from evenkeel.export.baked import write_baked_model
+    from evenkeel.export.control_vector import write_control_vector
+    from evenkeel.models.loading import load_model
+    from evenkeel.steering.spec import InterventionSpec
+
+    spec = InterventionSpec.load(spec_path)
+    loaded = load_model(model_path)
+    if kind == "hf":
+        write_baked_model(output, loaded.model, loaded.tokenizer, spec)
+    else:
+        write_control_vector(output, loaded.model, spec)
+    click.echo(f"{output}: written, and read back alike", err=True)
