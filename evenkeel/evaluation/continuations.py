@@ -1,6 +1,5 @@
 """Text that a model goes on with, steered and unsteered, from the same seed."""
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,17 +15,20 @@ from evenkeel.synthesis.records import Prompt
 
 
 def spread_over_kinds(prompts: Sequence[Prompt], number: int) -> list[Prompt]:
-    """The first `number` prompts when kinds take turns and each kind names new terms first."""
-    seen_term: Counter[tuple[str, str]] = Counter()
-    seen_kind: Counter[tuple[str, int]] = Counter()
-    turns = []
-    for index, prompt in enumerate(prompts):
-        repeat = seen_term[prompt.kind, prompt.term]
-        seen_term[prompt.kind, prompt.term] += 1
-        turn = seen_kind[prompt.kind, repeat]
-        seen_kind[prompt.kind, repeat] += 1
-        turns.append((repeat, turn, index))
-    return [prompts[index] for _, _, index in sorted(turns)[:number]]
+    """The first `number` prompts when kinds take turns, then terms, then each term's templates.
+
+    Successive terms of a kind begin at successive templates, so that a few prompts show many.
+    """
+    by_term: dict[str, dict[str, list[Prompt]]] = {}
+    for prompt in prompts:
+        by_term.setdefault(prompt.kind, {}).setdefault(prompt.term, []).append(prompt)
+    turns = [
+        (repeat, place, kind, own[(place + repeat) % len(own)])
+        for kind, terms in enumerate(by_term.values())
+        for place, own in enumerate(terms.values())
+        for repeat in range(len(own))
+    ]
+    return [prompt for *_, prompt in sorted(turns, key=lambda turn: turn[:3])[:number]]
 
 
 @torch.inference_mode()

@@ -55,7 +55,7 @@ class PanelMeasures:
         odds = self.panel.occupations.mean(readings.stereotypical)
         planted = self.panel.planted[self.has_share], odds[self.has_share]
         definitions = self.panel.definitions
-        right = definitions.sum((readings.margins > 0).astype(float))
+        right = self._right(readings)
         return {
             "occupation_spread": self._occupations.estimate(bias.occupation_spread, odds),
             "parity_offset": absolute(self._occupations.estimate(bias.mean_log_odds, odds)),
@@ -75,7 +75,8 @@ class PanelMeasures:
 
         The margin ratio is unknown where the baseline's margin may be zero: a share of nothing.
         """
-        margins = [self.panel.definitions.mean(asked.margins) for asked in (baseline, steered)]
+        definitions = self.panel.definitions
+        margins = [definitions.mean(readings.margins) for readings in (baseline, steered)]
         before = self._definitions.estimate(mean, margins[0])
         known = before.low is not None and before.low > 0
         return {
@@ -87,10 +88,17 @@ class PanelMeasures:
             "definitional_margin_ratio": self._definitions.estimate(bias.margin_ratio, *margins)
             if known
             else Estimate(None),
+            "definitional_accuracy_change": self._definitions.estimate(
+                ratio_of_sums, self._right(steered) - self._right(baseline), definitions.counts
+            ),
             "perplexity_ratio": self._texts.estimate(
                 perplexity_ratio, baseline.losses, steered.losses, self.panel.scored_tokens
             ),
         }
+
+    def _right(self, readings: Readings) -> Float[ndarray, " definitions"]:
+        """In how many prompts of each definitional term the right side wins."""
+        return self.panel.definitions.sum((readings.margins > 0).astype(float))
 
     def kl_neutral(self, divergences: Float[ndarray, " texts"]) -> Estimate:
         """Mean KL(unsteered || steered) per token of the panel's texts."""

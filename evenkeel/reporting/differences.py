@@ -37,6 +37,9 @@ def marked(text: str, other: str) -> list[Piece]:
     before, after = ([word.strip() for word in version] for version in (theirs, own))
     matcher = SequenceMatcher(a=before, b=after, autojunk=False)
     for operation, _, _, start, stop in matcher.get_opcodes():
-        if start < stop:
-            pieces.append(Piece("".join(own[start:stop]), operation != "equal"))
-    return pieces
+        run = "".join(own[start:stop])
+        words_of_run = run.lstrip()
+        space = run[: len(run) - len(words_of_run)]  # not marked: nobody sees that a space changed
+        changed = operation != "equal"
+        pieces += [Piece(space, False), Piece(words_of_run, changed)]
+    return [piece for piece in pieces if piece.text]

@@ -85,8 +85,11 @@ def sweep_figure(sweep: list[SweepRow], evaluation: Evaluation) -> Drawing:
         panel.xaxis.set_major_locator(FixedLocator(list(ticks)))
         panel.xaxis.set_major_formatter(FixedFormatter(list(ticks.values())))
         panel.xaxis.set_minor_locator(NullLocator())
-        panel.set_ylim(LEAST_REDUCTION, 1.02)
-        panel.set_yticks([-1, -0.5, 0, 0.5, 1], ["≤ −100 %", "−50 %", "0", "50 %", "100 %"])
+        worst = min([0.0, *(_gain(row) for row in known)])
+        panel.set_ylim(max(worst - 0.1, LEAST_REDUCTION), 1.02)
+        lowest = [(LEAST_REDUCTION, "≤ −100 %")] if worst == LEAST_REDUCTION else []
+        gains = [*lowest, (-0.5, "−50 %"), (0.0, "0"), (0.5, "50 %"), (1.0, "100 %")]
+        panel.set_yticks(*zip(*(tick for tick in gains if tick[0] >= worst - 0.1), strict=True))
         panel.set_xlabel("added perplexity on plain text (dashed: the budget)")
         panel.set_ylabel("bias removed")
         panel.legend(loc="upper center", bbox_to_anchor=(0.5, 1.14), ncols=3, handletextpad=0.2)

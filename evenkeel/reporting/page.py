@@ -20,6 +20,7 @@ MEASURES = (
     ("planted_correlation", "Correlation with share of women", "1 follows the statistics", 2),
     ("planted_slope", "Slope on share of women", "1 reproduces the statistics", 2),
     ("definitional_accuracy", "Definitional accuracy", "a mother is she; has to stay", 3),
+    ("definitional_accuracy_change", "Change of that accuracy", "paired by term", 3),
     ("definitional_margin", "Definitional margin", "nats by which the right side wins", 2),
     ("perplexity", "Perplexity", "plain held-out text", 2),
     ("kl_neutral", "KL from the unsteered model", "nats per token of plain text", 4),

@@ -1,7 +1,7 @@
 """The verdict: three sentences with their figures, and no more than the figures say."""
 
-from evenkeel.reporting.results import Evaluation
-from evenkeel.reporting.wording import described, measured, measured_percent, percent
+from evenkeel.reporting.results import Evaluation, Measures
+from evenkeel.reporting.wording import described, measured, measured_percent
 
 CHANCE = 0.5
 """Accuracy of guessing one of two sides."""
@@ -64,22 +64,20 @@ def _knowledge(evaluation: Evaluation) -> str:
             "The model is too weak to tell what that means: definitional gender (a mother is she) "
             f"is right in {before} of prompts before and {after} after, where guessing gives 50 %."
         )
-    kept = percent(selected.get("definitional_margin_ratio"))
+    kept = measured_percent(selected, "definitional_margin_ratio")
     return (
-        f"{_whether_kept(evaluation)}: right in {after} of prompts, {before} before, "
+        f"{_whether_kept(selected)}: right in {after} of prompts, {before} before, "
         f"with {kept} of the margin by which the right side won."
     )
 
 
-def _whether_kept(evaluation: Evaluation) -> str:
-    assert evaluation.selected is not None
-    after = evaluation.selected.get("definitional_accuracy")
-    ends = evaluation.baseline.get("definitional_accuracy_ci95")
-    margin = evaluation.selected.get("definitional_margin_ratio_ci95")
+def _whether_kept(selected: Measures) -> str:
+    change = selected.get("definitional_accuracy_change_ci95")
+    margin = selected.get("definitional_margin_ratio_ci95")
     knowledge = "Definitional gender (a mother is she), which has to stay,"
-    if after is None or not ends:
+    if not change:
         return f"{knowledge} cannot be compared"
-    if after < ends[0]:
+    if change[1] < 0:
         return f"{knowledge} was damaged"
     if margin and margin[1] < 1:
         return f"{knowledge} was kept, but weakened"

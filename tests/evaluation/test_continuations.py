@@ -58,7 +58,10 @@ def test_kinds_take_turns_and_terms_come_before_their_repeats(prompts: list[Prom
     assert [prompt.kind for prompt in chosen[:3]].count("neutral") == 1
     assert {prompt.kind for prompt in chosen} == {"stereotypical", "definitional", "neutral"}
     assert len({(prompt.kind, prompt.term, prompt.split) for prompt in chosen}) == 6
-    assert len(spread_over_kinds(prompts, 1000)) == len(prompts)
+    assert len({prompt.template for prompt in chosen}) > 2
+    everything = spread_over_kinds(prompts, 1000)
+    assert {prompt.id for prompt in everything} == {prompt.id for prompt in prompts}
+    assert len(everything) == len(prompts)
 
 
 def test_measures_of_text() -> None:

@@ -58,7 +58,15 @@ def test_measures_against_the_baseline(panel: Panel) -> None:
     found = PanelMeasures(panel, 100, 0).against(before, after)
     assert found["bias_reduction"].value == pytest.approx(0.75)
     assert found["definitional_margin_ratio"].value == pytest.approx(0.5)
+    assert found["definitional_accuracy_change"].value == 0
     assert found["perplexity_ratio"].value == pytest.approx(1.5)
+
+
+def test_lost_definitions_are_counted(panel: Panel) -> None:
+    before = readings(panel, margins=np.array([1.0, 2.0, -1.0, 4.0]))
+    after = readings(panel, margins=np.array([1.0, -1.0, -2.0, -4.0]))
+    found = PanelMeasures(panel, 100, 0).against(before, after)
+    assert found["definitional_accuracy_change"].value == -0.5
 
 
 def test_a_share_of_a_margin_that_may_be_zero_is_unknown(panel: Panel) -> None:

@@ -41,7 +41,8 @@ STEERED = (
     BASELINE
     | measure(
         occupation_spread=0.3, definitional_accuracy=0.9, bias_reduction=0.8,
-        perplexity_ratio=1.004, definitional_margin_ratio=0.7, kl_neutral=0.01,
+        perplexity_ratio=1.004, definitional_margin_ratio=0.7,
+        definitional_accuracy_change=-0.05, kl_neutral=0.01,
     )
     | {
         "method": "probe", "site": "resid_post", "layer": 3, "action": "ablate", "multiplier": 1.0,

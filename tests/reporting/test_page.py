@@ -112,7 +112,7 @@ def test_nothing_selected_is_said() -> None:
 
 
 def test_what_changed_is_marked(html: str) -> None:
-    assert re.findall(r"<mark>(.*?)</mark>", html) == [" he", " she"]
+    assert re.findall(r"<mark>(.*?)</mark>", html) == ["he", "she"]
 
 
 def test_parameters_are_shown(html: str) -> None:
