@@ -1,5 +1,6 @@
 """Read a store that does not fit into memory."""
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -9,12 +10,13 @@ from jaxtyping import Float
 from evenkeel.activations.store import ActivationStore
 from evenkeel.errors import BadInputError
 
-_BLOCK_BYTES = 4 << 20
+_BLOCK_BYTES = 1 << 20
 _BLOCKS_MIXED = 16
+_READERS = 2
 
 
 def blocks(store: ActivationStore, site: str, layer: int) -> Iterator[Float[np.ndarray, "rows w"]]:
-    """All rows of a site and layer, in order, some MiB at a time; the next is read meanwhile.
+    """All rows of a site and layer, in order, a MiB at a time; the next are read meanwhile.
 
     Raises:
         BadInputError: the site or layer was not kept, or a row does not match its checksum.
@@ -28,7 +30,7 @@ def shuffled_batches(
     """Each row once, in random order, in batches; the last batch may be shorter.
 
     Blocks of neighbouring rows are drawn at random and mixed sixteen at a time, so that the disk is
-    read in long stretches and memory holds two such mixes. The same seed gives the same order.
+    read in long stretches and memory holds three such mixes. The same seed gives the same order.
 
     Raises:
         BadInputError: as `blocks`.
@@ -48,7 +50,7 @@ def shuffled_batches(
                 continue
             yield rest
         while begin + batch_rows <= len(mix):
-            yield mix[order[begin : begin + batch_rows]]
+            yield mix.take(order[begin : begin + batch_rows], axis=0)
             begin += batch_rows
         rest = mix[order[begin:]]
     if len(rest):
@@ -105,7 +107,7 @@ def _spans(store: ActivationStore, site: str) -> list[tuple[int, int]]:
 def _ahead(
     store: ActivationStore, site: str, layer: int, groups: Sequence[Sequence[tuple[int, int]]]
 ) -> Iterator[Float[np.ndarray, "rows width"]]:
-    """Read each group of spans as one array, the next one while the last one is used."""
+    """Read each group of spans as one array, the next two while the last one is used."""
 
     def load(group: Sequence[tuple[int, int]]) -> Float[np.ndarray, "rows width"]:
         out = np.empty(
@@ -117,9 +119,12 @@ def _ahead(
             begin += stop - start
         return out
 
-    with ThreadPoolExecutor(1) as reader:
-        coming = reader.submit(load, groups[0])
-        for group in groups[1:]:
-            ready, coming = coming.result(), reader.submit(load, group)
+    # Two: HDF5 reads for one at a time, and the other checks what it has read.
+    with ThreadPoolExecutor(_READERS) as readers:
+        coming = deque(readers.submit(load, group) for group in groups[:_READERS])
+        for group in groups[_READERS:]:
+            ready = coming.popleft().result()
+            coming.append(readers.submit(load, group))
             yield ready
-        yield coming.result()
+        while coming:
+            yield coming.popleft().result()
