@@ -17,7 +17,7 @@ from evenkeel.activations.capture import Point
 from evenkeel.activations.checksums import row_checksums
 from evenkeel.activations.columns import digest_of
 from evenkeel.activations.content import SCHEMA, Header
-from evenkeel.activations.dtypes import from_stored
+from evenkeel.activations.dtypes import STORED, from_stored
 from evenkeel.activations.layout import FORMAT, attributes_of
 from evenkeel.errors import BadInputError
 
@@ -107,8 +107,10 @@ class Shard:
         """
         site, layer = point
         stop = start + len(out)
+        as_is = self.header.dtype == "float32" and out.flags.c_contiguous
+        stored = out if as_is else np.empty(out.shape, STORED[self.header.dtype])
         with _explained(self.path):
-            stored = self._file[f"{site}/{layer}"][start:stop]
+            self._file[f"{site}/{layer}"].read_direct(stored, np.s_[start:stop])
         wrong = row_checksums(stored) != self._checksums[self._indices[point], start:stop]
         if wrong.any():
             raise BadInputError(
@@ -116,7 +118,8 @@ class Shard:
                 f"checksums, the first is row {start + int(wrong.argmax())}: the file is damaged "
                 f"or was not finished; {_AGAIN}"
             )
-        out[:] = from_stored(stored, self.header.dtype)
+        if not as_is:
+            out[:] = from_stored(stored, self.header.dtype)
 
 
 def _header_of(path: Path, attributes: dict[str, Any]) -> Header:

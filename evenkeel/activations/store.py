@@ -160,10 +160,21 @@ class ActivationStore:
         width = self._width(site, layer)
         start, stop, _ = slice(start, stop).indices(self.rows)
         out = np.empty((max(0, stop - start), width), dtype=np.float32)
-        begin = 0
+        self.read_into(out, site, layer, start)
+        return out
+
+    def read_into(
+        self, out: Float[np.ndarray, "rows width"], site: str, layer: int, start: int
+    ) -> None:
+        """Read as many rows as `out` has, from row `start`, without another copy.
+
+        Raises:
+            BadInputError: as `read`.
+        """
+        self._width(site, layer)
+        stop, begin = start + len(out), 0
         for shard in self.shards:
             low, high = max(start, begin), min(stop, begin + shard.rows)
             if low < high:
                 shard.read_into(out[low - start : high - start], (site, layer), low - begin)
             begin += shard.rows
-        return out

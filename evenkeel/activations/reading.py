@@ -1,0 +1,130 @@
+"""Read a store that does not fit into memory."""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from jaxtyping import Float
+
+from evenkeel.activations.store import ActivationStore
+from evenkeel.errors import BadInputError
+
+_BLOCK_BYTES = 1 << 20
+_BLOCKS_MIXED = 16
+_READERS = 2
+
+
+def blocks(store: ActivationStore, site: str, layer: int) -> Iterator[Float[np.ndarray, "rows w"]]:
+    """All rows of a site and layer, in order, a MiB at a time; the next are read meanwhile.
+
+    Raises:
+        BadInputError: the site or layer was not kept, or a row does not match its checksum.
+    """
+    return _ahead(store, site, layer, [[span] for span in _spans(store, site)])
+
+
+def shuffled_batches(
+    store: ActivationStore, site: str, layer: int, batch_rows: int, seed: int
+) -> Iterator[Float[np.ndarray, "batch width"]]:
+    """Each row once, in random order, in batches; the last batch may be shorter.
+
+    Blocks of neighbouring rows are drawn at random and mixed sixteen at a time, so that the disk is
+    read in long stretches and memory holds three such mixes. The same seed gives the same order.
+
+    Raises:
+        BadInputError: as `blocks`.
+    """
+    generator = np.random.default_rng(seed)
+    spans = _spans(store, site)
+    drawn = [spans[index] for index in generator.permutation(len(spans))]
+    mixes = [drawn[at : at + _BLOCKS_MIXED] for at in range(0, len(drawn), _BLOCKS_MIXED)]
+    rest = np.empty((0, store.d_model(site)), np.float32)
+    for mix in _ahead(store, site, layer, mixes):
+        order = generator.permutation(len(mix))
+        begin = 0
+        if len(rest):
+            begin = batch_rows - len(rest)
+            rest = np.concatenate([rest, mix[order[:begin]]])
+            if len(rest) < batch_rows:
+                continue
+            yield rest
+        while begin + batch_rows <= len(mix):
+            yield mix.take(order[begin : begin + batch_rows], axis=0)
+            begin += batch_rows
+        rest = mix[order[begin:]]
+    if len(rest):
+        yield rest
+
+
+def read_texts(
+    store: ActivationStore, site: str, layer: int, texts: Sequence[int], position: int | None = None
+) -> Float[np.ndarray, "rows width"]:
+    """Rows of some texts, in the order asked for.
+
+    Args:
+        store: where to read.
+        site: a site that was kept.
+        layer: a layer that was kept of it.
+        texts: numbers of texts, from 0.
+        position: one token of each text, counted from 0 or, if negative, from its end; None is all
+            that the store keeps of it.
+
+    Raises:
+        BadInputError: no such text, or the store does not keep that position of each of them.
+    """
+    count = len(store.texts)
+    wrong = [text for text in texts if not 0 <= text < count]
+    if wrong:
+        raise BadInputError(f"{store.path}: no text {wrong[0]}; it has texts 0 to {count - 1}")
+    every_token = store.positions == "all"
+    if position is not None and not every_token:
+        raise BadInputError(
+            f"{store.path} keeps the {store.positions} position only, not position {position}; "
+            "cache with positions: all"
+        )
+    bounds = store.offsets if every_token else np.arange(count + 1)
+    parts = [np.empty((0, store.d_model(site)), np.float32)]
+    for text in texts:
+        start, stop = int(bounds[text]), int(bounds[text + 1])
+        if position is not None:
+            if not start - stop <= position < stop - start:
+                raise BadInputError(
+                    f"{store.path}: text {text} has {stop - start} tokens "
+                    f"and no position {position}"
+                )
+            start += position % (stop - start)
+            stop = start + 1
+        parts.append(store.read(site, layer, start, stop))
+    return np.concatenate(parts)
+
+
+def _spans(store: ActivationStore, site: str) -> list[tuple[int, int]]:
+    rows = max(1, _BLOCK_BYTES // (4 * store.d_model(site)))
+    return [(start, min(start + rows, store.rows)) for start in range(0, store.rows, rows)]
+
+
+def _ahead(
+    store: ActivationStore, site: str, layer: int, groups: Sequence[Sequence[tuple[int, int]]]
+) -> Iterator[Float[np.ndarray, "rows width"]]:
+    """Read each group of spans as one array, the next two while the last one is used."""
+
+    def load(group: Sequence[tuple[int, int]]) -> Float[np.ndarray, "rows width"]:
+        out = np.empty(
+            (sum(stop - start for start, stop in group), store.d_model(site)), np.float32
+        )
+        begin = 0
+        for start, stop in group:
+            store.read_into(out[begin : begin + stop - start], site, layer, start)
+            begin += stop - start
+        return out
+
+    # Two: HDF5 reads for one at a time, and the other checks what it has read.
+    with ThreadPoolExecutor(_READERS) as readers:
+        coming = deque(readers.submit(load, group) for group in groups[:_READERS])
+        for group in groups[_READERS:]:
+            ready = coming.popleft().result()
+            coming.append(readers.submit(load, group))
+            yield ready
+        while coming:
+            yield coming.popleft().result()

@@ -1,0 +1,88 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from evenkeel.activations import reading
+from evenkeel.activations.reading import blocks, read_texts, shuffled_batches
+from evenkeel.activations.store import ActivationStore
+from evenkeel.activations.writer import write_store
+from evenkeel.errors import BadInputError
+from evenkeel.models.loading import LoadedModel
+from tests.activations.conftest import ROWS, capture_params
+
+
+@pytest.fixture(autouse=True)
+def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "_BLOCK_BYTES", 7 * 32 * 4)
+    monkeypatch.setattr(reading, "_BLOCKS_MIXED", 3)
+
+
+def test_blocks_are_all_rows_in_order(store: ActivationStore) -> None:
+    read = list(blocks(store, "resid_post", 1))
+
+    assert len(read) > 5
+    np.testing.assert_array_equal(np.concatenate(read), store.read("resid_post", 1))
+
+
+@pytest.mark.parametrize("batch_rows", [1, 4, 20, 33, 1000])
+def test_each_row_once_in_an_order_that_the_seed_decides(
+    store: ActivationStore, batch_rows: int
+) -> None:
+    rows = store.read("resid_post", 2)
+
+    batches = list(shuffled_batches(store, "resid_post", 2, batch_rows, seed=1))
+    again = list(shuffled_batches(store, "resid_post", 2, batch_rows, seed=1))
+    other = list(shuffled_batches(store, "resid_post", 2, batch_rows, seed=2))
+
+    assert all(len(batch) == batch_rows for batch in batches[:-1])
+    mixed = np.concatenate(batches)
+    np.testing.assert_array_equal(mixed, np.concatenate(again))
+    assert not np.array_equal(mixed, np.concatenate(other))
+    assert not np.array_equal(mixed, rows)
+    np.testing.assert_array_equal(mixed[np.lexsort(mixed.T)], rows[np.lexsort(rows.T)])
+
+
+def test_by_text_and_position(store: ActivationStore) -> None:
+    rows, offsets = store.read("resid_post", 0), store.offsets
+
+    np.testing.assert_array_equal(
+        read_texts(store, "resid_post", 0, [4, 1]),
+        np.concatenate([rows[offsets[4] : offsets[5]], rows[offsets[1] : offsets[2]]]),
+    )
+    np.testing.assert_array_equal(
+        read_texts(store, "resid_post", 0, range(6), position=-1), rows[offsets[1:] - 1]
+    )
+    np.testing.assert_array_equal(
+        read_texts(store, "resid_post", 0, [3], position=1), rows[[offsets[3] + 1]]
+    )
+    assert read_texts(store, "resid_post", 0, []).shape == (0, 32)
+
+
+def test_texts_and_positions_that_are_not_there(
+    store: ActivationStore, loaded: LoadedModel, tmp_path: Path
+) -> None:
+    with pytest.raises(BadInputError, match=r"no text 6; it has texts 0 to 5"):
+        read_texts(store, "resid_post", 0, [6])
+    with pytest.raises(BadInputError, match=r"text 1 has \d+ tokens and no position 50"):
+        read_texts(store, "resid_post", 0, [1], position=50)
+    write_store(tmp_path / "last.h5", loaded, ROWS, capture_params(positions="last"))
+    with (
+        ActivationStore.open(tmp_path / "last.h5") as last,
+        pytest.raises(BadInputError, match="keeps the last position only, not position 0"),
+    ):
+        read_texts(last, "resid_post", 0, [1], position=0)
+
+
+def test_damage_is_met_while_reading_ahead(store_path: Path) -> None:
+    data = bytearray(store_path.read_bytes())
+    with ActivationStore.open(store_path) as store:
+        row = store.read("resid_post", 1)[70].tobytes()
+    data[data.index(row)] ^= 1
+    store_path.write_bytes(data)
+
+    with (
+        ActivationStore.open(store_path) as store,
+        pytest.raises(BadInputError, match=r"1 rows of resid_post/1 .* the first is row 70"),
+    ):
+        list(shuffled_batches(store, "resid_post", 1, 8, seed=0))
