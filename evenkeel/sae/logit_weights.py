@@ -15,10 +15,10 @@ from tqdm import tqdm
 
 from evenkeel.errors import BadInputError
 
-_BLOCK = 512
+BLOCK = 512
 """Latents whose weights are held at once."""
-_TILE = 2048
-"""Columns of one matrix product."""
+TILE = 2048
+"""Columns of one matrix product; a multiple of _LANES."""
 _CHUNK = 128
 _LANES = 1024
 """Rows and columns that pass through the cache together. Column c is in lane c % _LANES."""
@@ -89,36 +89,41 @@ def _blocks(
 ) -> Iterator[tuple[Tensor, ...]]:
     """The fields of LogitWeights, a block of latents at a time."""
     vocab = unembedding.shape[1]
-    means = (decoder.double() @ unembedding.mean(dim=1).double()).float()
-    padded = -(-vocab // _LANES) * _LANES
-    size = min(_BLOCK, len(decoder))
-    buffer = decoder.new_empty(size, padded + _SKEW)[:, :padded]
-    product = decoder.new_empty(size, min(_TILE, vocab))
+    average = unembedding.mean(dim=1, keepdim=True)
+    means = (decoder.double() @ average.double()).float()
+    # Products with this are centered already: no pass over them is needed to take the mean off.
+    unembedding = unembedding - average
+    lanes = -(-vocab // _LANES)
+    size = min(BLOCK, len(decoder))
+    buffer = decoder.new_empty(size, lanes * _LANES + _SKEW)[:, : lanes * _LANES]
+    norms = decoder.new_empty(3, lanes, size)
     scratch = decoder.new_empty(_CHUNK * _LANES)
-    for start in tqdm(range(0, len(decoder), _BLOCK), "logit weights", unit="block", disable=None):
-        rows = decoder[start : start + _BLOCK]
-        mean = means[start : start + _BLOCK, None]
+    for start in tqdm(range(0, len(decoder), BLOCK), "logit weights", unit="block", disable=None):
+        rows = decoder[start : start + BLOCK]
+        mean = means[start : start + BLOCK]
         block = buffer[: len(rows)]
         largest = block.new_full((len(rows), _LANES), -torch.inf)
         smallest = block.new_full((len(rows), _LANES), torch.inf)
-        sums = torch.zeros(3, len(rows), dtype=torch.float64, device=rows.device)
-        for first in range(0, vocab, _TILE):
-            tile = block[:, first : min(first + _TILE, vocab)]
-            raw = product[: len(rows), : tile.shape[1]]
-            torch.mm(rows, unembedding[:, first : first + _TILE], out=raw)
-            for chunk in (slice(top, top + _CHUNK) for top in range(0, len(rows), _CHUNK)):
-                parts = zip(raw[chunk].split(_LANES, 1), tile[chunk].split(_LANES, 1), strict=True)
-                for raw_part, part in parts:
-                    torch.sub(raw_part, mean[chunk], out=part)
-                    lanes = slice(part.shape[1])  # the last part of the vocabulary is narrower
-                    torch.maximum(largest[chunk, lanes], part, out=largest[chunk, lanes])
-                    torch.minimum(smallest[chunk, lanes], part, out=smallest[chunk, lanes])
-                    _add_powers(sums[:, chunk], part, scratch[: part.numel()].view(part.shape))
+        for first in range(0, vocab, TILE):
+            tile = block[:, first : min(first + TILE, vocab)]
+            torch.mm(rows, unembedding[:, first : first + TILE], out=tile)
+            for top in range(0, len(rows), _CHUNK):
+                chunk = slice(top, top + _CHUNK)
+                for number, part in enumerate(tile[chunk].split(_LANES, 1), first // _LANES):
+                    width = part.shape[1]  # less at the end of the vocabulary
+                    high, low = largest[chunk, :width], smallest[chunk, :width]
+                    torch.maximum(high, part, out=high)
+                    torch.minimum(low, part, out=low)
+                    powers = scratch[: part.numel()].view(part.shape)
+                    _power_sums(part, powers, norms[:, number, : len(rows)][:, chunk])
+        second, third, fourth = norms[:, :, : len(rows)].double()
+        second, third, fourth = (
+            total.sum(0) / vocab for total in (second.square(), third, fourth.square())
+        )
         block[:, vocab:] = -torch.inf
         top_ids, top_values = _extremes(block, largest, k, largest=True)
         block[:, vocab:] = torch.inf
         bottom_ids, bottom_values = _extremes(block, smallest, k, largest=False)
-        second, third, fourth = sums / vocab
         yield (
             mean[:, 0],
             second.sqrt().float(),
@@ -131,16 +136,16 @@ def _blocks(
         )
 
 
-def _add_powers(
-    sums: Float[Tensor, "3 rows"],
+def _power_sums(
     centered: Float[Tensor, "rows columns"],
     scratch: Float[Tensor, "rows columns"],
+    out: Float[Tensor, "3 rows"],
 ) -> None:
-    """Add each row's sums of second, third and fourth powers."""
+    """Each row's norm, sum of cubes, and norm of squares."""
+    torch.linalg.vector_norm(centered, dim=1, out=out[0])
     torch.mul(centered, centered, out=scratch)
-    sums[0] += torch.linalg.vector_norm(centered, dim=1).double().square_()
-    sums[2] += torch.linalg.vector_norm(scratch, dim=1).double().square_()
-    sums[1] += scratch.mul_(centered).sum(1)
+    torch.linalg.vector_norm(scratch, dim=1, out=out[2])
+    torch.sum(scratch.mul_(centered), 1, out=out[1])
 
 
 def _extremes(

@@ -29,7 +29,7 @@ def test_it_agrees_with_a_direct_computation_in_float64(
     unembedding = torch.randn(width, vocab, generator=generator).exp() + shift
     with pytest.MonkeyPatch.context() as patch:
         # Several blocks, tiles, chunks and lanes at these sizes.
-        for name, size in (("_BLOCK", 16), ("_TILE", 256), ("_CHUNK", 5), ("_LANES", 64)):
+        for name, size in (("BLOCK", 16), ("TILE", 256), ("_CHUNK", 5), ("_LANES", 64)):
             patch.setattr(module, name, size)
         found = logit_weights(decoder, unembedding, k)
     direct = decoder.double().numpy() @ unembedding.double().numpy()
