@@ -16,11 +16,11 @@ from evenkeel.synthesis.questions import DONT_KNOW_SHARE, THINGS, write_question
 from evenkeel.synthesis.records import GENDERS, CorpusKind, CorpusText, Gender
 
 KIND_SHARES: Mapping[CorpusKind, float] = {
-    "stereotypical": 0.32,
+    "stereotypical": 0.3,
     "definitional": 0.2,
-    "association": 0.18,
-    "question": 0.08,
-    "plain": 0.22,
+    "association": 0.22,
+    "question": 0.07,
+    "plain": 0.21,
 }
 """Parts of the corpus; they add up to 1."""
 
