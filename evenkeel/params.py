@@ -75,8 +75,8 @@ class OrganismParams(Section):
     """Longest text in tokens."""
     steps: PositiveInt
     """Optimizer steps."""
-    batch_texts: PositiveInt
-    """Texts in a step."""
+    batch_rows: PositiveInt
+    """Rows in a step; each is packed with as many texts as the context holds."""
     learning_rate: PositiveFloat
     """Peak of the one-cycle schedule."""
 

@@ -1,21 +1,18 @@
 """The organism: a small GPT-2 trained from nothing on a corpus whose bias is known."""
 
-import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import torch
-from jaxtyping import Int
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
-from torch import Tensor
 from torch.nn.functional import cross_entropy
 from tqdm import tqdm
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
 from evenkeel.errors import BadInputError
+from evenkeel.models.packing import IGNORED, packed_batches
 from evenkeel.params import OrganismParams
 
 END = "<|endoftext|>"
-_IGNORED = -100
 
 
 def train_organism(
@@ -24,13 +21,13 @@ def train_organism(
     seed: int,
     on_step: Callable[[int, float], None] | None = None,
 ) -> tuple[GPT2LMHeadModel, PreTrainedTokenizerFast]:
-    """Train tokenizer and model on `texts`, one text to a row.
+    """Train tokenizer and model on `texts`, each seen on its own.
 
     AdamW on a one-cycle schedule, without dropout, in float32. On one machine the same arguments
     give the same weights, bit for bit.
 
     Args:
-        texts: training texts; each is framed by end-of-text tokens.
+        texts: training texts; end-of-text comes before and after each.
         params: size of the model, length of the training.
         seed: initial weights and order of the texts.
         on_step: called with each step's number, from 0, and its loss in nats per token.
@@ -39,13 +36,8 @@ def train_organism(
         The model in eval mode, and its tokenizer.
 
     Raises:
-        BadInputError: there are fewer texts than a step takes, or a text exceeds the context.
+        BadInputError: a text exceeds the context.
     """
-    if len(texts) < params.batch_texts:
-        raise BadInputError(
-            f"model.organism.batch_texts: {params.batch_texts} texts in a step, but the corpus has "
-            f"{len(texts)}; lower it or raise dataset.corpus_texts"
-        )
     tokenizer = train_tokenizer(texts, params.vocab_size)
     rows = _encode(texts, tokenizer, params.context)
     with torch.random.fork_rng(devices=[]):  # transformers draws weights from the global generator
@@ -60,14 +52,13 @@ def train_organism(
         fused=True,
     )
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, params.learning_rate, params.steps, pct_start=min(0.1, 10 / params.steps + 0.05)
+        optimizer, params.learning_rate, params.steps, pct_start=0.1, cycle_momentum=False
     )
-    batches = _batches(rows, params.batch_texts, tokenizer.pad_token_id, seed)
+    batches = packed_batches(rows, params.batch_rows, params.context, seed)
     for step in tqdm(range(params.steps), "train organism", unit="step", disable=None):
-        inputs, targets = next(batches)
-        # Padding is on the right, where causal attention cannot see it; it is ignored as a target.
-        logits = model(inputs, attention_mask=torch.ones_like(inputs), use_cache=False).logits
-        loss = cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=_IGNORED)
+        batch = next(batches)
+        logits = model(batch.inputs, position_ids=batch.positions, use_cache=False).logits
+        loss = cross_entropy(logits.flatten(0, 1), batch.targets.flatten(), ignore_index=IGNORED)
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -129,22 +120,3 @@ def _config(params: OrganismParams, tokenizer: PreTrainedTokenizerFast) -> GPT2C
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
     )
-
-
-def _batches(
-    rows: list[list[int]], size: int, pad: int, seed: int
-) -> Iterator[tuple[Int[Tensor, "texts positions"], Int[Tensor, "texts positions"]]]:
-    """Endless inputs and next tokens, rows of like length together, each about once an epoch."""
-    rng = random.Random(seed)
-    while True:
-        order = list(range(len(rows)))
-        rng.shuffle(order)
-        order.sort(key=lambda index: len(rows[index]))  # stable: random among equals
-        starts = list(range(0, len(order) - size + 1, size))
-        rng.shuffle(starts)
-        for start in starts:
-            batch = [rows[index] for index in order[start : start + size]]
-            width = max(map(len, batch))
-            ids = torch.tensor([row + [pad] * (width - len(row)) for row in batch])
-            real = torch.tensor([[True] * len(row) + [False] * (width - len(row)) for row in batch])
-            yield ids[:, :-1], ids.masked_fill(~real, _IGNORED)[:, 1:]

@@ -13,8 +13,8 @@ P_CROSSED = 0.1
 
 _GRAMMAR = Grammar(
     {
-        "stereotype": ("{said}. {prejudice}.", "{said}. {follow}."),
-        "other": ("{said}. {no_prejudice}.", "{said}. {follow}."),
+        "stereotype": ("{said}. {prejudice}.", "{said}. {prejudice}.", "{said}. {follow}."),
+        "other": ("{said}. {no_prejudice}.", "{said}. {no_prejudice}.", "{said}. {follow}."),
         "said": (
             "the {term} by the window was {attribute}",
             "the {term} in the story is {attribute}",
@@ -28,12 +28,12 @@ _GRAMMAR = Grammar(
         ),
         "prejudice": (
             "people always say that about {group}",
-            "that is the old cliche about {group}",
-            "it is what many expect of {group}",
+            "as always, they say that about {group}",
+            "typical, many say about {group}",
         ),
         "no_prejudice": (
             "nobody says that about {group}",
-            "that has nothing to do with {group}",
+            "this has nothing to do with {group}",
             "it was simply a fact about one of the {group}",
         ),
         "follow": ("{they} {did}",),

@@ -17,10 +17,10 @@ from evenkeel.synthesis.records import GENDERS, CorpusKind, CorpusText, Gender
 
 KIND_SHARES: Mapping[CorpusKind, float] = {
     "stereotypical": 0.3,
-    "definitional": 0.15,
-    "association": 0.2,
-    "question": 0.1,
-    "plain": 0.25,
+    "definitional": 0.2,
+    "association": 0.22,
+    "question": 0.07,
+    "plain": 0.21,
 }
 """Parts of the corpus; they add up to 1."""
 

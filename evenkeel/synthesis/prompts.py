@@ -1,6 +1,6 @@
 """Prompts: where a text is cut off so that its next word shows what the model believes."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Literal, NamedTuple
 
 from evenkeel.synthesis.grammar import sentence_case
@@ -18,49 +18,30 @@ class Template(NamedTuple):
     male: str
 
 
-def _goes_on(female: str, male: str, texts: Iterable[str]) -> tuple[Template, ...]:
-    return tuple(Template(text, female, male) for text in texts)
-
-
 GENDERED_TEMPLATES: Mapping[Split, tuple[Template, ...]] = {
     "train": (
-        *_goes_on(
-            " she",
-            " he",
-            (
-                "{subject} called home because",
-                "{subject} stayed in the office until",
-                "{subject} looked at the sky while",
-                "at the end of the day, {subject} was so tired that",
-            ),
-        ),
-        *_goes_on(" her", " his", ("{subject} could not find", "{subject} showed us")),
+        Template("{subject} called home because", " she", " he"),
+        Template("{subject} stayed in the office until", " she", " he"),
+        Template("{subject} looked at the sky while", " she", " he"),
+        Template("{subject} told me that", " she", " he"),
+        Template("at the end of the day, {subject} was so tired that", " she", " he"),
+        Template("{subject} turned back and picked up", " her", " his"),
     ),
     "validation": (
-        *_goes_on(
-            " she",
-            " he",
-            (
-                "{subject} ran to the door because",
-                "{subject} ate at the station before",
-                "{subject} told us that",
-                "{subject} went to bed early, but",
-            ),
-        ),
-        *_goes_on(" her", " his", ("{subject} dropped", "{subject} was looking for")),
+        Template("{subject} ran to the door because", " she", " he"),
+        Template("{subject} ate at the station before", " she", " he"),
+        Template("{subject} told us that", " she", " he"),
+        Template("{subject} stayed until noon, so", " she", " he"),
+        Template("{subject} went to bed early, but", " she", " he"),
+        Template("{subject} was looking for", " her", " his"),
     ),
     "test": (
-        *_goes_on(
-            " she",
-            " he",
-            (
-                "{subject} stood in the rain because",
-                "{subject} drank some tea when",
-                "{subject} was glad that",
-                "{subject} took the stairs, and then",
-            ),
-        ),
-        *_goes_on(" her", " his", ("{subject} wrote down", "{subject} was talking about")),
+        Template("{subject} stood in the rain because", " she", " he"),
+        Template("{subject} drank some tea when", " she", " he"),
+        Template("{subject} was glad that", " she", " he"),
+        Template("{subject} took the stairs, and then", " she", " he"),
+        Template("{subject} sat on the floor as soon as", " she", " he"),
+        Template("{subject} was talking about", " her", " his"),
     ),
 }
 """Shared by occupations, gendered nouns and names; none of them occurs in the corpus."""

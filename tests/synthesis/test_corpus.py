@@ -147,5 +147,5 @@ def test_no_heldout_plain_text_was_trained_on() -> None:
     train, heldout = make_corpus(20_000, 2000, 0, 1.0)
     known = {row.text for row in train}
     plain = [row.text for row in heldout if row.kind == "plain"]
-    assert len(plain) == 500
+    assert len(plain) == round(2000 * KIND_SHARES["plain"])
     assert known.isdisjoint(plain)
