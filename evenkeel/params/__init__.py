@@ -1,0 +1,51 @@
+"""The typed view of params.yaml: what every knob means and which values it takes.
+
+The whole file is checked whenever any of it is read, so that a typo stops the first stage and not
+the last; a stage is handed only the sections that it names, which are those that dvc.yaml declares.
+"""
+
+from evenkeel.params.activations import ActivationsParams, CaptureParams
+from evenkeel.params.dataset import DatasetParams
+from evenkeel.params.fields import Action, Axis, Dtype, Layers, Site, VectorMethod
+from evenkeel.params.interpretation import ChatParams, InterpretationParams, PriceParams
+from evenkeel.params.loading import load_params
+from evenkeel.params.model import ModelParams, OrganismParams
+from evenkeel.params.sae import Architecture, FeaturesParams, SaeParams, SaeTrainingParams
+from evenkeel.params.study import (
+    ActAddParams,
+    EvaluationParams,
+    GenerationParams,
+    ProbesParams,
+    ReportParams,
+    VectorsParams,
+)
+from evenkeel.params.whole import Params
+
+__all__ = [
+    "ActAddParams",
+    "Action",
+    "ActivationsParams",
+    "Architecture",
+    "Axis",
+    "CaptureParams",
+    "ChatParams",
+    "DatasetParams",
+    "Dtype",
+    "EvaluationParams",
+    "FeaturesParams",
+    "GenerationParams",
+    "InterpretationParams",
+    "Layers",
+    "ModelParams",
+    "OrganismParams",
+    "Params",
+    "PriceParams",
+    "ProbesParams",
+    "ReportParams",
+    "SaeParams",
+    "SaeTrainingParams",
+    "Site",
+    "VectorMethod",
+    "VectorsParams",
+    "load_params",
+]

@@ -1,0 +1,27 @@
+"""The section `activations`."""
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, PositiveInt
+
+from evenkeel.params.fields import Dtype, Layers, Section, Site, distinct
+
+
+class CaptureParams(Section):
+    sites: Annotated[list[Site], Field(min_length=1), AfterValidator(distinct)]
+    """Places in a block whose activations are kept."""
+    layers: Layers
+    """Blocks, from 0, or all."""
+    positions: Literal["all", "last", "mean"]
+    """Keep every token, each text's last, or each text's mean."""
+    dtype: Dtype
+    """Type on disk; a value too large for float16 is an error."""
+    batch_tokens: Annotated[int, Field(ge=16)]
+    """Tokens in a forward pass, padding included."""
+    max_texts: PositiveInt | None
+    """Use the first so many texts; null is all."""
+
+
+class ActivationsParams(Section):
+    statements: CaptureParams
+    corpus: CaptureParams

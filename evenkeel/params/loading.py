@@ -1,0 +1,79 @@
+"""Read params.yaml, or say what is wrong with it."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from evenkeel.errors import BadInputError
+from evenkeel.params.whole import Params
+
+
+def load_params(path: Path, *sections: str) -> tuple[Any, ...]:
+    """Check params.yaml whole and return the named sections, in the order asked for.
+
+    Args:
+        path: the YAML file.
+        sections: dotted paths, such as "seed" or "activations.corpus".
+
+    Raises:
+        BadInputError: the file is missing, is not YAML, or holds an unknown key, a wrong type or a
+            value out of range; the message lists each by its path.
+    """
+    params = _validated(path)
+    values = []
+    for section in sections:
+        sys.audit("evenkeel.params", section)  # lets a test compare what is read with dvc.yaml
+        value: Any = params
+        for name in section.split("."):
+            value = getattr(value, name)
+        values.append(value)
+    return tuple(values)
+
+
+def _validated(path: Path) -> Params:
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise BadInputError(
+            f"{path}: no such file; run from the project's root or pass --params"
+        ) from error
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise BadInputError(f"{path}: not YAML: {error}") from error
+    try:
+        return Params.model_validate(raw)
+    except ValidationError as error:
+        problems = "\n".join(f"  {_explain(problem)}" for problem in error.errors())
+        raise BadInputError(f"{path} cannot be used:\n{problems}") from None
+
+
+def _explain(problem: Any) -> str:
+    """One line: the key's path, what is wrong, what it was given."""
+    loc = [part for part in problem["loc"] if not _is_union_tag(part)]
+    where = ".".join(map(str, loc)) or "params"
+    if problem["type"] == "extra_forbidden":
+        known = ", ".join(sorted(_fields_at(loc[:-1])))
+        return f"{where}: unknown key; known here: {known}"
+    if problem["type"] == "missing":
+        return f"{where}: missing"
+    message = problem["msg"].removeprefix("Value error, ")
+    if isinstance(problem["input"], dict):  # a check of a whole section names its own values
+        return f"{where}: {message}"
+    return f"{where}: {message} (given: {problem['input']!r})"
+
+
+def _is_union_tag(part: Any) -> bool:
+    """pydantic names the branch of a union in the path: literal['all'], list[...]."""
+    return isinstance(part, str) and "[" in part
+
+
+def _fields_at(loc: list[Any]) -> list[str]:
+    model: type[BaseModel] = Params
+    for name in loc:
+        annotation = model.model_fields[name].annotation
+        assert isinstance(annotation, type)
+        assert issubclass(annotation, BaseModel)
+        model = annotation
+    return list(model.model_fields)

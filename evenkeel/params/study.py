@@ -1,0 +1,74 @@
+"""The sections `probes`, `vectors`, `evaluation` and `report`."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt
+
+from evenkeel.params.fields import Action, Axis, Layers, Section, VectorMethod, distinct
+
+
+class ProbesParams(Section):
+    regularization: Annotated[list[PositiveFloat], Field(min_length=1), AfterValidator(distinct)]
+    """Values of C (inverse L2 strength) to choose from on validation."""
+    control_draws: PositiveInt
+    """Random labelings of the terms that the control task averages over."""
+    resamples: Annotated[int, Field(ge=100)]
+    """Bootstrap resamples of terms behind each interval."""
+
+
+class ActAddParams(Section):
+    positive: Annotated[str, Field(min_length=1)]
+    """Text whose activation is added."""
+    negative: Annotated[str, Field(min_length=1)]
+    """Text whose activation is subtracted."""
+
+
+class VectorsParams(Section):
+    methods: Annotated[list[VectorMethod], Field(min_length=1), AfterValidator(distinct)]
+    """caa: neutral - biased means; group: group - group means; pca: of group differences;
+    probe: normal of the linear probe; actadd: one pair of texts."""
+    actadd: ActAddParams
+    resamples: Annotated[int, Field(ge=100)]
+    """Bootstrap resamples of terms behind each interval."""
+
+
+class GenerationParams(Section):
+    prompts: PositiveInt
+    """Test prompts that are continued, steered and unsteered."""
+    max_new_tokens: PositiveInt
+    """Length of a continuation in tokens."""
+    temperature: Annotated[float, Field(ge=0)]
+    """Sampling temperature; 0 is greedy."""
+    top_p: Annotated[float, Field(gt=0, le=1)]
+    """Nucleus of the sampling distribution."""
+
+
+class EvaluationParams(Section):
+    axis: Axis
+    """The axis whose vectors are tried."""
+    methods: Annotated[list[VectorMethod], Field(min_length=1), AfterValidator(distinct)]
+    """Vectors to try; each must be among vectors.methods."""
+    actions: Annotated[list[Action], Field(min_length=1), AfterValidator(distinct)]
+    """What is done with a vector: add it, or project it out."""
+    layers: Layers
+    """Layers at which each vector is tried; all also tries every layer at once."""
+    add_multipliers: Annotated[list[float], Field(min_length=1), AfterValidator(distinct)]
+    """Force of an added vector, in units of the stream's mean norm at its site."""
+    ablate_multipliers: Annotated[
+        list[Annotated[float, Field(gt=0, le=2)]], Field(min_length=1), AfterValidator(distinct)
+    ]
+    """Share of the projection that is taken out; 1 removes it whole."""
+    max_perplexity_ratio: Annotated[float, Field(ge=1)]
+    """Budget: an intervention that costs more on validation text cannot be selected."""
+    heldout_texts: Annotated[int, Field(ge=20)]
+    """Plain held-out texts behind perplexity and KL, half for selection and half for the report."""
+    batch_size: PositiveInt
+    """Texts in a forward pass."""
+    resamples: Annotated[int, Field(ge=100)]
+    """Bootstrap resamples of terms behind each interval."""
+    generation: GenerationParams
+
+
+class ReportParams(Section):
+    title: Annotated[str, Field(min_length=1)]
+    """Heading of the page."""

@@ -1,0 +1,43 @@
+"""All sections together, and what they ask of one another."""
+
+from typing import Self
+
+from pydantic import NonNegativeInt, model_validator
+
+from evenkeel.params.activations import ActivationsParams
+from evenkeel.params.dataset import DatasetParams
+from evenkeel.params.fields import Section
+from evenkeel.params.interpretation import InterpretationParams
+from evenkeel.params.model import ModelParams
+from evenkeel.params.sae import FeaturesParams, SaeParams
+from evenkeel.params.study import EvaluationParams, ProbesParams, ReportParams, VectorsParams
+
+
+class Params(Section):
+    seed: NonNegativeInt
+    """Of every random generator."""
+    dataset: DatasetParams
+    model: ModelParams
+    activations: ActivationsParams
+    sae: SaeParams
+    features: FeaturesParams
+    interpretation: InterpretationParams
+    probes: ProbesParams
+    vectors: VectorsParams
+    evaluation: EvaluationParams
+    report: ReportParams
+
+    @model_validator(mode="after")
+    def _sections_fit(self) -> Self:
+        missing = sorted(set(self.evaluation.methods) - set(self.vectors.methods))
+        if missing:
+            raise ValueError(
+                f"evaluation.methods names {missing}, which vectors.methods does not compute; "
+                "add them there or drop them here"
+            )
+        if self.evaluation.axis not in self.dataset.axes:
+            raise ValueError(
+                f"evaluation.axis {self.evaluation.axis!r} is not among dataset.axes "
+                f"{self.dataset.axes}"
+            )
+        return self
