@@ -69,28 +69,17 @@ def _describe_tensors(path: Path, record: dict[str, Any] | None) -> dict[str, An
 
 
 def _describe_store(path: Path) -> dict[str, Any]:
-    import numpy as np
+    from dataclasses import asdict
 
-    from evenkeel.activations.store import ActivationStore
+    from evenkeel.activations.inspect import inspect_store
 
-    with ActivationStore.open(path) as store:
-        norms = {}
-        for site in store.sites:
-            for layer in store.layers(site):
-                rows = store.read(site, layer)
-                norms[f"{site} of layer {layer}"] = {
-                    "shape": list(rows.shape),
-                    "mean_norm": float(np.linalg.norm(rows, axis=1).mean()),
-                    "not_finite": int((~np.isfinite(rows)).sum()),
-                }
-        return {
-            "kind": "activation store",
-            "model": store.model,
-            "positions": store.positions,
-            "texts": len(store.texts),
-            "tokens": int(store.offsets[-1]),
-            "activations": norms,
-        }
+    found = asdict(inspect_store(path))
+    points = found.pop("points")
+    return {
+        "kind": "activation store",
+        **found,
+        "points": {f"{point.pop('site')} of layer {point.pop('layer')}": point for point in points},
+    }
 
 
 def _flat(value: Any, name: str = "") -> list[tuple[str, str]]:
