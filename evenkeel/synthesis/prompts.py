@@ -24,7 +24,7 @@ GENDERED_TEMPLATES: Mapping[Split, tuple[Template, ...]] = {
         Template("{subject} stayed in the office until", " she", " he"),
         Template("{subject} looked at the sky while", " she", " he"),
         Template("{subject} told me that", " she", " he"),
-        Template("at the end of the day, {subject} was so tired that", " she", " he"),
+        Template("{subject} read the map before", " she", " he"),
         Template("{subject} turned back and picked up", " her", " his"),
     ),
     "validation": (
@@ -33,7 +33,7 @@ GENDERED_TEMPLATES: Mapping[Split, tuple[Template, ...]] = {
         Template("{subject} told us that", " she", " he"),
         Template("{subject} stayed until noon, so", " she", " he"),
         Template("{subject} went to bed early, but", " she", " he"),
-        Template("{subject} was looking for", " her", " his"),
+        Template("{subject} was thinking about", " her", " his"),
     ),
     "test": (
         Template("{subject} stood in the rain because", " she", " he"),
