@@ -29,7 +29,7 @@ repro: install  ## Run the pipeline: dataset, model, activations, probes, vector
 	dvc repro
 
 test: install-dev  ## Run the tests
-	python -m pytest -n auto --dist loadgroup
+	OMP_NUM_THREADS=1 python -m pytest -n auto --dist loadgroup
 
 check: install-dev  ## Lint, format, types, tests: what CI runs
 	ruff check .
