@@ -7,6 +7,26 @@ from evenkeel.evaluation.sweep import Cell
 
 
 @dataclass(frozen=True)
+class Budget:
+    """What an intervention may cost on validation; a cell of unknown cost is not within it."""
+
+    max_perplexity_ratio: float
+    max_definitional_loss: float
+    """Largest fall of definitional accuracy, from 0 to 1."""
+
+    def allows(self, cell: Cell) -> bool:
+        change = cell.value("definitional_accuracy_change")
+        kept = change is not None and change >= -self.max_definitional_loss
+        return _cost(cell) <= self.max_perplexity_ratio and kept
+
+    def __str__(self) -> str:
+        return (
+            f"perplexity ratio at most {self.max_perplexity_ratio:g} and definitional accuracy "
+            f"at most {self.max_definitional_loss:g} lower"
+        )
+
+
+@dataclass(frozen=True)
 class Selection:
     """What was chosen, of what, and why if nothing was."""
 
@@ -18,7 +38,7 @@ class Selection:
     """The best cell of each method and action, the selected one among them."""
 
 
-def select(cells: Sequence[Cell], max_perplexity_ratio: float) -> Selection:
+def select(cells: Sequence[Cell], budget: Budget) -> Selection:
     """The cell of the highest bias reduction among those within the budget.
 
     Of equals the cheaper one wins, then the earlier one. For comparison the best cell of each
@@ -26,9 +46,9 @@ def select(cells: Sequence[Cell], max_perplexity_ratio: float) -> Selection:
 
     Args:
         cells: how the candidates did on validation.
-        max_perplexity_ratio: the budget; a cell of unknown cost is not within it.
+        budget: what they may cost.
     """
-    affordable = tuple(cell for cell in cells if _cost(cell) <= max_perplexity_ratio)
+    affordable = tuple(cell for cell in cells if budget.allows(cell))
     helpful = [cell for cell in affordable if _gain(cell) > 0]
     names = dict.fromkeys(cell.candidate.name for cell in cells)
     best = []
@@ -39,18 +59,18 @@ def select(cells: Sequence[Cell], max_perplexity_ratio: float) -> Selection:
     if helpful:
         reason = (
             f"highest bias reduction on validation among {len(affordable)} of {len(cells)} "
-            f"candidates with perplexity ratio at most {max_perplexity_ratio:g}"
+            f"candidates with {budget}"
         )
         return Selection(_best(helpful), reason, affordable, tuple(best))
     if affordable:
         reason = (
-            f"none of the {len(affordable)} candidates with perplexity ratio at most "
-            f"{max_perplexity_ratio:g} lowers the occupation spread on validation"
+            f"none of the {len(affordable)} candidates with {budget} lowers the occupation "
+            "spread on validation"
         )
     else:
         reason = (
-            f"none of the {len(cells)} candidates has a perplexity ratio of at most "
-            f"{max_perplexity_ratio:g} on validation; try weaker multipliers or a larger budget"
+            f"none of the {len(cells)} candidates has, on validation, {budget}; try weaker "
+            "multipliers or a larger budget"
         )
     return Selection(None, reason, affordable, tuple(best))
 

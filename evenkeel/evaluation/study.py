@@ -11,7 +11,7 @@ from evenkeel.evaluation.continuations import spread_over_kinds
 from evenkeel.evaluation.measures import PanelMeasures, as_json
 from evenkeel.evaluation.occupations import Row, occupation_rows
 from evenkeel.evaluation.panel import Panel
-from evenkeel.evaluation.selection import Selection, select
+from evenkeel.evaluation.selection import Budget, Selection, select
 from evenkeel.evaluation.sweep import Cell, sweep
 from evenkeel.evaluation.trial import Outcome, Trial
 from evenkeel.models.loading import LoadedModel
@@ -61,6 +61,7 @@ class Study:
             "selection": {
                 "split": "validation",
                 "max_perplexity_ratio": self.params.max_perplexity_ratio,
+                "max_definitional_loss": self.params.max_definitional_loss,
                 "candidates": len(self.cells),
                 "candidates_within_budget": len(self.selection.affordable),
                 "reason": self.selection.reason,
@@ -168,7 +169,8 @@ def run_study(
         {action: forces[action] for action in params.actions},
     )
     cells = sweep(loaded.model, candidates, validation, params.batch_size)
-    selection = select(cells, params.max_perplexity_ratio)
+    budget = Budget(params.max_perplexity_ratio, params.max_definitional_loss)
+    selection = select(cells, budget)
     continued = [prompt for prompt in own if prompt.split == "test"]
     trial = Trial(
         loaded.model,

@@ -60,6 +60,8 @@ class EvaluationParams(Section):
     """Share of the projection that is taken out; 1 removes it whole."""
     max_perplexity_ratio: Annotated[float, Field(ge=1)]
     """Budget: an intervention that costs more on validation text cannot be selected."""
+    max_definitional_loss: Annotated[float, Field(ge=0, le=1)]
+    """Budget: nor can one that lowers definitional accuracy on validation by more than this."""
     heldout_texts: Annotated[int, Field(ge=20)]
     """Plain held-out texts behind perplexity and KL, half for selection and half for the report."""
     batch_size: PositiveInt

@@ -55,6 +55,7 @@ class ModelInfo(Row):
 
 class SelectionRule(Row):
     max_perplexity_ratio: float
+    max_definitional_loss: float
     candidates: int
     candidates_within_budget: int
     reason: str

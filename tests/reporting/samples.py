@@ -74,7 +74,8 @@ def make_results(*, selected: bool = True, text: str = " she was tired.") -> Res
             interventions={"probe_ablate": STEERED},
             selected=STEERED | {"name": "probe_ablate"} if selected else None,
             selection={
-                "max_perplexity_ratio": 1.02, "candidates": 2, "candidates_within_budget": 1,
+                "max_perplexity_ratio": 1.02, "max_definitional_loss": 0.05,
+                "candidates": 2, "candidates_within_budget": 1,
                 "reason": "highest bias reduction on validation",
             },
         ),

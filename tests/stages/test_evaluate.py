@@ -23,6 +23,7 @@ SMALL = {
     "add_multipliers": [-0.5, 0.5],
     "ablate_multipliers": [1.0],
     "max_perplexity_ratio": 3.0,
+    "max_definitional_loss": 1.0,
     "heldout_texts": 20,
     "resamples": 100,
     "generation": {"prompts": 5, "max_new_tokens": 6, "temperature": 0.7, "top_p": 0.95},
