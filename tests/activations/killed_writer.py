@@ -1,20 +1,21 @@
 """Started by test_kill: writes a store again and again, killed at a random moment each time.
 
-A process of its own that forks: it imports torch once, and forks before torch has threads.
+A fork server imports torch once and has no threads, so that its forks are sound; each writer loads
+the tiny model anew.
 """
 
-import os
+import multiprocessing
 import shutil
 import signal
 import sys
 import time
+from multiprocessing.synchronize import Event
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from evenkeel.activations.writer import write_store
-from evenkeel.models.loading import LoadedModel, load_model
+from evenkeel.models.loading import load_model
 from tests.activations.conftest import capture_params
 
 KILLS = 10
@@ -23,25 +24,28 @@ ROWS = [
     {"text": f"The nurse number {number} was tired." + " Very." * (number % 5)}
     for number in range(80)
 ]
+CONTEXT = multiprocessing.get_context("forkserver")
 
 
-def in_child(path: Path, loaded: LoadedModel, shard_bytes: int, kill_after: float | None) -> float:
-    """Write the store in a fork; return how long it lived."""
+def write(path: Path, model: Path, shard_bytes: int, ready: Event) -> None:
+    loaded = load_model(model, device="cpu")
+    ready.set()
+    write_store(path, loaded, ROWS, capture_params(batch_tokens=64), shard_bytes)
+
+
+def in_child(path: Path, model: Path, shard_bytes: int, kill_after: float | None) -> float:
+    """Write the store in a process of its own; return how long the writing took."""
+    ready = CONTEXT.Event()
+    child = CONTEXT.Process(target=write, args=(path, model, shard_bytes, ready))
+    child.start()
+    assert ready.wait(60), "the writer did not load its model"
     started = time.perf_counter()
-    child = os.fork()
-    if child == 0:
-        try:
-            params = capture_params(batch_tokens=64)
-            write_store(path, loaded, ROWS, params, shard_bytes)
-        except BaseException as error:
-            print(repr(error), file=sys.stderr, flush=True)
-            os._exit(1)
-        os._exit(0)
     if kill_after is not None:
         time.sleep(kill_after)
-        os.kill(child, signal.SIGKILL)
-    _, status = os.waitpid(child, 0)
-    assert os.WIFSIGNALED(status) or status == 0
+        child.kill()
+    child.join()
+    killed = kill_after is not None and child.exitcode == -signal.SIGKILL
+    assert killed or child.exitcode == 0
     return time.perf_counter() - started
 
 
@@ -50,19 +54,19 @@ def content(path: Path) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in files}
 
 
-def kill_and_compare(folder: Path, loaded: LoadedModel, shard_bytes: int) -> None:
+def kill_and_compare(folder: Path, model: Path, shard_bytes: int) -> None:
     path = folder / "a.h5"
-    lifetime = in_child(path, loaded, shard_bytes, None)
+    lifetime = in_child(path, model, shard_bytes, None)
     expected = content(path)
     generator = np.random.default_rng(0)
     cut_short = 0
     for _ in range(KILLS):
         shutil.rmtree(path) if path.is_dir() else path.unlink()
-        in_child(path, loaded, shard_bytes, generator.uniform(0, lifetime))
+        in_child(path, model, shard_bytes, generator.uniform(0, lifetime))
         cut_short += not path.exists()
         if path.exists():  # what has the final name is whole
             assert content(path) == expected
-        in_child(path, loaded, shard_bytes, None)
+        in_child(path, model, shard_bytes, None)
         assert content(path) == expected
         assert [file.name for file in folder.iterdir()] == ["a.h5"]
     assert cut_short >= KILLS // 3, f"only {cut_short} of {KILLS} runs were cut short"
@@ -70,7 +74,13 @@ def kill_and_compare(folder: Path, loaded: LoadedModel, shard_bytes: int) -> Non
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(1)
-    model = load_model(Path(sys.argv[2]), device="cpu")
+    CONTEXT.set_forkserver_preload(
+        [
+            "evenkeel.activations.writer",
+            "transformers.models.auto.modeling_auto",
+            "transformers.models.auto.tokenization_auto",
+            "transformers.models.gpt2.modeling_gpt2",
+        ]
+    )
     for shard_bytes in (2**32, SMALL):
-        kill_and_compare(Path(sys.argv[1]) / str(shard_bytes), model, shard_bytes)
+        kill_and_compare(Path(sys.argv[1]) / str(shard_bytes), Path(sys.argv[2]), shard_bytes)

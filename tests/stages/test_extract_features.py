@@ -10,9 +10,9 @@ from click.testing import CliRunner, Result
 
 from evenkeel.files import read_jsonl, write_jsonl
 from evenkeel.models.loading import load_model
-from evenkeel.sae.contexts import Context
+from evenkeel.sae.results import LEADING, Context, read_table
 from evenkeel.sae.saving import save_module
-from evenkeel.sae.table import LEADING, read_table, strongest
+from evenkeel.sae.table import strongest
 from evenkeel.synthesis.records import Statement
 from stages.extract_features import main
 from tests.probes.planted import planted_statements
