@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from evenkeel.errors import BadInputError
 from evenkeel.files import read_json, write_json
 from evenkeel.models.architecture import check_architecture
+from evenkeel.models.memory import require_memory
 
 PROVENANCE_FILE = "evenkeel.json"
 
@@ -30,6 +31,8 @@ class Provenance(BaseModel):
     tokenizer_hash: str
     """SHA-256 of tokenizer.json, or of the tokenizer's files where it has none."""
     dtype: str
+    device_map: str | None = None
+    attn_implementation: str | None = None
     trust_remote_code: bool = False
 
 
@@ -64,6 +67,8 @@ def record_provenance(
     name: str,
     dtype: str,
     revision: str | None = None,
+    device_map: str | None = None,
+    attn_implementation: str | None = None,
     trust_remote_code: bool = False,
 ) -> Provenance:
     """Write evenkeel.json into a model's folder and return what it says."""
@@ -77,6 +82,8 @@ def record_provenance(
         if (folder / "tokenizer.json").exists()
         else _hash_files(folder, ["tokenizer*", "*.model", "vocab*", "merges.txt"]),
         dtype=dtype,
+        device_map=device_map,
+        attn_implementation=attn_implementation,
         trust_remote_code=trust_remote_code,
     )
     write_json(folder / PROVENANCE_FILE, provenance.model_dump())
@@ -88,11 +95,13 @@ def load_model(folder: Path, device: str = "auto") -> LoadedModel:
 
     Args:
         folder: config.json, safetensors weights, tokenizer files and evenkeel.json.
-        device: "cpu", "cuda", "cuda:1", ..., or "auto": the first GPU where there is one.
+        device: "cpu", "cuda", "cuda:1", ..., or "auto": the first GPU where there is one, or all
+            of them for a model that was prepared with a device_map.
 
     Raises:
         BadInputError: the folder is missing or incomplete, is no causal LM, needs remote code that
-            was not allowed, or its blocks are not where its family keeps them.
+            was not allowed, does not fit into memory, or its blocks are not where its family keeps
+            them.
     """
     try:
         provenance = Provenance.model_validate(read_json(folder / PROVENANCE_FILE))
@@ -101,13 +110,29 @@ def load_model(folder: Path, device: str = "auto") -> LoadedModel:
             f"{folder / PROVENANCE_FILE}: not a record of ours ({error.errors()[0]['msg']}); "
             "run prepare_model again"
         ) from None
-    model, tokenizer = open_pretrained(folder, provenance.dtype, provenance.trust_remote_code)
+    on_gpus = device == "auto" and torch.cuda.is_available()
+    spread = provenance.device_map if on_gpus else None
     if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    return LoadedModel(model.to(device), tokenizer, provenance)
+        device = "cuda" if on_gpus else "cpu"
+    require_memory(folder, provenance.name, provenance.dtype, device, spread is not None)
+    model, tokenizer = open_pretrained(
+        folder,
+        provenance.dtype,
+        trust_remote_code=provenance.trust_remote_code,
+        device_map=spread,
+        attn_implementation=provenance.attn_implementation,
+    )
+    return LoadedModel(model if spread else model.to(device), tokenizer, provenance)
 
 
-def open_pretrained(folder: Path, dtype: str, trust_remote_code: bool = False) -> tuple[Any, Any]:
+def open_pretrained(
+    folder: Path,
+    dtype: str,
+    *,
+    trust_remote_code: bool = False,
+    device_map: str | None = None,
+    attn_implementation: str | None = None,
+) -> tuple[Any, Any]:
     """A causal LM and its tokenizer from a local folder, checked by one tiny forward.
 
     Raises:
@@ -129,6 +154,8 @@ def open_pretrained(folder: Path, dtype: str, trust_remote_code: bool = False) -
         model = AutoModelForCausalLM.from_pretrained(
             folder,
             dtype=getattr(torch, dtype),
+            device_map=device_map,
+            attn_implementation=attn_implementation,
             use_safetensors=True,
             trust_remote_code=trust_remote_code,
             local_files_only=True,

@@ -56,5 +56,7 @@ def prepare_model(
         name=name,
         dtype=params.dtype,
         revision=revision,
+        device_map=params.device_map,
+        attn_implementation=params.attn_implementation,
         trust_remote_code=params.trust_remote_code,
     )

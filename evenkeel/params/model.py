@@ -43,6 +43,10 @@ class ModelParams(Section):
     """Folder with config.json, safetensors weights and tokenizer (source: local)."""
     dtype: Dtype
     """Type in which weights are kept and computed with."""
+    device_map: Literal["auto", "balanced", "balanced_low_0", "sequential"] | None
+    """Spread the blocks over all GPUs, in accelerate's words; null: keep them on one device."""
+    attn_implementation: Literal["eager", "sdpa", "flash_attention_2"] | None
+    """How attention is computed; null is the family's own choice."""
     trust_remote_code: bool
     """Run Python code that a hub repository brings. Leave off unless you have read it."""
     blocks: str | None

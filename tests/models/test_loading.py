@@ -10,6 +10,7 @@ import torch
 from evenkeel.errors import BadInputError
 from evenkeel.models.hub import download_model
 from evenkeel.models.loading import copy_model, load_model, record_provenance
+from evenkeel.models.memory import count_parameters
 
 
 def test_a_loaded_model_gives_the_saved_models_logits(tiny_folder: Path, tiny_gpt2: Any) -> None:
@@ -41,6 +42,29 @@ def test_the_fingerprint_follows_the_weights_and_nothing_else(
 def test_bfloat16_is_kept(tiny_folder: Path) -> None:
     record_provenance(tiny_folder, "local", "tiny", "bfloat16")
     assert load_model(tiny_folder, device="cpu").model.dtype == torch.bfloat16
+
+
+def test_attention_is_computed_as_asked(tiny_folder: Path) -> None:
+    record_provenance(tiny_folder, "local", "tiny", "float32", attn_implementation="eager")
+    eager = load_model(tiny_folder, device="cpu").model
+    assert eager.config._attn_implementation == "eager"
+    record_provenance(tiny_folder, "local", "tiny", "float32")
+    assert load_model(tiny_folder, device="cpu").model.config._attn_implementation == "sdpa"
+
+
+def test_a_model_that_does_not_fit_says_what_it_needs(tiny_folder: Path, monkeypatch: Any) -> None:
+    record_provenance(tiny_folder, "local", "tiny", "float32")
+    loaded = load_model(tiny_folder, device="cpu")
+    stored = {p.data_ptr(): p.numel() for p in loaded.model.parameters()}
+    assert count_parameters(tiny_folder) == sum(stored.values())  # tied weights are stored once
+    needed = 4 * sum(stored.values())
+    monkeypatch.setattr("evenkeel.models.memory.free_memory", lambda device, spread: needed)
+    load_model(tiny_folder, device="cpu")
+    monkeypatch.setattr("evenkeel.models.memory.free_memory", lambda device, spread: needed - 1)
+    with pytest.raises(
+        BadInputError, match=r"tiny: its 0\.00 .* in float32 .* bfloat16, or choose"
+    ):
+        load_model(tiny_folder, device="cpu")
 
 
 def test_pickled_weights_are_refused(tiny_folder: Path) -> None:
