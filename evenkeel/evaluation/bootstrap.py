@@ -1,13 +1,16 @@
 """Bootstrap intervals over terms, vectorized over resamples."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 from scipy.stats import beta, norm
 from scipy.stats import t as student
+
+from evenkeel.evaluation.jackknife import left_out
 
 Statistic = Callable[..., Float[ndarray, "..."]]
 """Reduces the last axis (the terms) of each argument; NaN where it is undefined."""
@@ -52,20 +55,56 @@ class TermBootstrap:
         self.units = units
         generator = np.random.default_rng(seed)
         self._drawn = generator.integers(0, max(units, 1), (resamples, units), dtype=np.int32)
-        others = np.arange(units - 1, dtype=np.int32)[None].repeat(units, axis=0)
-        self._left_out = others + (others >= np.arange(units)[:, None])
+        self._left_out = left_out(units)
 
     def estimate(self, statistic: Statistic, *columns: Float[ndarray, " units"]) -> Estimate:
         """A statistic of the columns, with its interval.
 
         The interval is BCa (Efron 1987: quantiles moved for the bias and skew of the statistic)
-        with its levels widened for few units (Hesterberg 2015, section 3.3): the plain percentile
-        interval of a standard deviation of 20 terms holds the truth in 87 % of cases, not in 95 %.
+        with its levels widened for few units (Hesterberg 2015, section 3.3). A standard deviation
+        asks for more: `log_jackknife`.
 
         Args:
             statistic: reduces the last axis of its arguments.
             columns: one value for each unit, NaN-free; paired columns are resampled together.
         """
+        return self._interval(
+            statistic,
+            columns,
+            lambda column: column[self._drawn],
+            lambda column: column[self._left_out],
+        )
+
+    def estimate_additive(
+        self, statistic: Statistic, *columns: Float[ndarray, " units"]
+    ) -> Estimate:
+        """As `estimate`, for a statistic that depends on the columns' sums only.
+
+        Such a statistic gives the same when all units are put together into one, which is what it
+        is handed; a thousand texts then cost no more than twenty terms.
+        """
+        return self._interval(
+            statistic,
+            columns,
+            lambda column: (self._counts @ column)[:, None],
+            lambda column: (column.sum() - column)[:, None],
+        )
+
+    @cached_property
+    def _counts(self) -> Float[ndarray, "resamples units"]:
+        """How often each resample holds each unit."""
+        resamples = len(self._drawn)
+        cells = self._drawn + np.arange(resamples)[:, None] * self.units
+        counts = np.bincount(cells.ravel(), minlength=resamples * self.units)
+        return counts.reshape(resamples, self.units).astype(float)
+
+    def _interval(
+        self,
+        statistic: Statistic,
+        columns: Sequence[Float[ndarray, " units"]],
+        resample: Callable[[ndarray], ndarray],
+        leave_out: Callable[[ndarray], ndarray],
+    ) -> Estimate:
         if self.units == 0:
             return Estimate(None)
         with np.errstate(all="ignore"):  # 0 / 0 is an undefined value here, not an accident
@@ -74,8 +113,8 @@ class TermBootstrap:
                 return Estimate(None)
             if self.units == 1:
                 return Estimate(value)
-            resampled = statistic(*(column[self._drawn] for column in columns))
-            jackknife = statistic(*(column[self._left_out] for column in columns))
+            resampled = statistic(*map(resample, columns))
+            jackknife = statistic(*map(leave_out, columns))
         defined = resampled[np.isfinite(resampled)]
         if defined.size < (1 - MAX_UNDEFINED) * resampled.size:
             return Estimate(value)
@@ -130,7 +169,7 @@ def share(
         return Estimate(1.0, float(beta.ppf(0.025, units, 1)), 1.0)
     if units and total == 0:
         return Estimate(0.0, 0.0, float(beta.ppf(0.975, 1, units)))
-    return bootstrap.estimate(ratio_of_sums, hits, counts)
+    return bootstrap.estimate_additive(ratio_of_sums, hits, counts)
 
 
 def mean(values: Float[ndarray, "... units"]) -> Float[ndarray, "..."]:

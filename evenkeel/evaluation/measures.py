@@ -14,6 +14,7 @@ from evenkeel.evaluation.bootstrap import (
     share,
 )
 from evenkeel.evaluation.fluency import perplexity, perplexity_ratio
+from evenkeel.evaluation.jackknife import log_jackknife
 from evenkeel.evaluation.panel import Panel, Readings
 
 Measures = dict[str, Estimate]
@@ -57,7 +58,7 @@ class PanelMeasures:
         definitions = self.panel.definitions
         right = self._right(readings)
         return {
-            "occupation_spread": self._occupations.estimate(bias.occupation_spread, odds),
+            "occupation_spread": spread_estimate(odds),
             "parity_offset": absolute(self._occupations.estimate(bias.mean_log_odds, odds)),
             "planted_slope": self._planted.estimate(bias.slope, *planted),
             "planted_correlation": self._planted.estimate(bias.correlation, *planted),
@@ -65,7 +66,7 @@ class PanelMeasures:
             "definitional_margin": self._definitions.estimate(
                 mean, definitions.mean(readings.margins)
             ),
-            "perplexity": self._texts.estimate(
+            "perplexity": self._texts.estimate_additive(
                 perplexity, readings.losses, self.panel.scored_tokens
             ),
         }
@@ -88,10 +89,10 @@ class PanelMeasures:
             "definitional_margin_ratio": self._definitions.estimate(bias.margin_ratio, *margins)
             if known
             else Estimate(None),
-            "definitional_accuracy_change": self._definitions.estimate(
+            "definitional_accuracy_change": self._definitions.estimate_additive(
                 ratio_of_sums, self._right(steered) - self._right(baseline), definitions.counts
             ),
-            "perplexity_ratio": self._texts.estimate(
+            "perplexity_ratio": self._texts.estimate_additive(
                 perplexity_ratio, baseline.losses, steered.losses, self.panel.scored_tokens
             ),
         }
@@ -102,7 +103,15 @@ class PanelMeasures:
 
     def kl_neutral(self, divergences: Float[ndarray, " texts"]) -> Estimate:
         """Mean KL(unsteered || steered) per token of the panel's texts."""
-        return self._texts.estimate(ratio_of_sums, divergences, self.panel.scored_tokens)
+        return self._texts.estimate_additive(ratio_of_sums, divergences, self.panel.scored_tokens)
+
+
+def spread_estimate(odds: Float[ndarray, " terms"]) -> Estimate:
+    """The occupation spread, with an interval that holds the truth where there are few terms."""
+    spread = float(bias.occupation_spread(odds))
+    if not np.isfinite(spread):
+        return Estimate(None)
+    return Estimate(spread, *(log_jackknife(bias.occupation_spread, odds) or (None, None)))
 
 
 def as_json(measures: Measures) -> dict[str, float | list[float] | None]:

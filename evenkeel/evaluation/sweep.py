@@ -9,9 +9,11 @@ from tqdm import tqdm
 
 from evenkeel.evaluation.candidates import Candidate
 from evenkeel.evaluation.measures import Measures, PanelMeasures
+from evenkeel.evaluation.panel import Panel, Readings
 from evenkeel.evaluation.resumption import first_affected, recorded, resumed
 from evenkeel.evaluation.token_reads import read_batch
 from evenkeel.steering.hooks import steer
+from evenkeel.steering.intervention import Intervention
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,23 +50,48 @@ def sweep(
 ) -> list[Cell]:
     """Measure every candidate, in the order given.
 
-    Each batch goes through the unsteered model once and then, from the first block that it steers
-    on, through the model of each candidate.
-
     Args:
         model: the unsteered model; it is the same object, unhooked, afterwards.
         candidates: what to try.
         measures: of the validation panel.
         batch_size: rows in a forward pass.
     """
-    panel = measures.panel
+    edits = [candidate.interventions for candidate in candidates]
+    baseline, steered = read_steered(model, edits, measures.panel, batch_size, "sweep")
+    return [
+        Cell(candidate, measures.of(readings) | measures.against(baseline, readings))
+        for candidate, readings in zip(candidates, steered, strict=True)
+    ]
+
+
+def read_steered(
+    model: nn.Module,
+    edits: Sequence[Sequence[Intervention]],
+    panel: Panel,
+    batch_size: int,
+    title: str,
+) -> tuple[Readings, list[Readings]]:
+    """Ask the unsteered model, and the model under each edit, everything in a panel.
+
+    Each batch goes through the unsteered model once and then, from the first block that it edits
+    on, through the model under each edit.
+
+    Args:
+        model: the unsteered model; it is the same object, unhooked, afterwards.
+        edits: interventions that act together.
+        panel: what is asked.
+        batch_size: rows in a forward pass.
+        title: of the progress bar.
+
+    Returns:
+        What the unsteered model said, and what it said under each edit, in the order given.
+    """
     batches = panel.batches(batch_size)
     reads = sum(len(batch.place) for batch in batches)
     unsteered = np.empty(reads)
-    steered = np.empty((len(candidates), reads))
-    edits = [candidate.interventions for candidate in candidates]
-    total = len(batches) * len(candidates)
-    with tqdm(total=total, desc="sweep", unit="pass", disable=None) as progress:
+    steered = np.empty((len(edits), reads))
+    total = len(batches) * len(edits)
+    with tqdm(total=total, desc=title, unit="pass", disable=None) as progress:
         for batch in batches:
             with recorded(model) as outputs:
                 unsteered[batch.place] = read_batch(model, batch)
@@ -73,10 +100,4 @@ def sweep(
                 with steer(model, interventions), resumed(model, outputs, start):
                     steered[number, batch.place] = read_batch(model, batch)
                 progress.update()
-    baseline = panel.readings(unsteered)
-    cells = []
-    for candidate, log_probs in zip(candidates, steered, strict=True):
-        readings = panel.readings(log_probs)
-        found = measures.of(readings) | measures.against(baseline, readings)
-        cells.append(Cell(candidate, found))
-    return cells
+    return panel.readings(unsteered), [panel.readings(found) for found in steered]

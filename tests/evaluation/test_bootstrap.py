@@ -17,32 +17,6 @@ from evenkeel.evaluation.bootstrap import (
     share,
 )
 
-EXPERIMENTS = 300
-
-
-def coverage(statistic, truth: float, draw, units: int) -> float:  # type: ignore[no-untyped-def]
-    hits = 0
-    for experiment in range(EXPERIMENTS):
-        columns = draw(np.random.default_rng(experiment), units)
-        found = TermBootstrap(units, 500, seed=experiment).estimate(statistic, *columns)
-        assert found.low is not None
-        assert found.high is not None
-        hits += found.low <= truth <= found.high
-    return hits / EXPERIMENTS
-
-
-def test_the_interval_of_a_mean_holds_it() -> None:
-    drawn = coverage(mean, 0.0, lambda rng, n: (rng.normal(size=n),), 20)
-    assert 0.91 <= drawn <= 0.985
-
-
-def test_the_interval_of_a_paired_reduction_holds_it() -> None:
-    def draw(rng: np.random.Generator, units: int) -> tuple[np.ndarray, np.ndarray]:
-        before = rng.normal(size=units)
-        return before, 0.2 * before + 0.1 * rng.normal(size=units)
-
-    assert 0.90 <= coverage(bias_reduction, 1 - np.sqrt(0.05), draw, 20) <= 0.985
-
 
 def test_resamples_are_paired() -> None:
     """What steering scales exactly has no spread over resamples, however much terms differ."""
@@ -60,6 +34,17 @@ def test_agrees_with_a_loop_over_resamples() -> None:
     loop = [np.mean(rng.choice(values, size=400)) for _ in range(4000)]
     found = TermBootstrap(400, 4000, seed=1).estimate(mean, values)
     assert [found.low, found.high] == pytest.approx(np.quantile(loop, [0.025, 0.975]), abs=0.01)
+
+
+def test_additive_statistics_may_be_handed_sums() -> None:
+    rng = np.random.default_rng(2)
+    hits, counts = rng.poisson(3, 40).astype(float), rng.poisson(9, 40) + 1.0
+    bootstrap = TermBootstrap(40, 300, seed=4)
+    one, two = (
+        estimate(ratio_of_sums, hits, counts)
+        for estimate in (bootstrap.estimate, bootstrap.estimate_additive)
+    )
+    assert [one.value, one.low, one.high] == pytest.approx([two.value, two.low, two.high])
 
 
 def test_the_same_seed_gives_the_same_interval() -> None:

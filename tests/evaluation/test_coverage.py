@@ -1,0 +1,92 @@
+"""A 95 % interval holds the truth in 93 to 97 % of simulated experiments, measure by measure.
+
+The terms of an experiment are 20, as in a split, drawn from the occupations themselves or from a
+normal population. That of 500 experiments 93 to 97 % come out right is what a true 95 % gives in
+96 of 100 such simulations; the seeds are fixed.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from evenkeel.evaluation import bias
+from evenkeel.evaluation.bootstrap import Estimate, TermBootstrap, mean, share
+from evenkeel.evaluation.fluency import perplexity_ratio
+from evenkeel.evaluation.measures import spread_estimate
+from evenkeel.synthesis.occupations import PERCENT_WOMEN
+
+EXPERIMENTS, UNITS, RESAMPLES = 500, 20, 1000
+SHARES = np.array(list(PERCENT_WOMEN.values())) / 100
+POPULATION = np.log(SHARES / (1 - SHARES))
+VARIANCE = POPULATION.var()
+TERMS = TermBootstrap(UNITS, RESAMPLES, seed=0)
+
+Draw = Callable[[np.random.Generator], Any]
+
+
+def coverage(estimate: Callable[..., Estimate], draw: Draw, truth: float) -> float:
+    held = 0
+    for experiment in range(EXPERIMENTS):
+        found = estimate(*draw(np.random.default_rng(experiment)))
+        assert found.low is not None
+        assert found.high is not None
+        held += found.low <= truth <= found.high
+    return held / EXPERIMENTS
+
+
+def occupations(rng: np.random.Generator) -> Any:
+    return rng.choice(POPULATION, UNITS)
+
+
+def steered(rng: np.random.Generator) -> Any:
+    """Planted log-odds, and those of a model that keeps 0.3 of them, with noise of its own."""
+    planted = occupations(rng)
+    return planted, 0.3 * planted + rng.normal(0, 0.3, UNITS)
+
+
+KEPT = 0.3 * np.sqrt(VARIANCE) / np.sqrt(0.09 * VARIANCE + 0.09)
+"""Correlation of the two."""
+CASES: dict[str, tuple[Callable[..., Estimate], Draw, float]] = {
+    "mean": (lambda x: TERMS.estimate(mean, x), lambda rng: (rng.normal(size=UNITS),), 0.0),
+    "spread of normal terms": (spread_estimate, lambda rng: (rng.normal(size=UNITS),), 1.0),
+    "spread of occupations": (spread_estimate, lambda rng: (occupations(rng),), VARIANCE**0.5),
+    "bias reduction": (
+        lambda x, y: TERMS.estimate(bias.bias_reduction, x, y),
+        steered,
+        1 - np.sqrt(0.09 * VARIANCE + 0.09) / np.sqrt(VARIANCE),
+    ),
+    "slope": (lambda x, y: TERMS.estimate(bias.slope, x, y), steered, 0.3),
+    "correlation": (lambda x, y: TERMS.estimate(bias.correlation, x, y), steered, KEPT),
+    "perplexity ratio": (
+        lambda loss, more, tokens: TERMS.estimate_additive(perplexity_ratio, loss, more, tokens),
+        lambda rng: (loss := rng.gamma(4, 8, UNITS), loss + rng.normal(0.1, 0.4, UNITS) * 10,
+                     np.full(UNITS, 10.0)),
+        float(np.exp(0.1)),
+    ),
+    "accuracy": (
+        lambda right: share(TERMS, right, np.full(UNITS, 6.0)),
+        lambda rng: (rng.binomial(6, rng.beta(4, 1, UNITS)).astype(float),),
+        0.8,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_intervals_hold_the_truth_as_often_as_they_say(case: str) -> None:
+    assert 0.93 <= coverage(*CASES[case]) <= 0.97
+
+
+def test_what_scales_exactly_has_a_spread_that_does() -> None:
+    terms = occupations(np.random.default_rng(0))
+    one, three = spread_estimate(terms), spread_estimate(3 * terms + 1)
+    assert one.low is not None
+    assert [three.value, three.low, three.high] == pytest.approx(
+        [3 * x for x in (one.value, one.low, one.high)]  # type: ignore[operator]
+    )
+
+
+def test_no_spread_has_no_interval() -> None:
+    assert spread_estimate(np.ones(5)) == Estimate(0.0)
+    assert spread_estimate(np.array([1.0])) == Estimate(None)
