@@ -1,6 +1,6 @@
 """A sparse autoencoder of SAELens, ready to read and edit the stream that it was trained on."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,8 @@ class LoadedSae:
     centered: bool
     """Whether it was trained on a stream without its mean, as TransformerLens's processed weights
     (center_writing_weights) write it: gpt2-small-res-jb, for one."""
+    features: Sequence[int]
+    """Number of each latent: 0 to d_sae - 1, or those that a part of an SAE keeps."""
 
     @classmethod
     def of(cls, module: Any) -> "LoadedSae":
@@ -71,6 +73,7 @@ class LoadedSae:
             parse_hook_name(cfg.metadata.hook_name),
             first_position=first or 0,
             centered=bool(processing.get("center_writing_weights")),
+            features=range(module.cfg.d_sae),
         )
 
     @property
@@ -88,6 +91,23 @@ class LoadedSae:
         if getattr(self.module.cfg, "rescale_acts_by_decoder_norm", False):
             return weight / weight.norm(dim=-1, keepdim=True)
         return weight
+
+    def columns(self, features: Sequence[int]) -> list[int]:
+        """Where the listed features are among the latents.
+
+        Raises:
+            BadInputError: one is not there, or none is listed.
+        """
+        if not features:
+            raise BadInputError("no features are listed; name at least one")
+        place = {feature: column for column, feature in enumerate(self.features)}
+        missing = [feature for feature in features if feature not in place]
+        if missing:
+            raise BadInputError(
+                f"features {missing}: this SAE of {self.place} has {len(place)} features, "
+                f"from {min(place)} to {max(place)}"
+            )
+        return [place[feature] for feature in features]
 
     def encode(self, x: Float[Tensor, "*batch d_in"]) -> Float[Tensor, "*batch d_sae"]:
         """Latent activations of a stream, in the SAE's type."""

@@ -64,6 +64,11 @@ class Intervention(ABC):
     def width(self) -> int:
         """Width of the stream that the intervention fits."""
 
+    @property
+    def first_position(self) -> int:
+        """Tokens at a text's start, padding not counted, that it leaves alone."""
+        return 0
+
     def __call__(
         self,
         stream: Float[Tensor, "batch position width"],

@@ -37,8 +37,9 @@ def steer_lens(model: Any, spec: Steering) -> Iterator[None]:
     interventions = interventions_in(spec)
     if depends_on_place(interventions):
         raise BadInputError(
-            "hooks of TransformerLens know neither positions nor tokens; act at all positions "
-            "without a TokenGate, or steer the model of transformers"
+            "hooks of TransformerLens know neither positions nor tokens; act at all positions, "
+            "without a TokenGate and without an SAE that leaves the first tokens alone, or steer "
+            "the model of transformers"
         )
     weight = next(parameter for parameter in model.parameters() if parameter.is_floating_point())
     hooks = []

@@ -122,7 +122,9 @@ def compose(
 def depends_on_place(interventions: Sequence[Intervention]) -> bool:
     """Whether any of them depends on positions or on tokens, and not on the stream alone."""
     return any(
-        intervention.positions != "all" or any(gate.reads_tokens for gate in intervention.gates)
+        intervention.positions != "all"
+        or intervention.first_position > 0
+        or any(gate.reads_tokens for gate in intervention.gates)
         for intervention in interventions
     )
 
@@ -150,14 +152,16 @@ def _placed(
     """The intervention where its positions and gates allow it."""
     edit = intervention.on(device, dtype)
     gates = [gate.on(device, dtype) for gate in intervention.gates]
-    positions = intervention.positions
-    if positions == "all" and not gates:
+    positions, first = intervention.positions, intervention.first_position
+    if positions == "all" and not first and not gates:
         return edit
 
     def edit_some(stream: Tensor) -> Tensor:
         keep: bool | Tensor = tracker.current.at(positions) if tracker else True
         if keep is False:
             return stream
+        if tracker and first:
+            keep = keep & tracker.current.from_token(first)
         for gate in gates:
             is_open = gate(stream, tracker.current.input_ids if tracker else None)
             keep = is_open if keep is True else keep & is_open

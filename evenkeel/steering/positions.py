@@ -32,6 +32,8 @@ class Pass:
     prompt: int
     """Columns of the prompt; those after it are generated."""
     input_ids: Tensor | None
+    first: Callable[[], Tensor]
+    """Column of each row's first real token, [rows]."""
     last: Callable[[], Tensor]
     """Column of each row's last real token of the prompt, [rows]."""
     mask: Tensor | None
@@ -44,6 +46,11 @@ class Pass:
         if positions not in self._found:
             self._found[positions] = self._find(positions)
         return self._found[positions]
+
+    def from_token(self, number: int) -> Bool[Tensor, "batch position"]:
+        """Which columns computed are token `number` of their text, from 0, or a later one."""
+        columns = torch.arange(self.start, self.stop, device=self.device).unsqueeze(0)
+        return columns - self.first().to(self.device).unsqueeze(1) >= number
 
     def _find(self, positions: Positions) -> bool | Tensor:
         in_prompt, generated = self.stop <= self.prompt, self.start >= self.prompt
@@ -164,7 +171,8 @@ class PositionTracker:
         else:
             prompt = start or stop
             last = lambda: _last_real(attention_mask, rows, stop)  # noqa: E731
-        return Pass(rows, start, stop, prompt, input_ids, last, self._mask, given.device)
+        first = lambda: _first_real(attention_mask, rows)  # noqa: E731
+        return Pass(rows, start, stop, prompt, input_ids, first, last, self._mask, given.device)
 
 
 def _prompt_columns(args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:
@@ -173,13 +181,24 @@ def _prompt_columns(args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:
     return max((tensor.shape[1] for tensor in given if tensor is not None), default=1)
 
 
+def _first_real(attention_mask: Any, rows: int) -> Tensor:
+    if attention_mask is None:
+        return torch.zeros(rows, dtype=torch.long)
+    return _by_token(attention_mask, "leaves the first tokens alone").long().argmax(dim=1)
+
+
 def _last_real(attention_mask: Any, rows: int, columns: int) -> Tensor:
     if attention_mask is None:
         return torch.full((rows,), columns - 1)
+    real = _by_token(attention_mask, "acts at positions='last'")
+    return (real * torch.arange(1, columns + 1, device=real.device)).argmax(dim=1)
+
+
+def _by_token(attention_mask: Any, what: str) -> Tensor:
+    """The attention mask as a boolean [texts, columns]."""
     if not isinstance(attention_mask, Tensor) or attention_mask.dim() != 2:
         raise BadInputError(
-            "an intervention acts at positions='last', which needs an attention_mask of shape "
-            "[texts, columns]; pass that one, or use positions='mask'"
+            f"an intervention {what}, which needs an attention_mask of shape [texts, columns]; "
+            "pass that one"
         )
-    numbered = attention_mask.bool() * torch.arange(1, columns + 1, device=attention_mask.device)
-    return numbered.argmax(dim=1)
+    return attention_mask.bool()

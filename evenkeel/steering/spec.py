@@ -10,9 +10,12 @@ from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
 
 from evenkeel.errors import BadInputError
+from evenkeel.sae.loading import LoadedSae
+from evenkeel.sae.part import from_record, record_of
 from evenkeel.steering.erasure import Erase, MeanAblate
 from evenkeel.steering.gates import BandGate, Gate, ProbeGate, TokenGate
 from evenkeel.steering.intervention import Ablate, Add, Intervention
+from evenkeel.steering.latents import Clamp, Scale
 from evenkeel.tensor_files import read_tensor_folder, write_tensor_folder
 
 KIND = "intervention spec"
@@ -21,8 +24,10 @@ VERSION = 1
 INTERVENTIONS: dict[str, type[Intervention]] = {
     "ablate": Ablate,
     "add": Add,
+    "clamp": Clamp,
     "erase": Erase,
     "mean_ablate": MeanAblate,
+    "scale": Scale,
 }
 GATES: dict[str, type[Gate]] = {"band": BandGate, "probe": ProbeGate, "token": TokenGate}
 
@@ -102,6 +107,9 @@ def _to_row(
         if isinstance(value, Tensor):
             # A copy: safetensors refuses memory that two tensors share, as layers often do.
             tensors[f"{name}/{spec.name}"] = value.detach().clone()
+        elif isinstance(value, LoadedSae):
+            row[spec.name], weights = record_of(value)
+            tensors |= {f"{name}/{spec.name}/{key}": weights[key].clone() for key in weights}
         elif spec.name == "gates":
             row["gates"] = [
                 _to_row(gate, GATES, f"{name}/gates/{index}", tensors)
@@ -144,6 +152,11 @@ def _from_row(
             raise BadInputError(f"{where}: unknown field {key!r}; known: {', '.join(known)}")
         if key == "gates":
             values[key] = _from_rows(value, GATES, f"{name}/gates/", tensors, where)
+        elif hints[key] is LoadedSae:
+            inside = f"{name}/{key}/"
+            names = [full for full in tensors if full.startswith(inside)]
+            weights = {full.removeprefix(inside): tensors.pop(full) for full in names}
+            values[key] = from_record(value, weights, f"{where}: {key}")
         else:
             values[key] = _checked(value, hints[key], f"{where}: {key}")
     missing = [key for key, spec in known.items() if spec.default is MISSING and key not in values]

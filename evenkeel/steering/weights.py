@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from evenkeel.errors import BadInputError
 from evenkeel.models.architecture import architecture_of
 from evenkeel.steering.intervention import Add, Intervention
+from evenkeel.steering.latents import EditLatents
 from evenkeel.steering.plan import plan
 from evenkeel.steering.spec import Steering, interventions_in
 
@@ -41,6 +42,8 @@ def edited_weights(model: Any, spec: Steering) -> dict[tuple[nn.Module, str], Te
     for item in heads + outputs + stream:
         if item.positions != "all" or item.gates:
             raise _impossible(item, "weights act at all positions and know no gates")
+        if isinstance(item, EditLatents):
+            raise _impossible(item, "what it adds depends on latents that no weight computes")
         _fold(model, item, maps)
     return {
         (module, name): value

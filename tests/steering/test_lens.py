@@ -10,7 +10,9 @@ from evenkeel.models.architecture import SITES
 from evenkeel.steering.gates import BandGate, TokenGate
 from evenkeel.steering.hooks import steer
 from evenkeel.steering.intervention import Ablate, Add, Intervention
+from evenkeel.steering.latents import Clamp, Scale
 from evenkeel.steering.lens import steer_lens
+from tests.steering.saes import random_sae
 
 transformer_lens = pytest.importorskip("transformer_lens")
 IDS = torch.tensor([[5, 9, 2, 7, 30], [8, 8, 1, 40, 3]])
@@ -46,6 +48,8 @@ def test_agrees_with_hooks(tiny_gpt2: Any, hooked: Any, site: Any) -> None:
         Add(torch.randn(32), 3.0, layer=1, site=site, gates=(BandGate(torch.randn(32), 0.0, 3.0),)),
         Ablate(torch.randn(2, 32), layer=1, site=site),
         Add(torch.randn(32), layer=2, site=site),
+        Clamp.of(random_sae(site, 1, "topk"), (3, 7), value=2.0),
+        Scale.of(random_sae(site, 2), (3, 7), factor=0.125),
     ]
     plain = hooked(IDS)
     with steer(tiny_gpt2, spec):
@@ -84,4 +88,10 @@ def test_agrees_with_hooks(tiny_gpt2: Any, hooked: Any, site: Any) -> None:
 )
 def test_what_does_not_fit_is_refused(hooked: Any, item: Intervention, message: str) -> None:
     with pytest.raises(BadInputError, match=message):
+        steer_lens(hooked, item).__enter__()
+
+
+def test_an_sae_that_leaves_the_first_tokens_alone_is_refused(hooked: Any) -> None:
+    item = Clamp.of(random_sae("mlp_out", 1, first=1), (3,))
+    with pytest.raises(BadInputError, match="without an SAE that leaves the first tokens alone"):
         steer_lens(hooked, item).__enter__()

@@ -13,6 +13,8 @@ from evenkeel.steering.erasure import Erase, MeanAblate
 from evenkeel.steering.gates import BandGate, Gate, ProbeGate, TokenGate
 from evenkeel.steering.hooks import steer
 from evenkeel.steering.intervention import Ablate, Add, Intervention, Positions
+from evenkeel.steering.latents import Clamp, Scale
+from tests.steering.saes import ARCHITECTURES, random_sae
 
 COLUMNS, NEW, WIDTH = 6, 4, 32
 
@@ -42,7 +44,17 @@ def interventions(draw: st.DrawFn) -> Intervention:
         "gates": tuple(draw(st.lists(gates(), max_size=2))),
     }
     rank = draw(st.integers(1, 2))
-    match draw(st.sampled_from(["add", "ablate", "mean_ablate", "erase"])):
+    kind = draw(st.sampled_from(["add", "ablate", "mean_ablate", "erase", "clamp", "scale"]))
+    if kind in ("clamp", "scale"):
+        architecture = draw(st.sampled_from(ARCHITECTURES))
+        first, seed = draw(st.integers(0, 3)), draw(st.integers(0, 1000))
+        sae = random_sae(where["site"], where["layer"], architecture, first=first, seed=seed)
+        features = draw(st.permutations(range(12)))[: draw(st.integers(1, 4))]
+        how = {"positions": where["positions"], "gates": where["gates"]}
+        if kind == "clamp":
+            return Clamp.of(sae, features, value=draw(st.sampled_from([0.0, 5.0])), **how)
+        return Scale.of(sae, features, factor=draw(st.sampled_from([0.0, 0.125, 3.0])), **how)
+    match kind:
         case "add":
             return Add(random(draw, WIDTH), draw(st.sampled_from([-3.0, 0.5])), **where)
         case "ablate":
@@ -107,6 +119,8 @@ def test_agrees_with_the_model_recomputed_by_hand(
             for item in steered_by:
                 if (item.layer, item.site) == (layer, site):
                     keep = allowed(item.positions, real, mask, COLUMNS)
+                    token = torch.arange(real.shape[1]) - real.argmax(1, keepdim=True)
+                    keep = keep & (token >= item.first_position)
                     for gate in item.gates:
                         keep = keep & gate(stream, ids)
                     stream = item(stream, keep)

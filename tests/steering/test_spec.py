@@ -13,7 +13,9 @@ from evenkeel.errors import BadInputError
 from evenkeel.steering.erasure import Erase, MeanAblate
 from evenkeel.steering.gates import BandGate, ProbeGate, TokenGate
 from evenkeel.steering.intervention import Ablate, Add
+from evenkeel.steering.latents import Clamp, Scale
 from evenkeel.steering.spec import InterventionSpec
+from tests.steering.saes import random_sae
 
 IDS = torch.tensor([[5, 9, 2, 7, 30], [8, 8, 1, 40, 3]])
 
@@ -35,6 +37,8 @@ def spec() -> InterventionSpec:
             Erase(
                 torch.randn(32, 2), torch.randn(2, 32), torch.randn(32), layer=0, site="attn_out"
             ),
+            Clamp.of(random_sae("resid_post", 1), (3, 8), value=2.0),
+            Scale.of(random_sae("resid_post", 1, "topk"), (3, 8), factor=0.125, positions="last"),
         ),
         {"model": "tiny", "selected": {"bias_reduction": 0.9}},
     )
@@ -91,6 +95,17 @@ def change(*path: str | int, to: Any) -> Callable[[Any], None]:
             change("record", "interventions", 2, to={"kind": "ablate", "layer": 1}),
             "2: missing: site",
         ),
+        (change("record", "interventions", 5, "layer", to=2), "5: Clamp .* belongs at layer 1, re"),
+        (change("record", "interventions", 5, "sae", "features", to=[3]), "5: sae: features must"),
+        (change("record", "interventions", 5, "sae", to=7), "5: sae: not an SAE .*write the spec"),
+        (
+            change("record", "interventions", 5, "sae", "config", "d_sae", to=3),
+            "5: sae: not an SAE .*SAE",
+        ),
+        (
+            change("record", "interventions", 6, "sae", "config", "architecture", to="os.system"),
+            "6: sae: not an SAE",
+        ),
     ],
 )
 def test_a_spec_that_says_something_else_is_refused(
@@ -114,7 +129,9 @@ def test_a_kind_of_ones_own_cannot_be_written(tmp_path: Path) -> None:
         pass
 
     own = InterventionSpec((Own(torch.ones(4), layer=0, site="resid_pre"),))
-    with pytest.raises(BadInputError, match="a Own cannot be written; known: Ablate, Add, Erase"):
+    with pytest.raises(
+        BadInputError, match="a Own cannot be written; known: Ablate, Add, Clamp, Erase"
+    ):
         own.save(tmp_path / "spec")
     assert not (tmp_path / "spec").exists()
 
