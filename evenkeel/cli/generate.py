@@ -15,6 +15,7 @@ from evenkeel.cli.options import (
     texts_of,
 )
 from evenkeel.errors import BadInputError
+from evenkeel.steering.backends import BACKENDS, steered
 
 if TYPE_CHECKING:
     from evenkeel.params import Action
@@ -44,6 +45,12 @@ if TYPE_CHECKING:
     default=1.0,
     help="Force of --vector: in mean stream norms (add), or the share taken out (ablate).",
 )
+@click.option(
+    "--backend",
+    type=click.Choice(list(BACKENDS)),
+    default="hooks",
+    help="How the intervention gets into the model; all give the same text.",
+)
 @click.option("--max-new-tokens", type=click.IntRange(min=1), default=40)
 @click.option("--temperature", type=click.FloatRange(min=0), default=0.0, help="0 is greedy.")
 @click.option("--top-p", type=click.FloatRange(0, 1, min_open=True), default=1.0)
@@ -58,6 +65,7 @@ def generate(
     vector_path: Path | None,
     action: "Action",
     multiplier: float,
+    backend: str,
     max_new_tokens: int,
     temperature: float,
     top_p: float,
@@ -77,26 +85,33 @@ def generate(
         raise BadInputError("--samples: greedy samples are all alike; set --temperature too")
     from evenkeel.evaluation.continuations import continue_texts
     from evenkeel.models.loading import load_model
-    from evenkeel.steering.hooks import steer
 
     spec = _spec(spec_path, vector_path, action, multiplier)
     loaded = load_model(model_path)
-    rows = []
-    for sample in range(samples):
-        how: dict[str, Any] = {
-            "max_new_tokens": max_new_tokens,
-            "temperature": temperature,
-            "top_p": top_p,
-            "batch_size": 16,
-            "seed": seed + sample,
-        }
-        unsteered = continue_texts(loaded.model, loaded.tokenizer, prompts, **how)
-        with steer(loaded.model, spec):
-            steered = continue_texts(loaded.model, loaded.tokenizer, prompts, **how)
-        rows += [
-            {"prompt": text, "sample": sample, "unsteered": before, "steered": after}
-            for text, before, after in zip(prompts, unsteered, steered, strict=True)
+
+    def continued(model: Any) -> list[list[str]]:
+        return [
+            continue_texts(
+                model,
+                loaded.tokenizer,
+                prompts,
+                max_new_tokens=max_new_tokens,
+                temperature=temperature,
+                top_p=top_p,
+                batch_size=16,
+                seed=seed + sample,
+            )
+            for sample in range(samples)
         ]
+
+    unsteered = continued(loaded.model)
+    with steered(backend, loaded.model, loaded.tokenizer, spec) as model:
+        after = continued(model)
+    rows = [
+        {"prompt": prompt, "sample": sample, "unsteered": plain, "steered": other}
+        for sample in range(samples)
+        for prompt, plain, other in zip(prompts, unsteered[sample], after[sample], strict=True)
+    ]
     if as_json:
         print_json(rows)
     else:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from typing import Any
 
 from torch import Tensor
@@ -20,14 +21,45 @@ _HOOKS = {
 }
 
 
+def bridged(model: Any, tokenizer: Any) -> Any:
+    """A copy of a model of transformers as TransformerLens sees it: a TransformerBridge.
+
+    A bridge puts the hooks of TransformerLens into the modules of transformers for good; hence the
+    copy, which is `original_model` in it.
+
+    Args:
+        model: a causal LM of transformers.
+        tokenizer: of the model, as loaded from a folder or a hub.
+
+    Raises:
+        BadInputError: TransformerLens is not installed, or does not know the family.
+    """
+    try:
+        from transformer_lens.model_bridge import TransformerBridge
+    except ImportError as error:
+        raise BadInputError(
+            "this backend needs TransformerLens 3: pip install 'transformer-lens>=3'"
+        ) from error
+    try:
+        return TransformerBridge.boot_transformers(
+            model.name_or_path or model.config.model_type,
+            hf_model=deepcopy(model),
+            tokenizer=tokenizer,
+            device=str(model.device),
+            dtype=model.dtype,
+        )
+    except ValueError as error:
+        raise BadInputError(f"TransformerLens cannot take this model: {error}") from error
+
+
 @contextmanager
 def steer_lens(model: Any, spec: Steering) -> Iterator[None]:
     """Intervene while the block runs, as `hooks.steer` does, in a model of TransformerLens.
 
     Args:
-        model: a HookedTransformer. One whose weights were processed at loading (its writing weights
-            centered) has another stream than the model of transformers that vectors come from:
-            load it with `from_pretrained_no_processing`.
+        model: a HookedTransformer or a TransformerBridge. One whose weights were processed (its
+            writing weights centered) has another stream than the model of transformers that
+            vectors come from: load it with `from_pretrained_no_processing`.
         spec: interventions at all positions; TransformerLens does not tell a hook where it is.
 
     Raises:

@@ -118,7 +118,7 @@ class PositionTracker:
         holds candidates, without a cache every pass holds the whole text.
         """
         holder = model.get_submodule(architecture_of(model).blocks_path.rpartition(".")[0])
-        names = list(inspect.signature(holder.forward).parameters)
+        names = list(inspect.signature(type(holder).forward).parameters)[1:]
         shadowed = vars(model).get("generate")
         generate = model.generate
 

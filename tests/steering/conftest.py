@@ -1,6 +1,11 @@
-"""A GPT-2 recomputed block by block: what every backend is compared with."""
+"""What every backend is compared with: a GPT-2 recomputed block by block."""
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from functools import partial
+from importlib.util import find_spec
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -54,3 +59,34 @@ def _reference(model: Any, ids: Tensor, attention_mask: Tensor, at: At) -> Tenso
 def reference() -> Callable[..., Tensor]:
     """reference(model, ids, attention_mask, at) -> logits [batch, position, vocabulary]"""
     return _reference
+
+
+class _TraceDict(AbstractContextManager[None]):
+    """The part of `baukit.TraceDict` that Evenkeel calls, told from its public signature."""
+
+    def __init__(
+        self,
+        module: torch.nn.Module,
+        layers: Sequence[str],
+        retain_output: bool = True,
+        edit_output: Callable[..., Any] | None = None,
+    ) -> None:
+        assert edit_output is not None
+        assert not retain_output
+        self.handles = [
+            module.get_submodule(layer).register_forward_hook(
+                partial(lambda layer, _m, _i, output: edit_output(output, layer), layer)
+            )
+            for layer in layers
+        ]
+
+    def __exit__(self, *_: object) -> None:
+        for handle in self.handles:
+            handle.remove()
+
+
+@pytest.fixture
+def _baukit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """baukit itself where it is installed; a stand-in elsewhere, for no package index has it."""
+    if find_spec("baukit") is None:
+        monkeypatch.setitem(sys.modules, "baukit", SimpleNamespace(TraceDict=_TraceDict))

@@ -1,7 +1,8 @@
 """Every backend gives the logits and the text of the default one, and leaves no trace."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+import sys
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,23 +10,28 @@ import torch
 
 from evenkeel.errors import BadInputError
 from evenkeel.models.architecture import ARCHITECTURES
+from evenkeel.steering.backends import steered
 from evenkeel.steering.bias_edit import bias_edit
 from evenkeel.steering.erasure import Erase, MeanAblate
-from evenkeel.steering.gates import BandGate
-from evenkeel.steering.hooks import steer
+from evenkeel.steering.gates import BandGate, TokenGate
 from evenkeel.steering.intervention import Ablate, Add, Intervention
+from evenkeel.steering.nnsight import edit_traces
 from evenkeel.steering.wrapper import wrap
 from tests.models.test_architecture import tiny_model
 
-Backend = Callable[[Any, Any], AbstractContextManager[None]]
 IDS = torch.tensor([[5, 9, 2, 7, 30], [8, 8, 1, 40, 3]])
 
 
-def logits_and_text(model: Any, backend: Backend, given: list[Intervention]) -> tuple[Any, Any]:
+def logits_and_text(
+    model: Any, backend: str, given: list[Intervention], tokenizer: Any = None, **options: Any
+) -> tuple[Any, Any]:
+    """Logits of a pass over IDS, and the ids of its greedy continuation."""
     model.generation_config.eos_token_id = None
-    with backend(model, given), torch.no_grad():
-        options = {"attention_mask": torch.ones_like(IDS), "do_sample": False}
-        return model(IDS).logits, model.generate(IDS, max_new_tokens=6, **options)
+    options = {"attention_mask": torch.ones_like(IDS), "do_sample": False} | options
+    with steered(backend, model, tokenizer, given) as generating, torch.no_grad():
+        # A model of nnsight is edited in its traces only.
+        passed = generating.trace(IDS, trace=False) if backend == "nnsight" else generating(IDS)
+        return passed.logits, generating.generate(input_ids=IDS, max_new_tokens=6, **options)
 
 
 def random(*shape: int) -> torch.Tensor:
@@ -56,17 +62,17 @@ def what_weights_can_hold() -> list[list[Intervention]]:
 
 
 @pytest.mark.parametrize("case", range(5))
-@pytest.mark.parametrize("backend", [wrap, bias_edit])
-def test_backends_agree_with_hooks(tiny_gpt2: Any, backend: Backend, case: int) -> None:
+@pytest.mark.parametrize("backend", ["wrapper", "bias_edit"])
+def test_backends_agree_with_hooks(tiny_gpt2: Any, backend: str, case: int) -> None:
     given = what_weights_can_hold()[case]
     parameters = dict(tiny_gpt2.named_parameters(remove_duplicate=False))
     copies = {name: value.clone() for name, value in parameters.items()}
     before = [sorted(vars(module)) for module in tiny_gpt2.modules()]
-    plain, _ = logits_and_text(tiny_gpt2, wrap, [])
-    logits, text = logits_and_text(tiny_gpt2, steer, given)
+    plain, _ = logits_and_text(tiny_gpt2, "wrapper", [])
+    logits, text = logits_and_text(tiny_gpt2, "hooks", given)
     other_logits, other_text = logits_and_text(tiny_gpt2, backend, given)
     assert (logits - plain).abs().max() > 1e-2
-    torch.testing.assert_close(other_logits, logits, atol=1e-4, rtol=1e-5)
+    torch.testing.assert_close(other_logits, logits, atol=1e-5, rtol=1e-5)
     assert torch.equal(other_text, text)
     after = dict(tiny_gpt2.named_parameters(remove_duplicate=False))
     assert after.keys() == parameters.keys()
@@ -76,12 +82,94 @@ def test_backends_agree_with_hooks(tiny_gpt2: Any, backend: Backend, case: int) 
     assert torch.equal(tiny_gpt2(IDS).logits, plain)
 
 
-@pytest.mark.parametrize("backend", [wrap, bias_edit])
-def test_backends_leave_no_trace_after_an_exception(tiny_gpt2: Any, backend: Backend) -> None:
+@pytest.mark.parametrize("backend", ["wrapper", "nnsight", "baukit"])
+@pytest.mark.usefixtures("_baukit")
+def test_positions_and_gates_are_those_of_hooks(
+    tiny_gpt2: Any, tokenizer: Any, backend: str
+) -> None:
+    gate, tokens = BandGate(random(32), 0.0, 3.0), TokenGate((9, 40, 30))
+    given: list[Intervention] = [
+        # The stream between two blocks: as it leaves the first, then as it enters the second.
+        Ablate(random(32), layer=1, site="resid_pre", gates=(tokens,)),
+        Add(random(32), 4.0, layer=0, site="resid_post", positions="last"),
+        Ablate(random(32), layer=2, site="resid_pre", positions="generated", gates=(gate,)),
+        Add(random(32), 2.0, layer=1, site="attn_out", positions="generated"),
+    ]
+    real = torch.tensor([[0, 1, 1, 1, 1], [1, 1, 1, 1, 1]])
+    for options in ({}, {"attention_mask": real}, {"use_cache": False}, {"num_beams": 2}):
+        logits, text = logits_and_text(tiny_gpt2, "hooks", given, **options)
+        found, found_text = logits_and_text(tiny_gpt2, backend, given, tokenizer, **options)
+        assert torch.equal(found, logits)
+        assert torch.equal(found_text, text)
+
+
+@pytest.mark.parametrize("site", ["resid_pre", "head_z"])
+@pytest.mark.parametrize("backend", ["wrapper", "nnsight"])
+def test_inputs_are_edited_like_outputs(
+    tiny_gpt2: Any, tokenizer: Any, backend: str, site: Any
+) -> None:
+    given = [Ablate(random(2, 32), layer=0, site=site), Add(random(32), layer=0, site=site)]
+    logits, text = logits_and_text(tiny_gpt2, "hooks", given)
+    found, found_text = logits_and_text(tiny_gpt2, backend, given, tokenizer)
+    assert torch.equal(found, logits)
+    assert torch.equal(found_text, text)
+
+
+def test_a_bridge_of_transformer_lens_generates_the_text_of_hooks(
+    tiny_gpt2: Any, tiny_folder: Path
+) -> None:
+    pytest.importorskip("transformer_lens")
+    from transformers import AutoTokenizer
+
+    given = [
+        Ablate(random(32), layer=1, site="resid_post"),
+        Add(random(32), layer=0, site="head_z"),
+    ]
+    before = [sorted(vars(module)) for module in tiny_gpt2.modules()]
+    logits, text = logits_and_text(tiny_gpt2, "hooks", given)
+    loaded = AutoTokenizer.from_pretrained(tiny_folder)
+    found, found_text = logits_and_text(tiny_gpt2, "transformer_lens", given, loaded)
+    torch.testing.assert_close(found, logits, atol=1e-5, rtol=1e-5)
+    assert torch.equal(found_text, text)
+    assert before == [sorted(vars(module)) for module in tiny_gpt2.modules()]
+
+
+@torch.no_grad()
+def test_traces_of_nnsight_see_the_edited_stream(tiny_gpt2: Any) -> None:
+    nnsight = pytest.importorskip("nnsight")
+    offset = random(32)
+    model = nnsight.NNsight(tiny_gpt2)
+    plain = tiny_gpt2(IDS, output_hidden_states=True).hidden_states[2]
+    push = Add(offset, layer=1, site="resid_post", positions="last")
+    with edit_traces(model, push) as steered_twin:
+        with steered_twin.trace(IDS):
+            seen = nnsight.save(steered_twin.transformer.h[1].output)
+        with model.trace(IDS):
+            unedited = nnsight.save(model.transformer.h[1].output)
+    assert torch.equal(unedited, plain)
+    assert torch.equal(seen[:, :-1], plain[:, :-1])
+    assert torch.equal(seen[:, -1], plain[:, -1] + offset)
+
+
+def test_a_model_of_nnsight_needs_its_weights() -> None:
+    nnsight = pytest.importorskip("nnsight")
+    with torch.device("meta"):
+        model = nnsight.NNsight(tiny_model("gpt2"))
+    push = Add(random(32), layer=1, site="resid_post")
+    with pytest.raises(BadInputError, match=r"no weights yet.*dispatch=True"):
+        edit_traces(model, push).__enter__()
+
+
+@pytest.mark.parametrize("backend", ["hooks", "wrapper", "bias_edit", "nnsight", "baukit"])
+@pytest.mark.usefixtures("_baukit")
+def test_backends_leave_no_trace_after_an_exception(
+    tiny_gpt2: Any, tokenizer: Any, backend: str
+) -> None:
     plain = tiny_gpt2(IDS).logits
 
     def fail_inside() -> None:
-        with backend(tiny_gpt2, [Add(random(32), layer=1, site="resid_post")]):
+        given = [Add(random(32), layer=1, site="resid_post")]
+        with steered(backend, tiny_gpt2, tokenizer, given):
             raise RuntimeError("inside")
 
     with pytest.raises(RuntimeError, match="inside"):
@@ -89,21 +177,28 @@ def test_backends_leave_no_trace_after_an_exception(tiny_gpt2: Any, backend: Bac
     assert torch.equal(tiny_gpt2(IDS).logits, plain)
 
 
-def test_wrapped_positions_and_gates_are_those_of_hooks(tiny_gpt2: Any) -> None:
-    gate = BandGate(random(32), 0.0, 3.0)
-    given: list[Intervention] = [
-        Add(random(32), 4.0, layer=0, site="resid_pre", positions="last"),
-        Ablate(random(32), layer=1, site="resid_post", positions="generated", gates=(gate,)),
-    ]
-    logits, text = logits_and_text(tiny_gpt2, steer, given)
-    other_logits, other_text = logits_and_text(tiny_gpt2, wrap, given)
-    assert torch.equal(logits, other_logits)
-    assert torch.equal(text, other_text)
+@pytest.mark.usefixtures("_baukit")
+def test_what_a_backend_cannot_do_is_refused(
+    tiny_gpt2: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    push = Add(random(32), layer=0, site="resid_pre")
+    for backend, item, message in (
+        ("hook", push, "backend 'hook' is unknown; known: hooks, wrapper, bias_edit"),
+        ("baukit", push, "layer 0, resid_pre: baukit edits only what modules return"),
+        ("baukit", replace(push, layer=2, site="head_z"), "layer 2, head_z: baukit edits only"),
+        ("baukit", replace(push, layer=3), "layer 3 does not exist"),
+    ):
+        with pytest.raises(BadInputError, match=message):
+            steered(backend, tiny_gpt2, None, item).__enter__()
     with (
-        wrap(tiny_gpt2, given),
+        wrap(tiny_gpt2, push),
         pytest.raises(BadInputError, match="already steered by this backend"),
     ):
-        wrap(tiny_gpt2, given).__enter__()
+        wrap(tiny_gpt2, push).__enter__()
+    for package in ("nnsight", "baukit"):
+        monkeypatch.setitem(sys.modules, package, None)
+        with pytest.raises(BadInputError, match=f"needs {package}"):
+            steered(package, tiny_gpt2, None, push).__enter__()
 
 
 @pytest.mark.parametrize("family", sorted(ARCHITECTURES))
@@ -112,11 +207,11 @@ def test_weights_hold_the_same_in_every_family_or_say_that_they_cannot(family: s
     for given in what_weights_can_hold():
         model = tiny_model(family)
         try:
-            logits, text = logits_and_text(model, bias_edit, given)
+            logits, text = logits_and_text(model, "bias_edit", given)
         except BadInputError:
             continue
         held += 1
-        expected, expected_text = logits_and_text(model, steer, given)
+        expected, expected_text = logits_and_text(model, "hooks", given)
         torch.testing.assert_close(logits, expected, atol=1e-5, rtol=1e-4)
         assert torch.equal(text, expected_text)
     post_norm = family in ("gemma2", "gemma3_text", "olmo2")
