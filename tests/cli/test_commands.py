@@ -58,6 +58,14 @@ def test_generate_sets_steered_text_beside_unsteered(model: Path, spec: Path) ->
     assert rows(run(*arguments)) == [row], "the same seed gives the same text"
 
 
+def test_generate_writes_the_same_by_every_backend(model: Path, spec: Path) -> None:
+    arguments = ("generate", "The nurse", "--model", model, "--spec", spec, "--json", "--backend")
+    expected = rows(run(*arguments, "hooks"))
+    for backend in ("wrapper", "bias_edit", "transformer_lens", "nnsight"):
+        pytest.importorskip(backend) if backend in ("transformer_lens", "nnsight") else None
+        assert rows(run(*arguments, backend)) == expected
+
+
 def test_generate_with_a_vector_of_no_force_changes_nothing(model: Path, vector: Path) -> None:
     still = ("generate", "My", "--model", model, "--vector", vector, "--json", "--multiplier")
     (row,) = rows(run(*still, 0))

@@ -1,17 +1,22 @@
-"""Any interventions, gates, positions, padding and cache: the model recomputed by hand agrees."""
+"""Any intervention, gate, position, backend, padding, cache: the model recomputed by hand agrees.
+
+Afterwards the model is what it was, bit for bit, however the block was left.
+"""
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, get_args
 
+import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
 from evenkeel.models.architecture import SITES
+from evenkeel.steering.backends import steered
 from evenkeel.steering.erasure import Erase, MeanAblate
 from evenkeel.steering.gates import BandGate, Gate, ProbeGate, TokenGate
-from evenkeel.steering.hooks import steer
 from evenkeel.steering.intervention import Ablate, Add, Intervention, Positions
 from evenkeel.steering.latents import Clamp, Scale
 from tests.steering.saes import ARCHITECTURES, random_sae
@@ -36,15 +41,24 @@ def gates(draw: st.DrawFn) -> Gate:
 
 
 @st.composite
-def interventions(draw: st.DrawFn) -> Intervention:
+def interventions(draw: st.DrawFn, backend: str) -> Intervention:
+    """One that the backend can do."""
+    weights = backend == "bias_edit"
+    places = [(layer, site) for layer in range(3) for site in SITES]
+    if weights:
+        places = [(layer, site) for layer, site in places if not site.startswith("resid")]
+    if backend == "baukit":
+        places = [place for place in places if place != (0, "resid_pre") and place[1] != "head_z"]
+    layer, site = draw(st.sampled_from(places))
     where: dict[str, Any] = {
-        "layer": draw(st.integers(0, 2)),
-        "site": draw(st.sampled_from(SITES)),
-        "positions": draw(st.sampled_from(get_args(Positions))),
-        "gates": tuple(draw(st.lists(gates(), max_size=2))),
+        "layer": layer,
+        "site": site,
+        "positions": "all" if weights else draw(st.sampled_from(get_args(Positions))),
+        "gates": () if weights else tuple(draw(st.lists(gates(), max_size=2))),
     }
+    kinds = ["add", "ablate", "mean_ablate", "erase"] + ([] if weights else ["clamp", "scale"])
     rank = draw(st.integers(1, 2))
-    kind = draw(st.sampled_from(["add", "ablate", "mean_ablate", "erase", "clamp", "scale"]))
+    kind = draw(st.sampled_from(kinds))
     if kind in ("clamp", "scale"):
         architecture = draw(st.sampled_from(ARCHITECTURES))
         first, seed = draw(st.integers(0, 3)), draw(st.integers(0, 1000))
@@ -64,6 +78,13 @@ def interventions(draw: st.DrawFn) -> Intervention:
         case _:
             left, right = random(draw, WIDTH, rank), random(draw, rank, WIDTH)
             return Erase(left / 6, right / 6, random(draw, WIDTH), **where)
+
+
+@st.composite
+def steerings(draw: st.DrawFn) -> tuple[str, list[Intervention]]:
+    """A backend, and what it is to do; not transformer_lens, which knows no positions."""
+    backend = draw(st.sampled_from(["hooks", "wrapper", "nnsight", "baukit", "bias_edit"]))
+    return backend, draw(st.lists(interventions(backend), min_size=1, max_size=3))
 
 
 @st.composite
@@ -90,10 +111,15 @@ def allowed(positions: Positions, real: Tensor, mask: Tensor, prompt: int) -> Te
     }[positions]
 
 
+class _LeftByError(Exception):
+    pass
+
+
 @given(
-    steered_by=st.lists(interventions(), min_size=1, max_size=3),
+    steering=steerings(),
     batch=batches(),
     use_cache=st.booleans(),
+    fails=st.booleans(),
 )
 @settings(
     max_examples=60,
@@ -102,21 +128,25 @@ def allowed(positions: Positions, real: Tensor, mask: Tensor, prompt: int) -> Te
     # One model for all examples: none may change it, which is among what is tested.
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
+@pytest.mark.usefixtures("_baukit")
 @torch.no_grad()
 def test_agrees_with_the_model_recomputed_by_hand(
     tiny_gpt2: Any,
+    tokenizer: Any,
     reference: Callable[..., Tensor],
-    steered_by: list[Intervention],
+    steering: tuple[str, list[Intervention]],
     batch: tuple[Tensor, Tensor, Tensor, str],
     use_cache: bool,
+    fails: bool,
 ) -> None:
+    backend, items = steering
     ids, real, mask, side = batch
     tiny_gpt2.generation_config.eos_token_id = None
     state = {name: tensor.clone() for name, tensor in tiny_gpt2.state_dict().items()}
 
     def expected(ids: Tensor, real: Tensor) -> Tensor:
         def at(layer: int, site: str, stream: Tensor) -> Tensor:
-            for item in steered_by:
+            for item in items:
                 if (item.layer, item.site) == (layer, site):
                     keep = allowed(item.positions, real, mask, COLUMNS)
                     token = torch.arange(real.shape[1]) - real.argmax(1, keepdim=True)
@@ -128,17 +158,21 @@ def test_agrees_with_the_model_recomputed_by_hand(
 
         return reference(tiny_gpt2, ids, real, at)
 
-    def forward() -> Tensor:
+    def forward(model: Any) -> Tensor:
         place = (real.cumsum(1) - 1).clamp(min=0)
-        logits: Tensor = tiny_gpt2(ids, attention_mask=real, position_ids=place).logits
-        return logits[real.bool()]
+        inputs = {"input_ids": ids, "attention_mask": real, "position_ids": place}
+        # A model of nnsight is edited in its traces only.
+        traced = hasattr(model, "trace")
+        output = model.trace(**inputs, trace=False) if traced else model(**inputs)
+        logits: Tensor = output.logits[real.bool()]
+        return logits
 
-    plain = forward()
-    with steer(tiny_gpt2, steered_by, mask=mask):
-        steered = forward()
+    plain = forward(tiny_gpt2)
+    with suppress(_LeftByError), steered(backend, tiny_gpt2, tokenizer, items, mask=mask) as model:
+        logits = forward(model)
         if side == "left":
-            found = tiny_gpt2.generate(
-                ids,
+            found = model.generate(
+                input_ids=ids,
                 attention_mask=real,
                 max_new_tokens=NEW,
                 do_sample=False,
@@ -146,10 +180,14 @@ def test_agrees_with_the_model_recomputed_by_hand(
                 output_logits=True,
                 return_dict_in_generate=True,
             )
-    torch.testing.assert_close(steered, expected(ids, real)[real.bool()], atol=1e-4, rtol=1e-5)
+        if fails:
+            raise _LeftByError
+    torch.testing.assert_close(logits, expected(ids, real)[real.bool()], atol=1e-4, rtol=1e-5)
     if side == "left":
         whole = expected(found.sequences, torch.nn.functional.pad(real, (0, NEW), value=1))
         logits = torch.stack(found.logits, dim=1)
         torch.testing.assert_close(logits, whole[:, COLUMNS - 1 : -1], atol=1e-4, rtol=1e-5)
-    assert torch.equal(forward(), plain)
-    assert all(torch.equal(tensor, state[name]) for name, tensor in tiny_gpt2.state_dict().items())
+    assert torch.equal(forward(tiny_gpt2), plain)
+    now = tiny_gpt2.state_dict()
+    assert now.keys() == state.keys()
+    assert all(torch.equal(now[name], state[name]) for name in state)
