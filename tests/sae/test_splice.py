@@ -9,6 +9,8 @@ from transformer_lens.pretrained.weight_conversions import convert_gpt2_weights
 
 from evenkeel.sae.loading import LoadedSae
 from evenkeel.sae.splice import reconstruct, replaced_stream
+from evenkeel.steering.hooks import steer
+from evenkeel.steering.latents import Clamp
 
 from .conftest import trained_module
 
@@ -38,18 +40,19 @@ def test_unedited_latents_and_the_error_give_the_models_logits_exactly(
 
 
 @pytest.mark.parametrize(
-    ("hook_name", "centered"),
+    ("architecture", "hook_name", "centered"),
     [
-        ("blocks.1.hook_resid_post", False),
-        ("blocks.2.hook_resid_pre", True),
-        ("blocks.0.hook_mlp_out", False),
-        ("blocks.1.hook_attn_out", False),
+        ("standard", "blocks.1.hook_resid_post", False),
+        ("topk", "blocks.2.hook_resid_pre", True),
+        ("batchtopk", "blocks.1.hook_resid_post", False),
+        ("jumprelu", "blocks.0.hook_mlp_out", False),
+        ("matryoshka_batchtopk", "blocks.1.hook_attn_out", False),
     ],
 )
 def test_logits_with_the_sae_spliced_in_are_those_of_transformer_lens(
-    hook_name: str, centered: bool, tiny_gpt2: Any, ids: torch.Tensor
+    architecture: str, hook_name: str, centered: bool, tiny_gpt2: Any, ids: torch.Tensor
 ) -> None:
-    module = trained_module("topk", skip_first_token=False)
+    module = trained_module(architecture, skip_first_token=False)
     module.cfg.metadata.hook_name = hook_name
     module.cfg.metadata.model_from_pretrained_kwargs = {"center_writing_weights": centered}
     sae = LoadedSae.of(module)
@@ -58,6 +61,17 @@ def test_logits_with_the_sae_spliced_in_are_those_of_transformer_lens(
         torch.testing.assert_close(lens(ids), logits_of(tiny_gpt2, ids), atol=1e-3, rtol=1e-3)
         theirs = lens.run_with_hooks(ids, fwd_hooks=[(hook_name, lambda x, hook: module(x))])
     with replaced_stream(tiny_gpt2, sae, lambda x: reconstruct(sae, x)):
+        ours = logits_of(tiny_gpt2, ids)
+    torch.testing.assert_close(ours, theirs, atol=1e-3, rtol=1e-3)
+    assert not torch.allclose(ours, logits_of(tiny_gpt2, ids), atol=0.1)
+
+    def clamp(latents: torch.Tensor, hook: Any) -> torch.Tensor:
+        return latents.index_fill(-1, torch.tensor([3, 9]), 5.0)
+
+    module.use_error_term = True
+    with torch.no_grad(), module.hooks(fwd_hooks=[("hook_sae_acts_post", clamp)]):
+        theirs = lens.run_with_hooks(ids, fwd_hooks=[(hook_name, lambda x, hook: module(x))])
+    with steer(tiny_gpt2, Clamp.of(sae, [3, 9], value=5.0)):
         ours = logits_of(tiny_gpt2, ids)
     torch.testing.assert_close(ours, theirs, atol=1e-3, rtol=1e-3)
     assert not torch.allclose(ours, logits_of(tiny_gpt2, ids), atol=0.1)
