@@ -17,11 +17,17 @@ from stages.command import FilePath, FolderPath, print_table, stage
     "--probes", "probes_path", type=FolderPath, default=Path("models/probes"), help="Its probes."
 )
 @click.option(
-    "--model",
-    "model_path",
-    type=FolderPath,
-    default=Path("models/base"),
-    help="Its model, which reads the two texts of method actadd.",
+    "--model", "model_path", type=FolderPath, default=Path("models/base"), help="Its model."
+)
+@click.option(
+    "--sae", "sae_path", type=FolderPath, default=Path("models/sae"), help="SAE of the model."
+)
+@click.option(
+    "--features",
+    "features_path",
+    type=FilePath,
+    default=Path("data/features/features.parquet"),
+    help="What the SAE's features go with.",
 )
 @click.option("--output", type=FolderPath, default=Path("models/vectors"), help="Vectors to write.")
 @click.option(
@@ -35,6 +41,8 @@ def main(
     activations: Path,
     probes_path: Path,
     model_path: Path,
+    sae_path: Path,
+    features_path: Path,
     output: Path,
     metrics: Path,
     params_path: Path,
@@ -50,8 +58,11 @@ def main(
     from evenkeel.models.loading import load_model
     from evenkeel.params import load_params
     from evenkeel.probes.probe_set import ProbeSet
+    from evenkeel.sae.loading import open_sae
+    from evenkeel.sae.results import read_table
     from evenkeel.vectors.actadd import text_differences
     from evenkeel.vectors.computing import compute_vectors
+    from evenkeel.vectors.decoder import DecoderRows
     from evenkeel.vectors.summary import best_rows, vector_metrics
     from evenkeel.vectors.vector_set import VectorSet
 
@@ -62,7 +73,13 @@ def main(
         if "actadd" in params.methods:
             texts = params.actadd
             actadd = text_differences(load_model(model_path), store, texts.positive, texts.negative)
-        results = compute_vectors(store, params, seed, probes=probes, actadd=actadd)
+        decoder = None
+        if "sae" in params.methods:
+            sae, table = open_sae(sae_path), read_table(features_path)
+            decoder = DecoderRows.of(sae, table, store, params.sae)
+        results = compute_vectors(
+            store, params, seed, probes=probes, actadd=actadd, decoder=decoder
+        )
     vectors = VectorSet.of(result.vector for result in results if result.vector)
     vectors.save(output)
     write_json(metrics, vector_metrics(results))

@@ -14,6 +14,7 @@ from evenkeel.params.sae import Architecture, FeaturesParams, SaeParams, SaeTrai
 from evenkeel.params.study import (
     ActAddParams,
     EvaluationParams,
+    FeatureVectorsParams,
     GenerationParams,
     ProbesParams,
     ReportParams,
@@ -32,6 +33,7 @@ __all__ = [
     "DatasetParams",
     "Dtype",
     "EvaluationParams",
+    "FeatureVectorsParams",
     "FeaturesParams",
     "GenerationParams",
     "InterpretationParams",

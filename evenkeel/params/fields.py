@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NonNegativeIn
 Axis = Literal["gender", "race", "religion", "age", "disability", "socioeconomic"]
 Site = Literal["resid_pre", "resid_post", "attn_out", "mlp_out", "head_z"]
 Dtype = Literal["float32", "float16", "bfloat16"]
-VectorMethod = Literal["caa", "group", "pca", "probe", "actadd"]
+VectorMethod = Literal["caa", "group", "pca", "probe", "actadd", "sae"]
 Action = Literal["add", "ablate"]
 
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt
+from pydantic import AfterValidator, Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from evenkeel.params.fields import Action, Axis, Layers, Section, VectorMethod, distinct
 
@@ -23,11 +23,22 @@ class ActAddParams(Section):
     """Text whose activation is subtracted."""
 
 
+class FeatureVectorsParams(Section):
+    max_q: Annotated[float, Field(gt=0, lt=1)]
+    """A feature of the SAE belongs to an axis below this q-value."""
+    top_features: NonNegativeInt
+    """Features taken for each axis, the strongest associations first."""
+    features: Annotated[list[NonNegativeInt], AfterValidator(distinct)]
+    """Features taken besides, for every axis."""
+
+
 class VectorsParams(Section):
     methods: Annotated[list[VectorMethod], Field(min_length=1), AfterValidator(distinct)]
     """caa: neutral - biased means; group: group - group means; pca: of group differences;
-    probe: normal of the linear probe; actadd: one pair of texts."""
+    probe: normal of the linear probe; actadd: one pair of texts; sae: decoder rows of features,
+    at the SAE's own layer and site."""
     actadd: ActAddParams
+    sae: FeatureVectorsParams
     resamples: Annotated[int, Field(ge=100)]
     """Bootstrap resamples of terms behind each interval."""
 

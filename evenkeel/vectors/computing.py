@@ -12,6 +12,7 @@ from evenkeel.errors import BadInputError
 from evenkeel.params import VectorsParams
 from evenkeel.probes.probe_set import ProbeSet
 from evenkeel.probes.statements import statements_of, stream_norms, text_activations
+from evenkeel.vectors.decoder import DecoderRows
 from evenkeel.vectors.task import Computed, VectorTask
 
 log = logging.getLogger(__name__)
@@ -24,6 +25,7 @@ def compute_vectors(
     *,
     probes: ProbeSet | None = None,
     actadd: Mapping[tuple[str, int], Float[np.ndarray, " d_model"]] | None = None,
+    decoder: DecoderRows | None = None,
 ) -> list[Computed]:
     """Make each vector from train statements and judge it on validation statements.
 
@@ -33,6 +35,7 @@ def compute_vectors(
         seed: of the resamples.
         probes: trained on the same store (method probe).
         actadd: difference of two texts' activations by (site, layer) (method actadd).
+        decoder: rows of the features of each axis (method sae).
 
     Raises:
         BadInputError: the texts are no statements, an axis lacks a split or a complete pair or
@@ -61,14 +64,14 @@ def compute_vectors(
                     stream_norms=norms,
                     probe=probes.get(axis, site, layer) if probes else None,
                     actadd=actadd[site, layer] if actadd else None,
+                    features=decoder.at(axis, site, layer) if decoder else None,
                     metadata=metadata,
                 )
                 progress.update()
     for result in results:
         if result.vector is None:
             log.warning(
-                "no vector %s/%s/%s/%d: the two sides do not differ there",
-                *result.key,
+                "no vector %s: the two sides do not differ there", "/".join(map(str, result.key))
             )
     return results
 

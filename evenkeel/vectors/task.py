@@ -1,6 +1,6 @@
 """Every vector of one axis at one layer and site, and what each is worth."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -13,7 +13,7 @@ from evenkeel.errors import BadInputError
 from evenkeel.probes.probe import Probe
 from evenkeel.vectors.contrasts import Contrast
 from evenkeel.vectors.directions import cosine, mean_difference, principal_difference
-from evenkeel.vectors.vector import SteeringVector
+from evenkeel.vectors.vector import Key, SteeringVector, vector_key
 
 Direction = Float[np.ndarray, " d_model"]
 _NOTHING = 1e-6
@@ -33,14 +33,15 @@ class Computed:
     the same token."""
     relative_norm: float
     """Norm of the raw difference in units of the stream's mean norm; of a probe, the distance
-    between its two classes' means along its normal."""
+    between its two classes' means along its normal; of a feature, what one unit of it adds."""
     cosine_with_group: float | None
     """With the group vector of the same axis, layer and site; None where one of them is missing."""
+    feature: int | None = None
+    """Of method sae, as in the vector."""
 
     @property
-    def key(self) -> tuple[str, str, str, int]:
-        """Axis, method, site, layer."""
-        return self.axis, self.method, self.site, self.layer
+    def key(self) -> Key:
+        return vector_key(self.axis, self.method, self.site, self.layer, self.feature)
 
     def row(self) -> dict[str, Any]:
         """What a metrics file says of it, as JSON values."""
@@ -48,6 +49,7 @@ class Computed:
         return {
             "axis": self.axis,
             "cosine_with_group": self.cosine_with_group,
+            "feature": self.feature,
             "layer": self.layer,
             "method": self.method,
             "relative_norm": self.relative_norm,
@@ -63,7 +65,8 @@ class VectorTask:
     """The contrasts of one axis: the same at every layer and site.
 
     Sense of the vectors: caa and probe point from biased to neutral, group and pca from the second
-    group to the first (alphabetically), actadd from its negative to its positive text.
+    group to the first (alphabetically), actadd from its negative to its positive text, sae to more
+    of the feature.
     """
 
     labels: Contrast
@@ -87,19 +90,23 @@ class VectorTask:
         stream_norms: Float[np.ndarray, " statements"],
         probe: Probe | None = None,
         actadd: Direction | None = None,
+        features: Mapping[int, Direction] | None = None,
         metadata: Mapping[str, Any],
     ) -> list[Computed]:
         """One result a method, in their order; made from train, judged on validation.
+
+        Of method sae there is one a feature, in the features' order.
 
         Args:
             x: one finite activation a statement, in the order of the records.
             site: where they are from.
             layer: where they are from.
-            methods: of caa, group, pca, probe, actadd.
+            methods: of caa, group, pca, probe, actadd, sae.
             stream_norms: norm of the stream at each statement, in the same order.
             probe: the trained probe of this axis, site and layer (method probe).
             actadd: activation of the positive - of the negative text (method actadd; Turner et al.
                 2023, "Activation Addition").
+            features: decoder rows of this place (method sae); none elsewhere.
             metadata: kept with each vector.
 
         Raises:
@@ -114,8 +121,9 @@ class VectorTask:
                 "capture another site or layer"
             )
         results = []
-        for method in methods:
-            raw, contrast = self._raw(method, x, group, probe, actadd)
+        for method, feature, raw, contrast in self._raws(
+            methods, x, group, probe, actadd, features or {}
+        ):
             relative_norm = float(np.linalg.norm(raw)) / stream_norm
             vector = None
             if relative_norm > _NOTHING:
@@ -127,6 +135,7 @@ class VectorTask:
                     layer=layer,
                     stream_norm=stream_norm,
                     separation=contrast.separation(x, raw / np.linalg.norm(raw)),
+                    feature=feature,
                     metadata={**metadata, "statements": len(used)},
                 )
             comparable = vector is not None and np.linalg.norm(group) > _NOTHING * stream_norm
@@ -139,9 +148,30 @@ class VectorTask:
                     vector=vector,
                     relative_norm=relative_norm,
                     cosine_with_group=cosine(raw, group) if comparable else None,
+                    feature=feature,
                 )
             )
         return results
+
+    def _raws(
+        self,
+        methods: Sequence[str],
+        x: Float[np.ndarray, "statements d_model"],
+        group: Direction,
+        probe: Probe | None,
+        actadd: Direction | None,
+        features: Mapping[int, Direction],
+    ) -> Iterator[tuple[str, int | None, Direction, Contrast]]:
+        """Method, feature, direction before it is normalized, contrast that it should tell apart.
+
+        A feature is judged by the groups: it stands for what a text is about.
+        """
+        for method in methods:
+            if method == "sae":
+                for feature, row in features.items():
+                    yield method, feature, row, self.groups
+            else:
+                yield method, None, *self._raw(method, x, group, probe, actadd)
 
     def _raw(
         self,

@@ -15,6 +15,13 @@ from evenkeel.tensor_files import read_tensors, write_tensors
 
 KIND = "steering vector"
 VERSION = 1
+Key = tuple[str | int, ...]
+"""Axis, method, site, layer, and the feature if there is one."""
+
+
+def vector_key(axis: str, method: str, site: str, layer: int, feature: int | None = None) -> Key:
+    """What tells a vector from all others of its model."""
+    return (axis, method, site, layer) if feature is None else (axis, method, site, layer, feature)
 
 
 @dataclass(frozen=True)
@@ -46,7 +53,7 @@ class SteeringVector:
     axis: str
     """Kind of bias: gender, race, ..."""
     method: str
-    """caa, group, pca, probe, actadd, or whatever made it."""
+    """caa, group, pca, probe, actadd, sae, or whatever made it."""
     site: str
     """Place in the block: resid_pre, resid_post, attn_out, mlp_out, head_z."""
     layer: int
@@ -54,6 +61,8 @@ class SteeringVector:
     stream_norm: float
     """Mean norm of the stream at that site and layer: the unit of a relative multiplier."""
     separation: Separation | None = None
+    feature: int | None = None
+    """Latent of the SAE whose decoder row it is (method sae)."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
     """Where it comes from: model name, revision and fingerprint, seed, number of statements."""
 
@@ -94,9 +103,9 @@ class SteeringVector:
         return cls(direction=(raw.double() / norm).float(), **fields)
 
     @property
-    def key(self) -> tuple[str, str, str, int]:
-        """Axis, method, site, layer: unique in a VectorSet."""
-        return self.axis, self.method, self.site, self.layer
+    def key(self) -> Key:
+        """Unique in a VectorSet."""
+        return vector_key(self.axis, self.method, self.site, self.layer, self.feature)
 
     def project(self, x: Float[Tensor, "*batch d_model"]) -> Float[Tensor, "*batch"]:
         """Coordinate of `x` along the vector, in units of the activations."""
@@ -106,6 +115,7 @@ class SteeringVector:
         """Every field but the direction, as JSON values."""
         return {
             "axis": self.axis,
+            "feature": self.feature,
             "layer": self.layer,
             "metadata": dict(self.metadata),
             "method": self.method,

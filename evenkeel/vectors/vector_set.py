@@ -8,7 +8,7 @@ from typing import Self
 
 from evenkeel.errors import BadInputError
 from evenkeel.tensor_files import read_tensor_folder, write_tensor_folder
-from evenkeel.vectors.vector import SteeringVector
+from evenkeel.vectors.vector import Key, SteeringVector, vector_key
 
 KIND = "set of steering vectors"
 VERSION = 1
@@ -16,7 +16,7 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class VectorSet:
-    """Vectors in the order of axis, method, site, layer; at most one for each."""
+    """Vectors in the order of axis, method, site, layer and feature; at most one for each."""
 
     vectors: tuple[SteeringVector, ...]
 
@@ -25,14 +25,14 @@ class VectorSet:
         """Sort and check.
 
         Raises:
-            BadInputError: no vector, or two for the same axis, method, site and layer.
+            BadInputError: no vector, or two of the same key.
         """
         ordered = tuple(sorted(vectors, key=lambda vector: vector.key))
         if not ordered:
             raise BadInputError("a set of steering vectors needs at least one vector")
         for left, right in pairwise(ordered):
             if left.key == right.key:
-                raise BadInputError(f"two steering vectors for {'/'.join(map(str, left.key))}")
+                raise BadInputError(f"two steering vectors for {_name(left.key)}")
         return cls(ordered)
 
     def __iter__(self) -> Iterator[SteeringVector]:
@@ -41,18 +41,21 @@ class VectorSet:
     def __len__(self) -> int:
         return len(self.vectors)
 
-    def get(self, axis: str, method: str, site: str, layer: int) -> SteeringVector:
-        """The vector of this axis, method, site and layer.
+    def get(
+        self, axis: str, method: str, site: str, layer: int, feature: int | None = None
+    ) -> SteeringVector:
+        """The vector of this axis, method, site and layer, and of this feature (method sae).
 
         Raises:
             BadInputError: there is none; the message lists what there is for the axis.
         """
+        key = vector_key(axis, method, site, layer, feature)
         for vector in self.vectors:
-            if vector.key == (axis, method, site, layer):
+            if vector.key == key:
                 return vector
-        there = sorted({"/".join(map(str, v.key)) for v in self.vectors if v.axis == axis})
+        there = [_name(vector.key) for vector in self.vectors if vector.axis == axis]
         raise BadInputError(
-            f"no steering vector {axis}/{method}/{site}/{layer}; "
+            f"no steering vector {_name(key)}; "
             f"for this axis there are: {', '.join(there) or 'none'}"
         )
 
@@ -60,8 +63,8 @@ class VectorSet:
         """Write a folder: tensors.safetensors and record.json."""
         write_tensor_folder(
             path,
-            {_name(vector): vector.direction for vector in self.vectors},
-            {_name(vector): vector.record() for vector in self.vectors},
+            {_name(vector.key): vector.direction for vector in self.vectors},
+            {_name(vector.key): vector.record() for vector in self.vectors},
             kind=KIND,
             version=VERSION,
         )
@@ -84,5 +87,5 @@ class VectorSet:
         )
 
 
-def _name(vector: SteeringVector) -> str:
-    return "/".join(map(str, vector.key))
+def _name(key: Key) -> str:
+    return "/".join(map(str, key))

@@ -1,7 +1,9 @@
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from click.testing import CliRunner, Result
@@ -11,15 +13,35 @@ from evenkeel.activations.store import ActivationStore
 from evenkeel.models.loading import load_model, record_provenance
 from evenkeel.probes.probe_set import ProbeSet
 from evenkeel.probes.statements import text_activations
+from evenkeel.sae.results import LEADING
+from evenkeel.sae.saving import save_module
+from evenkeel.sae.table import write_table
 from evenkeel.vectors.vector_set import VectorSet
 from stages.compute_vectors import main
 from stages.train_probes import main as train_probes
 from tests.stages.conftest import set_params
+from tests.steering.saes import random_sae
+
+# What features 5, 8 and 9 go with is significant: 8 the most with gender, 9 with age alone.
+STRENGTH = {"gender": {5: 0.2, 8: 0.9, 9: 0.5}, "age": {9: 0.8}}
+
+
+def feature_table() -> pd.DataFrame:
+    table = pd.DataFrame({name: range(12) for name in LEADING})
+    for axis, strength in STRENGTH.items():
+        found = table["feature"].map(strength)
+        for contrast in ("bias", "group"):
+            table[f"{axis}_{contrast}_auroc_selection"] = found.fillna(0.99)
+            table[f"{axis}_{contrast}_q_selection"] = found.notna().map({True: 0.01, False: 0.5})
+    return table
 
 
 @pytest.fixture
 def probed(workspace: Path) -> Path:
     set_params(workspace, "vectors.resamples", 100)
+    set_params(workspace, "vectors.sae", {"max_q": 0.05, "top_features": 2, "features": [3, 8]})
+    save_module(workspace / "sae", random_sae("resid_post", 2).module, torch.ones(12))
+    write_table(workspace / "features.parquet", feature_table())
     options = "--activations statements.h5 --output probes --metrics p.json --plots p.csv"
     assert CliRunner().invoke(train_probes, options.split()).exit_code == 0
     return workspace
@@ -28,7 +50,7 @@ def probed(workspace: Path) -> Path:
 def run() -> Result:
     options = (
         "--activations statements.h5 --probes probes --model model --output vectors "
-        "--metrics vectors.json"
+        "--metrics vectors.json --sae sae --features features.parquet"
     )
     return CliRunner().invoke(main, options.split())
 
@@ -39,14 +61,19 @@ def test_vectors_of_every_axis_method_and_layer_with_their_metrics(probed: Path)
     vectors = VectorSet.load(probed / "vectors")
     metrics = json.loads((probed / "vectors.json").read_text())
     keys = [
-        (axis, method, "resid_post", layer)
-        for axis in ("age", "gender")
-        for method in ("actadd", "caa", "group", "pca", "probe")
+        (axis, method, "resid_post", layer, feature)
+        for axis, features in (("age", (3, 8, 9)), ("gender", (3, 5, 8)))
+        for method in ("actadd", "caa", "group", "pca", "probe", "sae")
         for layer in (0, 2)
+        for feature in (features if method == "sae" else (None,))
+        if (method, layer) != ("sae", 0)
     ]
-    assert [vector.key for vector in vectors] == keys
+    made = [(v.axis, v.method, v.site, v.layer, v.feature) for v in vectors]
     rows = metrics["vectors"]
-    assert [(r["axis"], r["method"], r["site"], r["layer"]) for r in rows] == keys
+    assert [
+        tuple(r[n] for n in ("axis", "method", "site", "layer", "feature")) for r in rows
+    ] == made
+    assert made == keys
     for vector, row in zip(vectors, rows, strict=True):
         assert vector.separation is not None
         assert row["separation_auroc"] == vector.separation.auroc
@@ -80,6 +107,13 @@ def test_directions_are_those_of_the_activations(probed: Path) -> None:
         direction = vectors.get("gender", method, "resid_post", 2).direction
         unit = torch.from_numpy(raw / np.linalg.norm(raw)).float()
         assert torch.allclose(direction, unit, atol=1e-5), method
+    decoder = random_sae("resid_post", 2).decoder
+    for feature in (3, 5, 8):
+        vector = vectors.get("gender", "sae", "resid_post", 2, feature)
+        cosine = torch.nn.functional.cosine_similarity(vector.direction, decoder[feature], dim=0)
+        assert float(cosine) == pytest.approx(1)
+        norm = vectors.get("gender", "group", "resid_post", 2).stream_norm
+        assert vector.stream_norm == norm
 
 
 def test_a_second_run_writes_the_same_bytes(probed: Path) -> None:
@@ -94,6 +128,7 @@ def test_the_model_and_the_probes_are_only_read_for_the_methods_that_need_them(
 ) -> None:
     (probed / "probes" / "tensors.safetensors").unlink()
     (probed / "model" / "config.json").unlink()
+    (probed / "sae" / "cfg.json").unlink()
     set_params(probed, "evaluation.methods", ["caa"])
     set_params(probed, "vectors.methods", ["caa", "pca"])
     result = run()
@@ -125,3 +160,39 @@ def test_missing_inputs_are_refused(probed: Path) -> None:
     result = run()
     assert result.exit_code == 2
     assert "record.json: no such file" in result.stderr
+
+
+def spoil_store(folder: Path) -> None:
+    save_module(folder / "sae", random_sae("resid_post", 1).module, torch.ones(12))
+
+
+def spoil_table(folder: Path) -> None:
+    write_table(folder / "features.parquet", feature_table().head(11))
+
+
+def spoil_listed(folder: Path) -> None:
+    set_params(folder, "vectors.sae.features", [12])
+
+
+def spoil_associations(folder: Path) -> None:
+    table = feature_table().drop(columns="age_group_q_selection")
+    write_table(folder / "features.parquet", table)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (spoil_store, "keeps no resid_post of layer 1, where the SAE reads: add it to"),
+        (spoil_table, "the table has 11 features, the SAE 12; run extract_features"),
+        (spoil_listed, "vectors.sae.features lists [12], but the dictionary's features go from 0"),
+        (spoil_associations, "no age_group_q_selection column; run extract_features"),
+    ],
+)
+def test_features_that_do_not_fit_are_refused(
+    probed: Path, spoil: Callable[[Path], None], message: str
+) -> None:
+    spoil(probed)
+    result = run()
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert not (probed / "vectors").exists()
