@@ -14,10 +14,17 @@ class Budget:
     max_definitional_loss: float
     """Largest fall of definitional accuracy, from 0 to 1."""
 
-    def allows(self, cell: Cell) -> bool:
+    def costs(self, cell: Cell) -> list[tuple[float | None, float]]:
+        """What a cell costs, each with its limit; None is unknown, 0 or less is no cost."""
+        ratio = cell.value("perplexity_ratio")
         change = cell.value("definitional_accuracy_change")
-        kept = change is not None and change >= -self.max_definitional_loss
-        return _cost(cell) <= self.max_perplexity_ratio and kept
+        return [
+            (None if ratio is None else ratio - 1, self.max_perplexity_ratio - 1),
+            (None if change is None else -change, self.max_definitional_loss),
+        ]
+
+    def allows(self, cell: Cell) -> bool:
+        return all(cost is not None and cost <= limit for cost, limit in self.costs(cell))
 
     def __str__(self) -> str:
         return (

@@ -1,6 +1,6 @@
 """What a vector is made from: two kinds of statements, matched on everything else."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -89,6 +89,16 @@ class Contrast:
         """First - second of each training unit, in float64."""
         x = x.astype(np.float64)
         return x[self.first].mean(axis=1) - x[self.second].mean(axis=1)
+
+    def shuffled(self, generator: np.random.Generator) -> Self:
+        """The same training rows, dealt anew to the two kinds: what is left when labels lie."""
+        rows = generator.permutation(np.concatenate([self.first.ravel(), self.second.ravel()]))
+        first, second = np.split(rows, [self.first.size])
+        return replace(
+            self,
+            first=first.reshape(self.first.shape),
+            second=second.reshape(self.second.shape),
+        )
 
     def separation(
         self,
