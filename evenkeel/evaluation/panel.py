@@ -50,24 +50,38 @@ class Panel:
     stereotypical: tuple[Prompt, ...]
     definitional: tuple[Prompt, ...]
     texts: tuple[Tokens, ...]
+    """As token ids, with what is put before them."""
+    unscored: tuple[int, ...]
+    """Tokens at the beginning of each text whose probability is not asked: what is put before it,
+    and its own first token."""
     encoded: tuple[EncodedPrompt, ...]
     """The stereotypical prompts and then the definitional ones, as token ids."""
 
     @classmethod
     def of(
-        cls, model: nn.Module, tokenizer: Any, prompts: Sequence[Prompt], texts: Sequence[str]
+        cls,
+        model: nn.Module,
+        tokenizer: Any,
+        prompts: Sequence[Prompt],
+        texts: Sequence[str],
+        prefix: str = "",
     ) -> "Panel":
         """Encode the prompts and texts of one split.
+
+        A prefix changes what the model reads and nothing that is asked: the same continuations, and
+        the same tokens of the texts.
 
         Args:
             model: says how many tokens of a text fit; longer texts are cut there.
             tokenizer: of the model.
             prompts: of one split and axis; neutral ones have no log-odds and are passed over.
             texts: held-out plain texts.
+            prefix: put before every prompt and text, its last space included.
 
         Raises:
             BadInputError: no stereotypical prompt, no text of two tokens, or a prompt without
-                continuations or, where it is definitional, without the side that is right.
+                continuations or, where it is definitional, without the side that is right; or the
+                prefix leaves too little of the model's context.
         """
         stereotypical = tuple(prompt for prompt in prompts if prompt.kind == "stereotypical")
         definitional = tuple(prompt for prompt in prompts if prompt.kind == "definitional")
@@ -86,9 +100,20 @@ class Panel:
             raise BadInputError(
                 "no held-out text of two tokens or more in this split; perplexity needs some"
             )
-        encoded = tuple(encode_prompt(tokenizer, prompt) for prompt in stereotypical + definitional)
-        panel = cls(stereotypical, definitional, scorable, encoded)
-        check_fits(model, panel._asked.rows)
+        encoded = tuple(
+            encode_prompt(tokenizer, prompt.model_copy(update={"text": prefix + prompt.text}))
+            for prompt in stereotypical + definitional
+        )
+        scored = [len(text) - 1 for text in scorable]
+        if prefix:
+            scorable = tuple(
+                _after(tokenizer, prefix, text, alone[:limit])
+                for text, alone in ((text, encode_text(tokenizer, text)) for text in texts)
+                if len(alone[:limit]) > 1
+            )
+        unscored = tuple(len(text) - own for text, own in zip(scorable, scored, strict=True))
+        panel = cls(stereotypical, definitional, scorable, unscored, encoded)
+        check_fits(model, [*panel._asked.rows, *scorable])
         return panel
 
     def read(self, model: nn.Module, batch_size: int) -> Readings:
@@ -118,7 +143,7 @@ class Panel:
 
     @cached_property
     def _scored(self) -> Reads:
-        return text_reads(self.texts)
+        return text_reads(self.texts, self.unscored)
 
     @cached_property
     def occupations(self) -> Terms:
@@ -143,11 +168,25 @@ class Panel:
 
     @cached_property
     def scored_tokens(self) -> Float[ndarray, " texts"]:
-        """Tokens of each text that have a context to be predicted from."""
-        return np.array([len(text) - 1 for text in self.texts], dtype=float)
+        """Tokens of each text whose probability is asked."""
+        lengths = np.array([len(text) for text in self.texts])
+        return (lengths - np.array(self.unscored)).astype(float)
 
     @cached_property
     def _right_side(self) -> Float[ndarray, " definitional_prompts"]:
         return np.array(
             [1.0 if prompt.expected == "female" else -1 for prompt in self.definitional]
         )
+
+
+def _after(tokenizer: Any, prefix: str, text: str, alone: Tokens) -> Tokens:
+    """Token ids of a text after a prefix, that end as those of the text alone do.
+
+    Encoded in one piece where that leaves all but the text's first token as they are: there the
+    two meet. Otherwise (the first word falls into other pieces) encoded apart and joined.
+    """
+    whole = encode_text(tokenizer, prefix + text)
+    if whole[1 - len(alone) :] == alone[1:]:
+        return whole
+    own = alone[1:] if alone[0] in tokenizer.all_special_ids else alone
+    return encode_text(tokenizer, prefix) + own

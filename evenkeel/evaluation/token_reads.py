@@ -102,9 +102,9 @@ def read_batches(
 @torch.inference_mode()
 def read_batch(model: nn.Module, batch: ReadBatch) -> Float[ndarray, " reads"]:
     """Natural log-probability of each token read from one forward pass, in float64."""
-    logits = logits_at(model, batch.inputs, batch.positions)[batch.row, batch.column].float()
-    token = torch.from_numpy(batch.token).to(logits.device)
-    log_probs = logits.gather(1, token[:, None])[:, 0] - logits.logsumexp(dim=1)
+    logits = logits_at(model, batch.inputs, batch.positions).float()
+    row, column, token = map(torch.from_numpy, (batch.row, batch.column, batch.token))
+    log_probs = logits[row, column, token] - logits.logsumexp(dim=-1)[row, column]
     return log_probs.double().cpu().numpy()
 
 
@@ -148,12 +148,12 @@ def logits_at(
     return model(**batch, use_cache=False).logits[:, keep]
 
 
-def text_reads(rows: Sequence[Sequence[int]]) -> Reads:
-    """Reads of every token that has a context: all but the first of each row."""
+def text_reads(rows: Sequence[Sequence[int]], unscored: Sequence[int]) -> Reads:
+    """Reads of every token of each row but the `unscored` first ones, at least one of them."""
 
     def places() -> Iterator[tuple[int, int, int]]:
-        for index, row in enumerate(rows):
-            for position in range(1, len(row)):
+        for index, (row, first) in enumerate(zip(rows, unscored, strict=True)):
+            for position in range(first, len(row)):
                 yield index, position, row[position]
 
     table = np.array(list(places()), dtype=np.int64).reshape(-1, 3)

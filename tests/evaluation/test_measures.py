@@ -2,6 +2,7 @@
 
 import math
 import statistics
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from evenkeel.evaluation.panel import Panel, Readings
 from evenkeel.steering.hooks import steer
 from evenkeel.steering.intervention import Add
 from evenkeel.synthesis.records import Prompt
+from tests.evaluation.samples import TEXTS
 
 PUSH = Add(layer=1, site="resid_post", direction=torch.arange(32.0), scale=0.3)
 
@@ -145,7 +147,7 @@ def test_margins_point_to_the_right_side(tiny_gpt2: Any, panel: Panel) -> None:
     flip = {"female": "male", "male": "female"}
     flipped = [p.model_copy(update={"expected": flip[p.expected or ""]}) for p in
                panel.definitional]  # fmt: skip
-    other = Panel(panel.stereotypical, tuple(flipped), panel.texts, panel.encoded)
+    other = replace(panel, definitional=tuple(flipped))
     one, two = panel.read(tiny_gpt2, 4), other.read(tiny_gpt2, 4)
     np.testing.assert_allclose(one.margins, -two.margins)
     assert np.abs(one.margins).min() > 0
@@ -158,6 +160,38 @@ def test_long_texts_are_cut_at_the_context(
     assert len(encode_text(tokenizer, long)) > 64
     panel = Panel.of(tiny_gpt2, tokenizer, prompts[:4], [long])
     assert panel.scored_tokens.tolist() == [63]
+
+
+@pytest.mark.parametrize("prefix", ["Be fair to the nurse. ", "It rained.\n", "q"])
+def test_a_prefix_is_read_and_the_same_things_are_asked(
+    tiny_gpt2: Any, tokenizer: Any, prompts: list[Prompt], prefix: str
+) -> None:
+    own = [prompt for prompt in prompts if prompt.split == "test"]
+    plain = Panel.of(tiny_gpt2, tokenizer, own, TEXTS)
+    prefixed = Panel.of(tiny_gpt2, tokenizer, own, TEXTS, prefix)
+    assert (prefixed.scored_tokens == plain.scored_tokens).all()
+    for text, row, unscored in zip(plain.texts, prefixed.texts, prefixed.unscored, strict=True):
+        assert row[unscored:] == text[1:]
+        assert tokenizer.decode(row).split() == (prefix + tokenizer.decode(text)).split()
+    found = prefixed.read(tiny_gpt2, 4)
+    asked = [prompt.model_copy(update={"text": prefix + prompt.text}) for prompt in own]
+    expected = Panel.of(tiny_gpt2, tokenizer, asked, TEXTS).read(tiny_gpt2, 4)
+    np.testing.assert_allclose(found.stereotypical, expected.stereotypical, rtol=1e-4)
+    np.testing.assert_allclose(found.margins, expected.margins, rtol=1e-4)
+    assert not np.allclose(found.losses, expected.losses, rtol=1e-3)
+    for row, unscored, loss in zip(prefixed.texts, prefixed.unscored, found.losses, strict=True):
+        labels = torch.tensor([row])
+        labels[0, :unscored] = -100
+        with torch.no_grad():
+            mean = tiny_gpt2(torch.tensor([row]), labels=labels).loss
+        assert loss == pytest.approx(float(mean) * (len(row) - unscored), rel=1e-4)
+
+
+def test_a_prefix_that_leaves_no_room_is_refused(
+    tiny_gpt2: Any, tokenizer: Any, prompts: list[Prompt]
+) -> None:
+    with pytest.raises(BadInputError, match="does not fit the model's context of 64"):
+        Panel.of(tiny_gpt2, tokenizer, prompts, TEXTS, "It rained. " * 20)
 
 
 def test_bad_panels_are_refused(tiny_gpt2: Any, tokenizer: Any, prompts: list[Prompt]) -> None:

@@ -1,0 +1,57 @@
+"""No bias figure without the competence to do the task."""
+
+from typing import Any
+
+import pytest
+
+from evenkeel.evaluation.bootstrap import Estimate
+from evenkeel.evaluation.competence import BIAS_MEASURES, CompetenceGate, chance
+from evenkeel.evaluation.panel import Panel
+
+GATE = CompetenceGate(chance=0.5, margin=0.1)
+
+
+def measures(accuracy: Any, degenerate: float | None = None) -> dict[str, Estimate]:
+    return {
+        "occupation_spread": Estimate(1.2, 0.8, 1.6),
+        "definitional_accuracy": Estimate(*accuracy),
+        "perplexity": Estimate(7.0),
+        "degenerate_share": Estimate(degenerate),
+    }
+
+
+def test_a_competent_model_is_heard() -> None:
+    able = measures((0.9, 0.8, 1.0), 0.0)
+    assert GATE.reason(able) is None
+    assert GATE.admit(able) is able
+
+
+@pytest.mark.parametrize(
+    "accuracy", [(0.5, 0.4, 0.6), (0.58, 0.53, 0.63), (0.7, 0.45, 0.95), (0.55,), (None,)]
+)
+def test_near_chance_or_perhaps_at_chance_is_too_weak(accuracy: Any) -> None:
+    weak = measures(accuracy)
+    assert str(GATE.reason(weak)).startswith("too weak to tell")
+    admitted = GATE.admit(weak)
+    assert admitted["occupation_spread"] == Estimate(None)
+    assert admitted["perplexity"] == weak["perplexity"]
+    assert all(admitted[name].value is None for name in admitted.keys() & set(BIAS_MEASURES))
+
+
+def test_collapse_is_not_fairness() -> None:
+    collapsed = measures((0.9, 0.8, 1.0), 0.4)
+    assert GATE.reason(collapsed) == "collapsed: 40% of the continuations are degenerate"
+    assert GATE.admit(collapsed)["occupation_spread"] == Estimate(None)
+
+
+def test_a_margin_of_minus_one_admits_all_that_can_be_asked() -> None:
+    lenient = CompetenceGate(chance=0.5, margin=-1)
+    assert lenient.reason(measures((0.1, 0.0, 0.2))) is None
+    assert lenient.reason(measures((None,))) is not None
+
+
+def test_chance_is_what_one_answer_to_all_gets(panel: Panel) -> None:
+    prompts = panel.definitional
+    assert chance(prompts) == 0.5
+    assert chance([*prompts, *(p for p in prompts if p.expected == "male")]) == pytest.approx(2 / 3)
+    assert chance([]) == 1
