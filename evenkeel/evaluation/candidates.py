@@ -1,13 +1,17 @@
 """The interventions that are tried: every vector, at every layer, with every action and force."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
 from evenkeel.errors import BadInputError
-from evenkeel.params import Action, Layers, Site
+from evenkeel.params import Action, GateKind, Layers, Site
+from evenkeel.steering.gates import Gate
 from evenkeel.steering.intervention import Ablate, Add, Intervention
 from evenkeel.vectors.vector import SteeringVector
+
+FitGates = Callable[[GateKind, SteeringVector], tuple[Gate, ...]]
+"""The gates of one kind for what is done with a vector."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,6 +22,9 @@ class Candidate:
     action: Action
     multiplier: float
     """add: in units of the stream's mean norm at the vector's place; ablate: share taken out."""
+    gate: GateKind = "none"
+    gates: tuple[tuple[Gate, ...], ...] = ()
+    """Those of each vector; empty if none has any."""
 
     @property
     def method(self) -> str:
@@ -34,21 +41,24 @@ class Candidate:
 
     @property
     def name(self) -> str:
-        """What is compared on the test split: the method and the action."""
-        return f"{self.method}_{self.action}"
+        """What is compared on the test split: the method, the action and the gate."""
+        name = f"{self.method}_{self.action}"
+        return name if self.gate == "none" else f"{name}_{self.gate}"
 
     @property
     def interventions(self) -> list[Intervention]:
-        return [self._intervention(vector) for vector in self.vectors]
+        gates = self.gates or ((),) * len(self.vectors)
+        return [self._intervention(*pair) for pair in zip(self.vectors, gates, strict=True)]
 
-    def _intervention(self, vector: SteeringVector) -> Intervention:
+    def _intervention(self, vector: SteeringVector, gates: tuple[Gate, ...]) -> Intervention:
         if self.action == "add":
-            return Add.relative(vector, self.multiplier)
+            return Add.relative(vector, self.multiplier, gates=gates)
         return Ablate(
             layer=vector.layer,
             site=cast(Site, vector.site),
             directions=vector.direction,
             multiplier=self.multiplier,
+            gates=gates,
         )
 
 
@@ -58,6 +68,8 @@ def make_candidates(
     methods: Sequence[str],
     layers: Layers,
     multipliers: dict[Action, Sequence[float]],
+    gates: Sequence[GateKind] = ("none",),
+    fit_gates: FitGates = lambda *_: (),
 ) -> list[Candidate]:
     """Every candidate, in a fixed order.
 
@@ -68,6 +80,8 @@ def make_candidates(
         layers: indices at each of which a vector is tried; "all": at each that has one, and at all
             of them at once.
         multipliers: forces to try, by action.
+        gates: kinds of gate to try on each ablation; what is added is added everywhere.
+        fit_gates: makes them.
 
     Raises:
         BadInputError: a method has no vector for the axis, or a layer has none of a method.
@@ -83,9 +97,20 @@ def make_candidates(
             )
         for site in dict.fromkeys(vector.site for vector in own):
             by_layer = {vector.layer: vector for vector in own if vector.site == site}
-            for place in _places(by_layer, layers):
+            places = list(_places(by_layer, layers))
+            tried = {vector.layer: vector for place in places for vector in place}
+            fitted = {
+                kind: {layer: fit_gates(kind, vector) for layer, vector in tried.items()}
+                for kind in dict.fromkeys(["none", *gates])
+            }
+            for place in places:
                 for action, forces in multipliers.items():
-                    candidates += [Candidate(place, action, float(force)) for force in forces]
+                    for kind in gates if action == "ablate" else ("none",):
+                        own_gates = tuple(fitted[kind][vector.layer] for vector in place)
+                        candidates += [
+                            Candidate(place, action, float(force), kind, own_gates)
+                            for force in forces
+                        ]
     return candidates
 
 

@@ -8,6 +8,7 @@ from evenkeel.errors import BadInputError
 from evenkeel.evaluation.bootstrap import Estimate
 from evenkeel.evaluation.candidates import Candidate, make_candidates
 from evenkeel.evaluation.continuations import spread_over_kinds
+from evenkeel.evaluation.gating import GateFitter
 from evenkeel.evaluation.measures import PanelMeasures, as_json
 from evenkeel.evaluation.occupations import Row, occupation_rows
 from evenkeel.evaluation.panel import Panel
@@ -167,6 +168,8 @@ def run_study(
         params.methods,
         params.layers,
         {action: forces[action] for action in params.actions},
+        params.gates,
+        GateFitter(loaded, own, vectors).fit,
     )
     cells = sweep(loaded.model, candidates, validation, params.batch_size)
     budget = Budget(params.max_perplexity_ratio, params.max_definitional_loss)
@@ -195,6 +198,7 @@ def _recipe(candidate: Candidate) -> dict[str, Any]:
         "layer": candidate.layer,
         "action": candidate.action,
         "multiplier": candidate.multiplier,
+        "gate": candidate.gate,
     }
 
 

@@ -35,6 +35,7 @@ class Cell:
             "layer": candidate.layer,
             "action": candidate.action,
             "multiplier": candidate.multiplier,
+            "gate": candidate.gate,
         }
         for name in ("bias_reduction", "perplexity_ratio"):
             estimate = self.measures[name]

@@ -6,7 +6,7 @@ the last; a stage is handed only the sections that it names, which are those tha
 
 from evenkeel.params.activations import ActivationsParams, CaptureParams
 from evenkeel.params.dataset import DatasetParams
-from evenkeel.params.fields import Action, Axis, Dtype, Layers, Site, VectorMethod
+from evenkeel.params.fields import Action, Axis, Dtype, GateKind, Layers, Site, VectorMethod
 from evenkeel.params.interpretation import ChatParams, InterpretationParams, PriceParams
 from evenkeel.params.loading import load_params
 from evenkeel.params.model import ModelParams, OrganismParams
@@ -35,6 +35,7 @@ __all__ = [
     "EvaluationParams",
     "FeatureVectorsParams",
     "FeaturesParams",
+    "GateKind",
     "GenerationParams",
     "InterpretationParams",
     "Layers",

@@ -9,6 +9,7 @@ Site = Literal["resid_pre", "resid_post", "attn_out", "mlp_out", "head_z"]
 Dtype = Literal["float32", "float16", "bfloat16"]
 VectorMethod = Literal["caa", "group", "pca", "probe", "actadd", "sae"]
 Action = Literal["add", "ablate"]
+GateKind = Literal["none", "band", "probe"]
 
 
 def distinct(values: list[Any]) -> list[Any]:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, NonNegativeInt, PositiveFloat, PositiveInt
 
-from evenkeel.params.fields import Action, Axis, Layers, Section, VectorMethod, distinct
+from evenkeel.params.fields import Action, Axis, GateKind, Layers, Section, VectorMethod, distinct
 
 
 class ProbesParams(Section):
@@ -69,6 +69,9 @@ class EvaluationParams(Section):
         list[Annotated[float, Field(gt=0, le=2)]], Field(min_length=1), AfterValidator(distinct)
     ]
     """Share of the projection that is taken out; 1 removes it whole."""
+    gates: Annotated[list[GateKind], Field(min_length=1), AfterValidator(distinct)]
+    """Where an ablation acts. none: everywhere; band: where the projection on its direction is near
+    that of stereotypical prompts; probe: where a linear probe reads no definitional gender."""
     max_perplexity_ratio: Annotated[float, Field(ge=1)]
     """Budget: an intervention that costs more on validation text cannot be selected."""
     max_definitional_loss: Annotated[float, Field(ge=0, le=1)]

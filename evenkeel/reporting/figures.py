@@ -109,7 +109,7 @@ def _gain(row: SweepRow) -> float:
 
 
 def _is(row: SweepRow, chosen: dict[str, object]) -> bool:
-    keys = ("method", "site", "action", "multiplier")
+    keys = ("method", "site", "action", "multiplier", "gate")
     same = all(getattr(row, key) == chosen[key] for key in keys)
     return same and row.layer == str(chosen["layer"])
 

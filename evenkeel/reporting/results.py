@@ -80,6 +80,7 @@ class SweepRow(Row):
     layer: str
     action: str
     multiplier: float
+    gate: str
     bias_reduction: float | None
     perplexity_ratio: float | None
 

@@ -13,6 +13,12 @@ METHODS = {
     "actadd": "single pair of texts (ActAdd)",
 }
 
+GATES = {
+    "none": "",
+    "band": " wherever the projection on it is near that of occupations",
+    "probe": " wherever a probe reads no gendered noun or name",
+}
+
 
 def number(value: float | None, digits: int = 2) -> str:
     """A number with a true minus sign, or "unknown"."""
@@ -54,6 +60,7 @@ def described(intervention: Mapping[str, Any]) -> str:
     vector = METHODS.get(intervention["method"], intervention["method"])
     layer = intervention["layer"]
     where = "at all layers" if layer == "all" else f"at layer {layer}"
+    where += GATES[intervention["gate"]]
     multiplier = intervention["multiplier"]
     if intervention["action"] == "add":
         return f"adding {number(multiplier)} stream norms of the {vector} vector {where}"

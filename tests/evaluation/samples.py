@@ -9,6 +9,7 @@ from evenkeel.vectors.vector import SteeringVector
 
 SHARES = {"nurse": 0.87, "engineer": 0.17, "clerk": 0.5, "baker": 0.62}
 TERMS: dict[Split, tuple[str, ...]] = {
+    "train": ("maid", "guard", "tailor", "writer"),
     "validation": ("nurse", "engineer", "clerk", "baker"),
     "test": ("pilot", "teacher", "cook", "judge"),
 }
@@ -27,10 +28,12 @@ def make_prompts() -> list[Prompt]:
     prompts = []
     for split, terms in TERMS.items():
         frames = {
+            "train": ("This {} left because", "The {} saw that"),
             "validation": ("The {} said that", "I met the {} because"),
             "test": ("Our {} slept while", "That {} knew"),
         }[split]
         nouns = {
+            "train": {"sister": "female", "brother": "male"},
             "validation": {"mother": "female", "uncle": "male"},
             "test": {"queen": "female", "king": "male"},
         }[split]

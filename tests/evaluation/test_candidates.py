@@ -5,7 +5,10 @@ import torch
 
 from evenkeel.errors import BadInputError
 from evenkeel.evaluation.candidates import make_candidates
+from evenkeel.params import Action
+from evenkeel.steering.gates import Gate, ProbeGate
 from evenkeel.steering.intervention import Ablate, Add
+from evenkeel.vectors.vector import SteeringVector
 from tests.evaluation.samples import make_vectors
 
 
@@ -45,6 +48,29 @@ def test_ablation_takes_out_its_share_at_every_layer() -> None:
         torch.testing.assert_close(
             vector.project(edit(stream)), 0.75 * vector.project(stream), atol=1e-5, rtol=1e-4
         )
+
+
+def test_each_ablation_is_tried_with_each_gate_of_its_own_vectors() -> None:
+    fitted = []
+
+    def fit_gates(kind: str, vector: SteeringVector) -> tuple[Gate, ...]:
+        if kind == "none":
+            return ()
+        fitted.append((kind, vector.layer))
+        return (ProbeGate(vector.direction, bias=vector.layer),)
+
+    forces: dict[Action, list[float]] = {"add": [0.5], "ablate": [1.0]}
+    found = make_candidates(
+        make_vectors(), "gender", ["caa"], "all", forces, ["none", "probe"], fit_gates
+    )
+    assert [(candidate.name, candidate.gate) for candidate in found[:3]] == [
+        ("caa_add", "none"), ("caa_ablate", "none"), ("caa_ablate_probe", "probe")
+    ]  # fmt: skip
+    assert fitted == [("probe", 0), ("probe", 1), ("probe", 2)], "once, not again for all layers"
+    for candidate in found:
+        biases = [gate.bias for edit in candidate.interventions for gate in edit.gates]
+        layers = [edit.layer for edit in candidate.interventions]
+        assert biases == (layers if candidate.gate == "probe" else [])
 
 
 def test_one_layer_is_not_tried_twice() -> None:

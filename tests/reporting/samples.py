@@ -46,7 +46,7 @@ STEERED = (
     )
     | {
         "method": "probe", "site": "resid_post", "layer": 3, "action": "ablate", "multiplier": 1.0,
-        "within_budget": True,
+        "gate": "none", "within_budget": True,
     }
 )  # fmt: skip
 SAID = (("pilot", 0.1, -2.0), ("judge", 0.4, -0.5), ("maid", None, 2.0))
@@ -82,7 +82,7 @@ def make_results(*, selected: bool = True, text: str = " she was tired.") -> Res
         sweep=[
             SweepRow(
                 method="probe", site="resid_post", layer=layer, action="ablate", multiplier=1.0,
-                bias_reduction=gain, perplexity_ratio=cost,
+                gate="none", bias_reduction=gain, perplexity_ratio=cost,
             )
             for layer, gain, cost in (("3", 0.8, 1.004), ("all", -2.0, 30.0), ("0", None, None))
         ],

@@ -78,8 +78,12 @@ def test_the_stage_writes_what_it_says(inputs: dict[str, Path]) -> None:
     assert result.exit_code == 0, result.output
     assert "bias_reduction" in result.output
     metrics = json.loads(inputs["metrics"].read_text())
-    assert set(metrics["interventions"]) == {"caa_add", "caa_ablate", "pca_add", "pca_ablate"}
-    assert metrics["selection"]["candidates"] == 2 * 4 * 3
+    assert set(metrics["interventions"]) == {
+        f"{method}_{action}"
+        for method in ("caa", "pca")
+        for action in ("add", "ablate", "ablate_band", "ablate_probe")
+    }
+    assert metrics["selection"]["candidates"] == 2 * 4 * 5
     selected = metrics["selected"]
     assert metrics["interventions"][selected["name"]].items() <= selected.items()
     for name in ("occupation_spread", "definitional_accuracy", "perplexity", "distinct_2"):
@@ -90,11 +94,12 @@ def test_the_stage_writes_what_it_says(inputs: dict[str, Path]) -> None:
     assert metrics["sample"]["test"]["texts"] + metrics["sample"]["validation"]["texts"] == 6
 
     sweep = pd.read_csv(inputs["sweep-plot"])
-    assert len(sweep) == 24
+    assert len(sweep) == 40
     affordable = sweep[sweep.perplexity_ratio <= 3]
     best = affordable.loc[affordable.bias_reduction.idxmax()]
-    assert [best.method, best.layer, best.action, best.multiplier] == [
-        selected["method"], str(selected["layer"]), selected["action"], selected["multiplier"]
+    assert [best.method, best.layer, best.action, best.multiplier, best.gate] == [
+        selected["method"], str(selected["layer"]), selected["action"], selected["multiplier"],
+        selected["gate"],
     ]  # fmt: skip
 
     occupations = pd.read_csv(inputs["occupations-plot"])
@@ -111,6 +116,7 @@ def test_the_stage_writes_what_it_says(inputs: dict[str, Path]) -> None:
     spec = InterventionSpec.load(inputs["output"] / "intervention")
     assert spec.metadata["action"] == selected["action"]
     assert spec.metadata["method"] == selected["method"]
+    assert spec.metadata["gate"] == selected["gate"]
     assert len(spec.interventions) == (3 if selected["layer"] == "all" else 1)
 
 
@@ -125,8 +131,9 @@ def test_twice_the_same_bytes(inputs: dict[str, Path]) -> None:
 def test_nothing_within_the_budget_is_said_and_not_selected(
     inputs: dict[str, Path], tiny_gpt2: Any, tokenizer: Any
 ) -> None:
+    asked = [prompt.text for prompt in make_prompts() if prompt.split != "train"]
     own_words = continue_texts(
-        tiny_gpt2, tokenizer, [prompt.text for prompt in make_prompts()],
+        tiny_gpt2, tokenizer, asked,
         max_new_tokens=20, temperature=0, top_p=1, batch_size=8, seed=0,
     )  # fmt: skip
     write_jsonl(inputs["heldout"], [CorpusText(kind="plain", text=text) for text in own_words])
@@ -166,6 +173,11 @@ def missing_texts(inputs: dict[str, Path]) -> None:
     write_jsonl(inputs["heldout"], [CorpusText(kind="question", text="Who?")])
 
 
+def missing_knowledge(inputs: dict[str, Path]) -> None:
+    rows = [row for row in make_prompts() if (row.split, row.kind) != ("train", "definitional")]
+    write_jsonl(inputs["prompts"], rows)
+
+
 def missing_layer(inputs: dict[str, Path]) -> None:
     change_params(inputs, layers=[9])
 
@@ -188,6 +200,7 @@ def wrong_model(inputs: dict[str, Path]) -> None:
     ("spoil", "message"),
     [
         (missing_split, "validation split of axis 'gender': no stereotypical prompts"),
+        (missing_knowledge, "the train split has not both stereotypical and definitional"),
         (missing_texts, "has 0 texts of kind 'plain'"),
         (missing_layer, "layers names layer 9, but there is a vector only for layers [0, 1, 2]"),
         (wrong_model, "made for a width of 16, but this model has 32"),

@@ -1,0 +1,149 @@
+"""Gates fitted to prompts: open where gender is a stereotype, closed where it is by definition."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from numpy import ndarray
+from torch import Tensor
+
+from evenkeel.activations.capture import Point, capture_texts
+from evenkeel.errors import BadInputError
+from evenkeel.models.loading import LoadedModel
+from evenkeel.params import GateKind
+from evenkeel.probes.logistic import choose_c, scores
+from evenkeel.steering.gates import BandGate, Gate, ProbeGate
+from evenkeel.synthesis.records import Prompt
+from evenkeel.vectors.vector import SteeringVector
+
+REGULARIZATION = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+"""Values of C (inverse L2 strength) that a gate's probe is chosen from, on validation."""
+
+
+@dataclass(frozen=True, eq=False)
+class Contexts:
+    """What the stream holds at each word of a split's prompts, from the prompt's term on."""
+
+    streams: dict[Point, Float[ndarray, "words width"]]
+    stereotypical: Bool[ndarray, " words"]
+    """Whether the word follows, or ends, an occupation; else a gendered noun or a name."""
+
+
+class GateFitter:
+    """Fits the gates of vectors to the streams of the unsteered model.
+
+    Fitted on train prompts; regularization and threshold are chosen on validation prompts, whose
+    terms and templates are others. The test split is not looked at.
+
+    Args:
+        loaded: the model to steer.
+        prompts: of one axis and all splits.
+        vectors: whose layers and sites the gates read.
+    """
+
+    def __init__(
+        self, loaded: LoadedModel, prompts: Sequence[Prompt], vectors: Sequence[SteeringVector]
+    ) -> None:
+        self._loaded, self._prompts, self._vectors = loaded, prompts, vectors
+        self._probes: dict[Point, ProbeGate] = {}
+
+    def fit(self, kind: GateKind, vector: SteeringVector) -> tuple[Gate, ...]:
+        """The gates of an intervention with `vector`, where the vector acts.
+
+        Raises:
+            BadInputError: the train or validation split lacks stereotypical or definitional
+                prompts, or the vector has another width than the stream.
+        """
+        point = (vector.site, vector.layer)
+        match kind:
+            case "none":
+                return ()
+            case "band":
+                return (self._band(point, vector.direction),)
+            case "probe":
+                if point not in self._probes:
+                    self._probes[point] = self._probe(point)
+                return (self._probes[point],)
+
+    @cached_property
+    def _train(self) -> Contexts:
+        return _contexts(self._loaded, self._prompts, "train", self._vectors)
+
+    @cached_property
+    def _validation(self) -> Contexts:
+        return _contexts(self._loaded, self._prompts, "validation", self._vectors)
+
+    def _band(self, point: Point, direction: Tensor) -> BandGate:
+        width = self._train.streams[point].shape[1]
+        if len(direction) != width:
+            raise BadInputError(
+                f"a vector at {point[0]} of layer {point[1]} was made for a width of "
+                f"{len(direction)}, but this model has {width} there; compute the vectors again"
+            )
+        train, validation = (
+            contexts.streams[point] @ direction.numpy()
+            for contexts in (self._train, self._validation)
+        )
+        centre = float(train[self._train.stereotypical].mean())
+        nearness = -np.abs(validation - centre)
+        bound = -best_cut(nearness, self._validation.stereotypical)
+        return BandGate(direction, centre, bound)
+
+    def _probe(self, point: Point) -> ProbeGate:
+        train, validation = (
+            (contexts.streams[point], contexts.stereotypical)
+            for contexts in (self._train, self._validation)
+        )
+        _, (weight, bias) = choose_c(train, validation, REGULARIZATION)
+        threshold = best_cut(scores(validation[0], (weight, bias)), validation[1])
+        return ProbeGate(torch.from_numpy(weight), bias, threshold)
+
+
+def best_cut(values: Float[ndarray, " rows"], positive: Bool[ndarray, " rows"]) -> float:
+    """The threshold over which positives lie, and no others, at the best balanced accuracy.
+
+    Halfway between the two values that it separates; of equals the lowest.
+
+    Args:
+        values: higher is more positive.
+        positive: the classes; both occur.
+    """
+    order = np.argsort(values, kind="stable")
+    ranked, hits = values[order], positive[order]
+    kept = 1 - np.cumsum(hits) / hits.sum()
+    left_out = np.cumsum(~hits) / (~hits).sum()
+    balanced = (kept + left_out)[:-1]
+    balanced[ranked[1:] == ranked[:-1]] = -np.inf  # no threshold lies between equals
+    best = int(balanced.argmax())
+    return float((ranked[best] + ranked[best + 1]) / 2)
+
+
+def _contexts(
+    loaded: LoadedModel, prompts: Sequence[Prompt], split: str, vectors: Sequence[SteeringVector]
+) -> Contexts:
+    kinds: dict[str, bool] = {}
+    for prompt in prompts:
+        if prompt.split == split and prompt.kind != "neutral":
+            kinds |= dict.fromkeys(_beginnings(prompt), prompt.kind == "stereotypical")
+    stereotypical = np.array(list(kinds.values()))
+    if stereotypical.all() or not stereotypical.any():
+        raise BadInputError(
+            f"the {split} split has not both stereotypical and definitional prompts, which gates "
+            "are fitted to; give it some of each, or set evaluation.gates to [none]"
+        )
+    sites = sorted({vector.site for vector in vectors})
+    layers = sorted({vector.layer for vector in vectors})
+    return Contexts(capture_texts(loaded, list(kinds), sites, layers), stereotypical)
+
+
+def _beginnings(prompt: Prompt) -> Iterator[str]:
+    """The prompt up to the end of its term, and up to the end of each word after it."""
+    start = prompt.text.lower().find(prompt.term.lower())
+    stop = start + len(prompt.term)
+    for end in range(stop, len(prompt.text)):
+        if prompt.text[end] == " ":
+            yield prompt.text[:end]
+    yield prompt.text
