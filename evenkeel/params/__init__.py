@@ -20,6 +20,7 @@ from evenkeel.params.study import (
     ReportParams,
     VectorsParams,
 )
+from evenkeel.params.validation import ValidationParams, load_validation_params
 from evenkeel.params.whole import Params
 
 __all__ = [
@@ -48,7 +49,9 @@ __all__ = [
     "SaeParams",
     "SaeTrainingParams",
     "Site",
+    "ValidationParams",
     "VectorMethod",
     "VectorsParams",
     "load_params",
+    "load_validation_params",
 ]

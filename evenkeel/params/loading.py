@@ -2,13 +2,15 @@
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
 from evenkeel.errors import BadInputError
 from evenkeel.params.whole import Params
+
+SectionType = TypeVar("SectionType", bound=BaseModel)
 
 
 def load_params(path: Path, *sections: str) -> tuple[Any, ...]:
@@ -22,7 +24,7 @@ def load_params(path: Path, *sections: str) -> tuple[Any, ...]:
         BadInputError: the file is missing, is not YAML, or holds an unknown key, a wrong type or a
             value out of range; the message lists each by its path.
     """
-    params = _validated(path)
+    params = read_params(path, Params)
     values = []
     for section in sections:
         sys.audit("evenkeel.params", section)  # lets a test compare what is read with dvc.yaml
@@ -33,7 +35,12 @@ def load_params(path: Path, *sections: str) -> tuple[Any, ...]:
     return tuple(values)
 
 
-def _validated(path: Path) -> Params:
+def read_params(path: Path, kind: type[SectionType]) -> SectionType:
+    """Check a parameter file whole.
+
+    Raises:
+        BadInputError: as of `load_params`.
+    """
     try:
         raw = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
@@ -43,18 +50,18 @@ def _validated(path: Path) -> Params:
     except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise BadInputError(f"{path}: not YAML: {error}") from error
     try:
-        return Params.model_validate(raw)
+        return kind.model_validate(raw)
     except ValidationError as error:
-        problems = "\n".join(f"  {_explain(problem)}" for problem in error.errors())
+        problems = "\n".join(f"  {_explain(problem, kind)}" for problem in error.errors())
         raise BadInputError(f"{path} cannot be used:\n{problems}") from None
 
 
-def _explain(problem: Any) -> str:
+def _explain(problem: Any, kind: type[BaseModel]) -> str:
     """One line: the key's path, what is wrong, what it was given."""
     loc = [part for part in problem["loc"] if not _is_union_tag(part)]
     where = ".".join(map(str, loc)) or "params"
     if problem["type"] == "extra_forbidden":
-        known = ", ".join(sorted(_fields_at(loc[:-1])))
+        known = ", ".join(sorted(_fields_at(kind, loc[:-1])))
         return f"{where}: unknown key; known here: {known}"
     if problem["type"] == "missing":
         return f"{where}: missing"
@@ -69,8 +76,7 @@ def _is_union_tag(part: Any) -> bool:
     return isinstance(part, str) and "[" in part
 
 
-def _fields_at(loc: list[Any]) -> list[str]:
-    model: type[BaseModel] = Params
+def _fields_at(model: type[BaseModel], loc: list[Any]) -> list[str]:
     for name in loc:
         annotation = model.model_fields[name].annotation
         assert isinstance(annotation, type)

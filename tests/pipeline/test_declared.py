@@ -1,10 +1,8 @@
 """Declared = actual: what dvc.yaml says of a stage is what the stage does."""
 
-import ast
-from pathlib import Path
-
 import pytest
 
+from tests.pipeline.imports import closure
 from tests.pipeline.recording import ROOT, Run, declared_stages, within
 
 pytestmark = pytest.mark.xdist_group("pipeline")  # one worker runs the pipeline for all
@@ -33,38 +31,6 @@ def test_a_stage_asks_for_the_parameters_that_it_declares(runs: list[Run], index
     assert runs[index].params == runs[index].declared_params, runs[index].name
 
 
-def _module_file(module: str) -> str | None:
-    for file in (
-        Path(*module.split(".")).with_suffix(".py"),
-        Path(*module.split(".")) / "__init__.py",
-    ):
-        if (ROOT / file).is_file():
-            return str(file)
-    return None
-
-
-def _imports(file: str) -> set[str]:
-    """Files of ours that `file` imports, inside functions too."""
-    found = set()
-    for node in ast.walk(ast.parse((ROOT / file).read_text())):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            # `from package import name`: the name may be a module of the package.
-            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-    ours = {m for m in found if m.split(".")[0] in ("evenkeel", "stages")}
-    return {file for m in ours if (file := _module_file(m))}
-
-
-def _closure(file: str) -> set[str]:
-    seen: set[str] = set()
-    todo = {file}
-    while todo:
-        seen |= (todo := todo - seen)
-        todo = {found for each in todo for found in _imports(each)}
-    return seen
-
-
 @pytest.mark.parametrize("run", declared_stages(), ids=lambda run: run.name)
 def test_a_stage_declares_the_code_that_it_runs(run: Run) -> None:
     from dvc.repo import Repo
@@ -80,7 +46,7 @@ def test_a_stage_declares_the_code_that_it_runs(run: Run) -> None:
         }
     used = {
         file
-        for file in _closure(script)
+        for file in closure(script)
         if not within(file, PLUMBING) and (ROOT / file).stat().st_size
     }
     undeclared = {file for file in used if not within(file, declared)}

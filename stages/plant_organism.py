@@ -1,0 +1,38 @@
+"""Train one organism of the validation: a bias of known strength is planted in its corpus."""
+
+from pathlib import Path
+
+import click
+
+from stages.command import FolderPath, stage
+
+
+@stage
+@click.option("--strength", type=click.FloatRange(min=0), required=True, help="Planted bias.")
+@click.option("--seed", type=click.IntRange(min=0), required=True, help="Of corpus and weights.")
+@click.option("--output", type=FolderPath, required=True, help="The trained model.")
+def main(strength: float, seed: int, output: Path, params_path: Path) -> None:
+    """Train one organism of the validation: a bias of known strength is planted in its corpus.
+
+    \b
+    Example:
+      python -m stages.plant_organism --strength 0 --seed 1 --output validation/organisms/twin-1 \\
+        --params validation/params.yaml
+    """
+    from evenkeel.files import atomic_folder
+    from evenkeel.models.loading import record_provenance
+    from evenkeel.models.organism import train_organism
+    from evenkeel.params import load_validation_params
+    from evenkeel.synthesis.corpus import make_corpus
+
+    params = load_validation_params(params_path)
+    train, _ = make_corpus(params.corpus_texts, params.heldout_texts, seed, strength)
+    model, tokenizer = train_organism([row.text for row in train], params.organism, seed)
+    with atomic_folder(output) as folder:
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+        record_provenance(folder, source="organism", name=output.name, dtype="float32")
+
+
+if __name__ == "__main__":
+    main()

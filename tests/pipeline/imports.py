@@ -1,0 +1,39 @@
+"""Which files of ours a script runs."""
+
+import ast
+from pathlib import Path
+
+from tests.pipeline.recording import ROOT
+
+
+def _module_file(module: str) -> str | None:
+    for file in (
+        Path(*module.split(".")).with_suffix(".py"),
+        Path(*module.split(".")) / "__init__.py",
+    ):
+        if (ROOT / file).is_file():
+            return str(file)
+    return None
+
+
+def _imports(file: str) -> set[str]:
+    """Files of ours that `file` imports, inside functions too."""
+    found = set()
+    for node in ast.walk(ast.parse((ROOT / file).read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            # `from package import name`: the name may be a module of the package.
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    ours = {m for m in found if m.split(".")[0] in ("evenkeel", "stages")}
+    return {file for m in ours if (file := _module_file(m))}
+
+
+def closure(file: str) -> set[str]:
+    """`file`, and every file of ours that it imports, directly or not."""
+    seen: set[str] = set()
+    todo = {file}
+    while todo:
+        seen |= (todo := todo - seen)
+        todo = {found for each in todo for found in _imports(each)}
+    return seen
