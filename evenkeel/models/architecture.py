@@ -33,6 +33,18 @@ class Architecture:
     """The linear layer that mixes the heads back into the stream; its input is head_z."""
     mlp_projection_path: str | None = "mlp.down_proj"
     """The last linear layer of the MLP."""
+    attention_norm_path: str | None = "input_layernorm"
+    """The norm whose output attention alone reads."""
+    mlp_norm_path: str | None = "post_attention_layernorm"
+    """The norm whose output the MLP alone reads."""
+    attention_reader_paths: tuple[str, ...] = (
+        "self_attn.q_proj",
+        "self_attn.k_proj",
+        "self_attn.v_proj",
+    )
+    """The linear layers of attention that read its norm."""
+    mlp_reader_paths: tuple[str, ...] = ("mlp.gate_proj", "mlp.up_proj")
+    """The linear layers of the MLP that read its norm."""
 
     def blocks(self, model: nn.Module) -> nn.ModuleList:
         blocks = model.get_submodule(self.blocks_path)
@@ -51,9 +63,21 @@ class Architecture:
     def mlp(self, block: nn.Module) -> nn.Module | None:
         return block.get_submodule(self.mlp_path) if self.mlp_path else None
 
+    def attention_norm(self, block: nn.Module) -> nn.Module | None:
+        path = self.attention_norm_path
+        return block.get_submodule(path) if path else None
+
+    def mlp_norm(self, block: nn.Module) -> nn.Module | None:
+        return block.get_submodule(self.mlp_norm_path) if self.mlp_norm_path else None
+
     def attention_projection(self, block: nn.Module) -> nn.Module | None:
         path = self.attention_projection_path
         return block.get_submodule(path) if path else None
+
+    def readers(self, block: nn.Module, norm: Literal["ln1_out", "ln2_out"]) -> list[nn.Module]:
+        """The linear layers that read the output of a norm."""
+        paths = self.attention_reader_paths if norm == "ln1_out" else self.mlp_reader_paths
+        return [block.get_submodule(path) for path in paths]
 
     def mlp_projection(self, block: nn.Module) -> nn.Module | None:
         path = self.mlp_projection_path
@@ -68,15 +92,26 @@ _GPT2 = Architecture(
     attention_path="attn",
     attention_projection_path="attn.c_proj",
     mlp_projection_path="mlp.c_proj",
+    attention_norm_path="ln_1",
+    mlp_norm_path="ln_2",
+    attention_reader_paths=("attn.c_attn",),
+    mlp_reader_paths=("mlp.c_fc",),
 )
 # Gemma 2 and 3 and OLMo 2 normalize each part once more before it joins the stream.
 _POST_NORM = replace(
-    _LLAMA, attention_path="post_attention_layernorm", mlp_path="post_feedforward_layernorm"
+    _LLAMA,
+    attention_path="post_attention_layernorm",
+    mlp_path="post_feedforward_layernorm",
+    mlp_norm_path="pre_feedforward_layernorm",
 )
 
 ARCHITECTURES: dict[str, Architecture] = {
     "gpt2": _GPT2,
-    "gpt_neo": replace(_GPT2, attention_projection_path="attn.attention.out_proj"),
+    "gpt_neo": replace(
+        _GPT2,
+        attention_projection_path="attn.attention.out_proj",
+        attention_reader_paths=tuple(f"attn.attention.{name}_proj" for name in "qkv"),
+    ),
     "gpt_neox": Architecture(
         "gpt_neox.layers",
         "gpt_neox.final_layer_norm",
@@ -84,6 +119,8 @@ ARCHITECTURES: dict[str, Architecture] = {
         attention_path="attention",
         attention_projection_path="attention.dense",
         mlp_projection_path="mlp.dense_4h_to_h",
+        attention_reader_paths=("attention.query_key_value",),
+        mlp_reader_paths=("mlp.dense_h_to_4h",),
     ),
     "opt": Architecture(
         "model.decoder.layers",
@@ -92,6 +129,9 @@ ARCHITECTURES: dict[str, Architecture] = {
         mlp_path=None,  # fc1 and fc2 run on flattened tokens, outside any module of their own
         attention_projection_path="self_attn.out_proj",
         mlp_projection_path="fc2",
+        attention_norm_path="self_attn_layer_norm",
+        mlp_norm_path="final_layer_norm",
+        mlp_reader_paths=("fc1",),
     ),
     "falcon": Architecture(
         "transformer.h",
@@ -100,16 +140,22 @@ ARCHITECTURES: dict[str, Architecture] = {
         attention_path="self_attention",
         attention_projection_path="self_attention.dense",
         mlp_projection_path="mlp.dense_4h_to_h",
+        attention_norm_path=None,  # in most of its variants attention and MLP share one
+        mlp_norm_path=None,
     ),
     "llama": _LLAMA,
     "mistral": _LLAMA,
     "qwen2": _LLAMA,
     "qwen3": _LLAMA,
-    "phi3": _LLAMA,
+    "phi3": replace(
+        _LLAMA,
+        attention_reader_paths=("self_attn.qkv_proj",),
+        mlp_reader_paths=("mlp.gate_up_proj",),
+    ),
     "gemma": _LLAMA,
     "gemma2": _POST_NORM,
     "gemma3_text": _POST_NORM,
-    "olmo2": _POST_NORM,
+    "olmo2": replace(_POST_NORM, attention_norm_path=None, mlp_norm_path=None),
 }
 
 
@@ -134,9 +180,11 @@ def architecture_of(model: Any) -> Architecture:
     family = model.config.model_type
     named = getattr(model.config, "evenkeel_blocks", None)
     if named is not None:
-        architecture = Architecture(named, None, (), None, None, None, None)
+        architecture = Architecture(named, None, (), None, None, None, None, None, None)
     elif family in ARCHITECTURES:
         architecture = ARCHITECTURES[family]
+        if not getattr(model.config, "do_layer_norm_before", True):  # some OPT models
+            architecture = replace(architecture, attention_norm_path=None, mlp_norm_path=None)
     else:
         raise BadInputError(
             f"no blocks are known for a model of family {family!r}; known families: "
@@ -178,6 +226,8 @@ def hook_point(model: Any, layer: int, site: str) -> HookPoint:
         "attn_out": (architecture.attention(block), "output"),
         "mlp_out": (architecture.mlp(block), "output"),
         "head_z": (architecture.attention_projection(block), "input"),
+        "ln1_out": (architecture.attention_norm(block), "output"),
+        "ln2_out": (architecture.mlp_norm(block), "output"),
     }
     module, side = points.get(site, (None, "output"))
     if module is None:

@@ -13,6 +13,8 @@ _HOOKS: dict[Site, str] = {
     "mlp_out": "hook_mlp_out",
     "head_z": "attn.hook_z",
 }
+"""None for ln1_out and ln2_out: ln1.hook_normalized comes before the norm's scale and bias, where
+adding v / scale does what adding v to the norm's output does."""
 _SITES = {hook: site for site, hook in _HOOKS.items()}
 
 
@@ -24,7 +26,15 @@ class Place(NamedTuple):
 
     @property
     def hook_name(self) -> str:
-        """As TransformerLens names it: blocks.8.hook_resid_pre."""
+        """As TransformerLens names it: blocks.8.hook_resid_pre.
+
+        Raises:
+            BadInputError: it has no name for the site.
+        """
+        if self.site not in _HOOKS:
+            raise BadInputError(
+                f"TransformerLens names no hook for {self}; it has hooks for {', '.join(_HOOKS)}"
+            )
         return f"blocks.{self.layer}.{_HOOKS[self.site]}"
 
     def __str__(self) -> str:

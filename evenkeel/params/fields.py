@@ -5,7 +5,17 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NonNegativeInt
 
 Axis = Literal["gender", "race", "religion", "age", "disability", "socioeconomic"]
-Site = Literal["resid_pre", "resid_post", "attn_out", "mlp_out", "head_z"]
+Site = Literal["resid_pre", "resid_post", "attn_out", "mlp_out", "head_z", "ln1_out", "ln2_out"]
+"""A place in a block:
+
+resid_pre   the stream that enters the block
+resid_post  the stream that leaves it
+attn_out    what attention adds to the stream
+mlp_out     what the MLP adds to the stream
+head_z      the heads' results, side by side, before they are mixed back into the stream
+ln1_out     what attention reads: the first norm's output, its scale and bias applied
+ln2_out     what the MLP reads: the second norm's output, its scale and bias applied
+"""
 Dtype = Literal["float32", "float16", "bfloat16"]
 VectorMethod = Literal["caa", "group", "pca", "probe", "actadd", "sae"]
 Action = Literal["add", "ablate"]

@@ -45,7 +45,7 @@ class Probe:
     axis: str
     """Kind of bias: gender, race, ..."""
     site: str
-    """Place in the block: resid_pre, resid_post, attn_out, mlp_out, head_z."""
+    """Place in the block, a `Site`."""
     layer: int
     """Block, from 0."""
     weight: Float[Tensor, " d_model"]

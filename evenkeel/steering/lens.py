@@ -8,17 +8,10 @@ from typing import Any
 from torch import Tensor
 
 from evenkeel.errors import BadInputError
+from evenkeel.models.sites import Place
 from evenkeel.steering.intervention import Edit
 from evenkeel.steering.plan import by_place, check_width, compose, depends_on_place
 from evenkeel.steering.spec import Steering, interventions_in
-
-_HOOKS = {
-    "resid_pre": "hook_resid_pre",
-    "resid_post": "hook_resid_post",
-    "attn_out": "hook_attn_out",
-    "mlp_out": "hook_mlp_out",
-    "head_z": "attn.hook_z",
-}
 
 
 def bridged(model: Any, tokenizer: Any) -> Any:
@@ -76,11 +69,11 @@ def steer_lens(model: Any, spec: Steering) -> Iterator[None]:
     weight = next(parameter for parameter in model.parameters() if parameter.is_floating_point())
     hooks = []
     for (layer, site), group in by_place(interventions).items():
-        name = f"blocks.{layer}.{_HOOKS.get(site)}"
+        name = Place(site, layer).hook_name
         if name not in model.hook_dict:
             raise BadInputError(
                 f"this model has no hook {name} for layer {layer}, {site}: it has layers 0 to "
-                f"{model.cfg.n_layers - 1}; known sites: {', '.join(_HOOKS)}"
+                f"{model.cfg.n_layers - 1}"
             )
         heads = site == "head_z"
         for item in group:

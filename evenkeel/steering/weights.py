@@ -1,10 +1,11 @@
 """Interventions folded into weights, where weights can hold them.
 
-At head_z, attn_out, mlp_out and at the stream's start every linear intervention, x -> x A + c, can
-be folded into the projection or the embedding beside it; ablating a direction at all of attn_out,
-mlp_out and the start makes every matrix that writes to the stream orthogonal to it. Elsewhere in
-the stream only an added vector can: it joins the bias of the MLP that wrote there last. What
-depends on positions or gates cannot.
+At head_z, ln1_out, ln2_out, attn_out, mlp_out and at the stream's start every linear intervention,
+x -> x A + c, can be folded into the linear layers or the embedding beside it: what is added to a
+norm's output joins the bias of the layers that read it (of GPT-2, attn.c_attn or mlp.c_fc).
+Ablating a direction at all of attn_out, mlp_out and the start makes every matrix that writes to the
+stream orthogonal to it. Elsewhere in the stream only an added vector can be folded: it joins the
+bias of the MLP that wrote there last. What depends on positions or gates cannot.
 """
 
 from dataclasses import dataclass
@@ -34,12 +35,13 @@ def edited_weights(model: Any, spec: Steering) -> dict[tuple[nn.Module, str], Te
     interventions = interventions_in(spec)
     plan(model, interventions)  # refuses layers, sites and widths that the model lacks
     maps: dict[nn.Module, _Map] = {}
-    # A projection reads head_z after all edits there, so the last one is folded into it first; the
+    # A layer reads what all edits made of its input, so the last one is folded into it first; the
     # stream is edited after what attention and MLP write to it, whatever comes first in a spec.
-    heads = [item for item in reversed(interventions) if item.site == "head_z"]
+    reads = ("head_z", "ln1_out", "ln2_out")
+    inputs = [item for item in reversed(interventions) if item.site in reads]
     outputs = [item for item in interventions if item.site in ("attn_out", "mlp_out")]
     stream = [item for item in interventions if item.site in ("resid_pre", "resid_post")]
-    for item in heads + outputs + stream:
+    for item in inputs + outputs + stream:
         if item.positions != "all" or item.gates:
             raise _impossible(item, "weights act at all positions and know no gates")
         if isinstance(item, EditLatents):
@@ -98,6 +100,9 @@ def _fold(model: Any, item: Intervention, maps: dict[nn.Module, _Map]) -> None:
 
     if item.site == "head_z":
         folded(architecture.attention_projection(block)).after(turn, shift)
+    elif item.site in ("ln1_out", "ln2_out"):
+        for reader in architecture.readers(block, item.site):
+            folded(reader).after(turn, shift)
     elif item.site == "attn_out":
         if not _ends_in(architecture.attention_path, architecture.attention_projection_path):
             raise _impossible(item, "a norm stands between its weights and the stream")

@@ -55,7 +55,7 @@ class SteeringVector:
     method: str
     """caa, group, pca, probe, actadd, sae, or whatever made it."""
     site: str
-    """Place in the block: resid_pre, resid_post, attn_out, mlp_out, head_z."""
+    """Place in the block, a `Site`."""
     layer: int
     """Block, from 0."""
     stream_norm: float

@@ -32,6 +32,7 @@ def _reference(model: Any, ids: Tensor, attention_mask: Tensor, at: At) -> Tenso
         normed = functional.layer_norm(
             stream, [config.n_embd], block.ln_1.weight, block.ln_1.bias, config.layer_norm_epsilon
         )
+        normed = at(layer, "ln1_out", normed)
         mixed = normed @ block.attn.c_attn.weight + block.attn.c_attn.bias
         query, key, value = (
             part.view(rows, columns, heads, size).transpose(1, 2) for part in mixed.chunk(3, dim=-1)
@@ -44,6 +45,7 @@ def _reference(model: Any, ids: Tensor, attention_mask: Tensor, at: At) -> Tenso
         normed = functional.layer_norm(
             stream, [config.n_embd], block.ln_2.weight, block.ln_2.bias, config.layer_norm_epsilon
         )
+        normed = at(layer, "ln2_out", normed)
         hidden = functional.gelu(
             normed @ block.mlp.c_fc.weight + block.mlp.c_fc.bias, approximate="tanh"
         )
