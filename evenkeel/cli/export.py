@@ -12,9 +12,10 @@ from evenkeel.cli.options import model_option, spec_option
 @click.option(
     "--format",
     "kind",
-    type=click.Choice(["hf", "gguf"]),
+    type=click.Choice(["hf", "gguf", "lm-eval"]),
     default="hf",
-    help="hf: a model folder with the change in its weights; gguf: a llama.cpp control vector.",
+    help="hf: a model folder with the change in its weights; gguf: a llama.cpp control vector; "
+    "lm-eval: a .pt file for the model 'steered' of lm-evaluation-harness.",
 )
 @model_option
 @spec_option
@@ -27,9 +28,11 @@ def export(output: Path, kind: str, model_path: Path, spec_path: Path) -> None:
     Examples:
       evenkeel export models/debiased
       evenkeel export --format gguf vector.gguf
+      evenkeel export --format lm-eval steered.pt
     """
     from evenkeel.export.baked import write_baked_model
     from evenkeel.export.control_vector import write_control_vector
+    from evenkeel.export.steered import write_steered_file
     from evenkeel.models.loading import load_model
     from evenkeel.steering.spec import InterventionSpec
 
@@ -37,6 +40,8 @@ def export(output: Path, kind: str, model_path: Path, spec_path: Path) -> None:
     loaded = load_model(model_path)
     if kind == "hf":
         write_baked_model(output, loaded.model, loaded.tokenizer, spec)
-    else:
+    elif kind == "gguf":
         write_control_vector(output, loaded.model, spec)
+    else:
+        write_steered_file(output, loaded.model, spec)
     click.echo(f"{output}: written, and read back alike", err=True)

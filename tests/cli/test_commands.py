@@ -132,6 +132,13 @@ def test_export_refuses_what_a_format_cannot_hold(model: Path, spec: Path, tmp_p
     assert not (tmp_path / "v.gguf").exists()
 
 
+def test_export_writes_a_file_for_the_harness(model: Path, spec: Path, tmp_path: Path) -> None:
+    path = tmp_path / "steered.pt"
+    result = run("export", "--format", "lm-eval", path, "--model", model, "--spec", spec)
+    assert result.exit_code == 0, result.exception
+    assert list(torch.load(path, weights_only=True)) == ["h.0"]
+
+
 def test_inspect_names_what_a_file_is(model: Path, vector: Path, spec: Path) -> None:
     (found,) = rows(run("inspect", model, "--json"))
     assert (found["kind"], found["name"]) == ("model", "tiny")
