@@ -28,6 +28,7 @@ def stage(function: Callable[..., None]) -> click.Command:
     def run(**options: Any) -> None:
         if not sys.stderr.isatty():  # bars are for people; a log gets lines
             os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+            os.environ.setdefault("TQDM_DISABLE", "1")  # read when tqdm is imported, by a library
         os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # it advises where all is well
         logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
         started = time.perf_counter()

@@ -18,6 +18,9 @@ SHOWN = 10
     help="Biased and neutral statements.",
 )
 @click.option(
+    "--prompts", type=FilePath, default=Path("data/dataset/prompts.jsonl"), help="Definitions."
+)
+@click.option(
     "--activations",
     type=click.Path(path_type=Path),
     default=Path("data/activations/corpus.h5"),
@@ -43,6 +46,7 @@ SHOWN = 10
 )
 def main(
     statements_path: Path,
+    prompts: Path,
     activations: Path,
     model_path: Path,
     sae_path: Path,
@@ -67,17 +71,18 @@ def main(
     from evenkeel.sae.loading import open_sae
     from evenkeel.sae.results import LEADING
     from evenkeel.sae.table import summary, write_table
-    from evenkeel.synthesis.records import Statement
+    from evenkeel.synthesis.records import Prompt, Statement
 
     seed, params = load_params(params_path, "seed", "features")
     statements = read_jsonl(statements_path, Statement)
+    asked = read_jsonl(prompts, Prompt)
     loaded = load_model(model_path)
     sae = open_sae(sae_path)
     sae.require_fit(loaded.model)
     with ActivationStore.open(activations) as store:
         store.require_model(loaded.fingerprint)
         corpus = Corpus(store, sae.place, sae.first_position)
-        table, top, silent = measure_features(loaded, sae, corpus, statements, params, seed)
+        table, top, silent = measure_features(loaded, sae, corpus, statements, asked, params, seed)
         write_jsonl(contexts_path, contexts(corpus, top, silent, loaded.tokenizer))
     write_table(output, table)
     write_json(metrics, summary(table))

@@ -2,12 +2,13 @@
 
 Columns are named `<axis>_<contrast>_<measure>_<part>`:
 
-contrast  bias: biased against neutral statements; group: the first group against the second, in
-          alphabetical order
+contrast  bias: biased against neutral statements; group: statements about the first group against
+          those about the second, in alphabetical order; definition: definitional prompts (a mother,
+          a king) whose right side is female against those whose right side is male
 measure   auroc: probability that a random statement of the first side activates the latent more
           than one of the second (ties count half); smd: standardized mean difference, in pooled
           standard deviations; q: Mann-Whitney p, Benjamini-Hochberg corrected over all latents
-part      selection: train and validation statements, to choose features by; test: to report
+part      selection: train and validation texts, to choose features by; test: to report
 """
 
 from collections.abc import Sequence
@@ -18,9 +19,9 @@ from jaxtyping import Bool, Float
 from scipy import stats
 
 from evenkeel.errors import BadInputError
-from evenkeel.synthesis.records import Statement
+from evenkeel.synthesis.records import Prompt, Statement
 
-CONTRASTS = ("bias", "group")
+CONTRASTS = ("bias", "group", "definition")
 PARTS = {"selection": ("train", "validation"), "test": ("test",)}
 _COLUMNS_AT_ONCE = 4096
 
@@ -76,12 +77,37 @@ def _top(sums: Float[np.ndarray, " latents"], k: int) -> Bool[np.ndarray, " late
     return top & (sums > 0)
 
 
+def contrasts_of(table: pd.DataFrame, axis: str) -> list[str]:
+    """The contrasts that a table has of an axis: prompts are definitional on some axes only."""
+    return [name for name in CONTRASTS if f"{axis}_{name}_auroc_selection" in table]
+
+
+def definitions(
+    prompts: Sequence[Prompt], activations: Float[np.ndarray, "prompts latents"]
+) -> pd.DataFrame:
+    """One row a latent; the columns above for each axis of these definitional prompts.
+
+    Raises:
+        BadInputError: an axis has only one side of them in one part.
+    """
+    columns: dict[str, np.ndarray] = {}
+    kinds = [(row.axis, row.expected, row.split) for row in prompts]
+    frame = pd.DataFrame(kinds, columns=["axis", "expected", "split"])
+    for axis in sorted(set(frame["axis"])):
+        for part, splits in PARTS.items():
+            own = frame[(frame["axis"] == axis) & frame["split"].isin(splits)]
+            sides = [activations[own.index[own["expected"] == side]] for side in ("female", "male")]
+            columns |= _columns(axis, "definition", part, *sides)
+    return pd.DataFrame(columns, index=range(activations.shape[1]))
+
+
 def associations(
     statements: Sequence[Statement], activations: Float[np.ndarray, "statements latents"]
 ) -> pd.DataFrame:
     """One row a latent; for each axis the columns above and `<axis>_top40_unique`.
 
-    The ranking compares biased with neutral statements of the selection part.
+    The contrasts are bias and group. The ranking compares biased with neutral statements of the
+    selection part.
 
     Raises:
         BadInputError: an axis lacks a label or a second group in one part, or has a third group.
@@ -103,16 +129,28 @@ def associations(
                 "bias": [rows & (frame["label"] == label) for label in ("biased", "neutral")],
                 "group": [rows & (frame["group"] == group) for group in groups],
             }
-            for name in CONTRASTS:
-                first, second = (activations[side.to_numpy()] for side in sides[name])
-                if min(len(first), len(second)) < 2:
-                    raise BadInputError(
-                        f"axis {axis!r}, {part} ({' and '.join(splits)}), contrast {name}: "
-                        f"{len(first)} against {len(second)} statements; at least 2 are needed on "
-                        "either side: synthesize more (dataset.quads_per_axis)"
-                    )
-                for measure, values in contrast(first, second).items():
-                    columns[f"{axis}_{name}_{measure}_{part}"] = values
+            for name, masks in sides.items():
+                first, second = (activations[side.to_numpy()] for side in masks)
+                columns |= _columns(axis, name, part, first, second)
                 if (name, part) == ("bias", "selection"):
                     columns[f"{axis}_top40_unique"] = top_unique(first, second)
     return pd.DataFrame(columns)
+
+
+def _columns(
+    axis: str,
+    name: str,
+    part: str,
+    first: Float[np.ndarray, "first latents"],
+    second: Float[np.ndarray, "second latents"],
+) -> dict[str, Float[np.ndarray, " latents"]]:
+    if min(len(first), len(second)) < 2:
+        raise BadInputError(
+            f"axis {axis!r}, {part} ({' and '.join(PARTS[part])}), contrast {name}: "
+            f"{len(first)} against {len(second)} texts; at least 2 are needed on either side: "
+            "synthesize more (dataset.quads_per_axis)"
+        )
+    return {
+        f"{axis}_{name}_{measure}_{part}": values
+        for measure, values in contrast(first, second).items()
+    }

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 import torch
 
 from evenkeel.models.loading import LoadedModel
 from evenkeel.params import FeaturesParams
-from evenkeel.sae.association import associations
+from evenkeel.sae.association import associations, definitions
 from evenkeel.sae.coherence import coherence
 from evenkeel.sae.contexts import (
     Windows,
@@ -21,7 +22,7 @@ from evenkeel.sae.loading import LoadedSae
 from evenkeel.sae.logit_weights import logit_weights
 from evenkeel.sae.pooling import pooled_activations
 from evenkeel.sae.table import feature_table
-from evenkeel.synthesis.records import Statement
+from evenkeel.synthesis.records import Prompt, Statement
 
 
 def measure_features(
@@ -29,13 +30,14 @@ def measure_features(
     sae: LoadedSae,
     corpus: Corpus,
     statements: Sequence[Statement],
+    prompts: Sequence[Prompt],
     params: FeaturesParams,
     seed: int,
 ) -> tuple[pd.DataFrame, Windows, Windows]:
     """The table of features, and where their top and silent contexts are.
 
     Raises:
-        BadInputError: the SAE does not fit, or the statements lack a side of a contrast.
+        BadInputError: the SAE does not fit, or the texts lack a side of a contrast.
     """
     unembedding = loaded.model.get_output_embeddings().weight.detach().T
     embeddings = loaded.model.get_input_embeddings().weight.detach().cpu()
@@ -43,14 +45,17 @@ def measure_features(
     firing = measure_firing(sae, corpus, params.contexts)
     top = top_windows(sae, corpus, firing.texts.numpy(), params.context_tokens)
     silent = silent_windows(sae, corpus, params.contexts, params.context_tokens, seed)
-    pooled = pooled_activations(loaded, sae, [row.text for row in statements], params.pooling)
+    definitional = [row for row in prompts if row.kind == "definitional"]
+    texts = [row.text for row in statements] + [row.text for row in definitional]
+    pooled = pooled_activations(loaded, sae, texts, params.pooling)
+    told, asked = np.split(pooled, [len(statements)])
     peaks = torch.from_numpy(peak_tokens(corpus, top)).long()
     table = feature_table(
         weights,
         firing,
         coherence(peaks, firing.peaks, embeddings),
         coherence(weights.top_ids, weights.top_values, embeddings),
-        associations(statements, pooled),
+        pd.concat([associations(statements, told), definitions(definitional, asked)], axis=1),
         loaded.tokenizer,
     )
     return table, top, silent

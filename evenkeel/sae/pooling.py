@@ -32,7 +32,7 @@ def pooled_activations(
     place = sae.place
     pooled = np.empty((len(texts), sae.d_sae), dtype=np.float32)
     step = max(1, rows_at_once(sae) // _TOKENS_OF_A_TEXT)
-    for start in tqdm(range(0, len(texts), step), "pool statements", unit="batch", disable=None):
+    for start in tqdm(range(0, len(texts), step), "pool texts", unit="batch", disable=None):
         some = texts[start : start + step]
         lengths = [len(ids) for ids in encode(loaded, some, first=start)]
         stream = capture_texts(loaded, some, [place.site], [place.layer], positions="all")[place]

@@ -1,4 +1,4 @@
-"""Which features go with an axis of bias, as the selection part of the statements has it."""
+"""Which features go with an axis of bias, by the selection part of the texts."""
 
 from collections.abc import Sequence
 from typing import get_args
@@ -7,7 +7,7 @@ import pandas as pd
 
 from evenkeel.errors import BadInputError
 from evenkeel.params import Axis
-from evenkeel.sae.association import CONTRASTS
+from evenkeel.sae.association import contrasts_of
 
 
 def associated_features(table: pd.DataFrame, axis: str, max_q: float, top: int) -> list[int]:
@@ -27,7 +27,8 @@ def associated_features(table: pd.DataFrame, axis: str, max_q: float, top: int) 
             f"the table of features has no {axis}_group_q_selection column; run extract_features "
             "on statements of this axis"
         )
-    strength = pd.concat([_strength(table, axis, c, max_q) for c in CONTRASTS], axis=1).max(axis=1)
+    contrasts = contrasts_of(table, axis)
+    strength = pd.concat([_strength(table, axis, c, max_q) for c in contrasts], axis=1).max(axis=1)
     ranked = table[["feature"]].assign(strength=strength)[strength > 0]
     # Ties go to the lower number, so that the selection does not depend on the rows' order.
     ranked = ranked.sort_values(["strength", "feature"], ascending=[False, True])

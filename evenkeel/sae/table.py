@@ -11,7 +11,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from evenkeel.files import atomic_file
-from evenkeel.sae.association import CONTRASTS
+from evenkeel.sae.association import PARTS, contrasts_of
 from evenkeel.sae.firing import QUANTILES, Firing
 from evenkeel.sae.logit_weights import LogitWeights
 from evenkeel.sae.saving import log_sparsity
@@ -78,19 +78,21 @@ def strongest(table: pd.DataFrame, axis: str, contrast: str) -> Int[np.ndarray, 
 def summary(table: pd.DataFrame) -> dict[str, Any]:
     """Counts, and for each axis and contrast the feature chosen by the selection part.
 
-    auroc_test is over 0.5 or under it in the sense in which the feature was chosen.
+    separation_test is the AUROC on the test part in the sense in which the feature was chosen.
     """
     ranked = table.columns[table.columns.str.endswith("_top40_unique")]
     axes = [name.removesuffix("_top40_unique") for name in ranked]
     found = {}
     for axis in axes:
-        for contrast in CONTRASTS:
+        for contrast in contrasts_of(table, axis):
             name = f"{axis}_{contrast}"
             best = table.loc[strongest(table, axis, contrast)[0]]
+            chosen, test = (float(best[f"{name}_auroc_{part}"]) for part in PARTS)
             found[name] = {
                 "feature": int(best["feature"]),
-                "auroc_selection": float(best[f"{name}_auroc_selection"]),
-                "auroc_test": float(best[f"{name}_auroc_test"]),
+                "auroc_selection": chosen,
+                "auroc_test": test,
+                "separation_test": test if chosen >= 0.5 else 1 - test,
                 "significant": int((table[f"{name}_q_selection"] < SIGNIFICANT_Q).sum()),
             }
     return {

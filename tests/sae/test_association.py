@@ -9,8 +9,14 @@ from sklearn.metrics import roc_auc_score
 
 from evenkeel.errors import BadInputError
 from evenkeel.sae import association as module
-from evenkeel.sae.association import associations, contrast, top_unique
-from evenkeel.synthesis.records import Statement
+from evenkeel.sae.association import (
+    associations,
+    contrast,
+    contrasts_of,
+    definitions,
+    top_unique,
+)
+from evenkeel.synthesis.records import Prompt, Statement
 
 
 def rows(rng: np.random.Generator, count: int, latents: int) -> np.ndarray:
@@ -100,6 +106,41 @@ def test_columns_keep_selection_and_test_apart() -> None:
     assert table["gender_group_q_test"][0] < 0.01 < table["gender_group_q_test"][2]
     assert table["gender_top40_unique"].dtype == bool
     assert len(table.columns) == 2 * 3 * 2 + 1
+
+
+def definitional_prompts() -> list[Prompt]:
+    return [
+        Prompt(
+            id=f"{split}{number}",
+            axis="gender",
+            kind="definitional",
+            template="t",
+            term="a",
+            split=split,
+            text="x",
+            expected="female" if number % 2 else "male",
+        )
+        for split in ("train", "validation", "test")
+        for number in range(16)
+    ]
+
+
+def test_definitions_are_female_against_male_prompts_of_each_part() -> None:
+    prompts = definitional_prompts()
+    activations = np.random.default_rng(0).random((len(prompts), 3)).astype(np.float32)
+    for number, row in enumerate(prompts):
+        activations[number, 0] += 5 * (row.expected == "female")
+        activations[number, 1] += 5 * (row.expected == "male") * (row.split == "validation")
+    table = definitions(prompts, activations)
+    assert table["gender_definition_auroc_selection"][0] == 1
+    assert table["gender_definition_auroc_test"][0] == 1
+    assert table["gender_definition_auroc_selection"][1] < 0.5
+    assert table["gender_definition_q_test"][0] < 0.01 < table["gender_definition_q_test"][2]
+    assert contrasts_of(table, "gender") == ["definition"]
+    assert contrasts_of(table, "age") == []
+    assert definitions([], activations[:0]).shape == (3, 0)
+    with pytest.raises(BadInputError, match="contrast definition: 0 against 16 texts; at least 2"):
+        definitions([row for row in prompts if row.expected == "male"], activations[:24])
 
 
 def test_sides_that_are_missing_are_refused() -> None:

@@ -50,7 +50,7 @@ def test_ce_loss_recovered_is_one_without_loss_and_zero_for_nothing(
     sae: LoadedSae, loaded: LoadedModel, store: ActivationStore
 ) -> None:
     texts = np.split(store.input_ids, store.offsets[1:-1])[:20]
-    perfect = Perfect(sae.module, sae.place, sae.first_position, sae.centered)
+    perfect = Perfect(**vars(sae))
     found = ce_loss_recovered(loaded.model, perfect, texts, 0)
     assert found["ce_loss_recovered"] == 1
     losses = []
@@ -60,6 +60,6 @@ def test_ce_loss_recovered_is_one_without_loss_and_zero_for_nothing(
             losses.append(float(loaded.model(row, labels=row).loss) * (len(ids) - 1))
     assert found["ce_loss"] == pytest.approx(sum(losses) / sum(len(ids) - 1 for ids in texts), 1e-5)
 
-    silent = Perfect(sae.module, sae.place, sae.first_position, sae.centered)
+    silent = Perfect(**vars(sae))
     object.__setattr__(silent, "decode", lambda latents, like: torch.zeros_like(like))
     assert ce_loss_recovered(loaded.model, silent, texts, 0)["ce_loss_recovered"] == 0

@@ -13,6 +13,7 @@ from evenkeel.models.loading import load_model
 from evenkeel.sae.results import LEADING, Context, read_table
 from evenkeel.sae.saving import save_module
 from evenkeel.sae.table import strongest
+from evenkeel.synthesis.prompts import make_prompts
 from evenkeel.synthesis.records import Statement
 from stages.extract_features import main
 from tests.probes.planted import planted_statements
@@ -20,18 +21,20 @@ from tests.sae.conftest import trained_module, write_corpus
 from tests.stages.conftest import set_params
 
 ARGUMENTS = ["--statements", "statements.jsonl", "--activations", "corpus.h5", "--model", "model"]
+ARGUMENTS += ["--prompts", "prompts.jsonl"]
 ARGUMENTS += ["--sae", "sae", "--output", "features.parquet", "--contexts", "contexts.jsonl"]
 ARGUMENTS += ["--metrics", "features.json"]
 
 
 @pytest.fixture
 def features(workspace: Path) -> Path:
-    """The workspace with corpus.h5, sae/ and statements.jsonl."""
+    """The workspace with corpus.h5, sae/, statements.jsonl and prompts.jsonl."""
     write_corpus(workspace / "corpus.h5", load_model(workspace / "model", "cpu"))
     save_module(workspace / "sae", trained_module(), torch.ones(24))
     planted = planted_statements(("age", "gender"), terms=4, quads=8).to_dict("records")
     rows = [{**row, "terms": tuple(row["terms"].split("|"))} for row in planted]
     write_jsonl(workspace / "statements.jsonl", [Statement.model_validate(row) for row in rows])
+    write_jsonl(workspace / "prompts.jsonl", make_prompts(0, 1.0))
     return workspace
 
 
@@ -56,6 +59,10 @@ def test_it_measures_every_latent_and_writes_the_same_bytes_again(features: Path
     best = summary["strongest"]["gender_group"]
     assert best["feature"] == strongest(table, "gender", "group")[0]
     assert best["auroc_test"] == table["gender_group_auroc_test"][best["feature"]]
+    defined = summary["strongest"]["gender_definition"]
+    assert defined["feature"] == strongest(table, "gender", "definition")[0]
+    assert defined["separation_test"] in (defined["auroc_test"], 1 - defined["auroc_test"])
+    assert "age_definition" not in summary["strongest"]
 
     names = ("features.parquet", "contexts.jsonl", "features.json")
     first = [(features / name).read_bytes() for name in names]
