@@ -83,11 +83,12 @@ def write_jsonl(path: Path, rows: Iterable[BaseModel]) -> None:
             file.write(json.dumps(row.model_dump(mode="json"), sort_keys=True) + "\n")
 
 
-def read_jsonl(path: Path, row_type: type[Row]) -> list[Row]:
+def read_jsonl(path: Path, row_type: type[Row], *, may_be_empty: bool = False) -> list[Row]:
     """Read rows of `row_type` from a JSONL file.
 
     Raises:
-        BadInputError: the file is missing or empty, or a line is no `row_type` (which, and why).
+        BadInputError: the file is missing or (unless it may be) empty, or a line is no
+            `row_type` (which, and why).
     """
     rows = []
     try:
@@ -106,6 +107,6 @@ def read_jsonl(path: Path, row_type: type[Row]) -> list[Row]:
         raise BadInputError(f"{path}: no such file; run the stage that writes it") from error
     except UnicodeDecodeError as error:
         raise BadInputError(f"{path}: not UTF-8 text ({error})") from error
-    if not rows:
+    if not rows and not may_be_empty:
         raise BadInputError(f"{path}: no rows; run the stage that writes it again")
     return rows

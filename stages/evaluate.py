@@ -89,7 +89,7 @@ def main(
         study.spec.save(folder / "intervention")
     write_json(metrics, study.metrics)
     for path, rows in (
-        (sweep_plot, [cell.row() for cell in study.cells]),
+        (sweep_plot, study.sweep_rows),
         (occupations_plot, study.occupations),
     ):
         write_text(path, pd.DataFrame(rows).to_csv(index=False, float_format="%.6g"))

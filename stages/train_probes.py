@@ -26,8 +26,22 @@ from stages.command import FilePath, FolderPath, print_table, stage
     default=Path("reports/plots/probes.csv"),
     help="Table to write: a row an axis, site and layer.",
 )
+@click.option(
+    "--projections",
+    "projections_path",
+    type=FilePath,
+    default=Path("reports/plots/projections.csv"),
+    help="Table to write: a row a test statement, on two principal components.",
+)
 @stage
-def main(activations: Path, output: Path, metrics: Path, plots: Path, params_path: Path) -> None:
+def main(
+    activations: Path,
+    output: Path,
+    metrics: Path,
+    plots: Path,
+    projections_path: Path,
+    params_path: Path,
+) -> None:
     """Train a linear probe of every axis at every stored site and layer.
 
     Each tells biased from neutral statements; its accuracy and AUROC are measured on terms and
@@ -40,15 +54,20 @@ def main(activations: Path, output: Path, metrics: Path, plots: Path, params_pat
     from evenkeel.activations.store import ActivationStore
     from evenkeel.files import write_json, write_text
     from evenkeel.params import load_params
+    from evenkeel.probes.projection import projections
     from evenkeel.probes.summary import probe_metrics, probe_table
     from evenkeel.probes.training import train_probes
 
     seed, params = load_params(params_path, "seed", "probes")
     with ActivationStore.open(activations) as store:
         probes = train_probes(store, params, seed)
+        plane = projections(store, probes)
     probes.save(output)
     write_json(metrics, probe_metrics(probes))
     write_text(plots, probe_table(probes).to_csv(index=False, lineterminator="\n"))
+    write_text(
+        projections_path, plane.to_csv(index=False, float_format="%.5g", lineterminator="\n")
+    )
     best = [probes.best(axis) for axis in probes.axes]
     print_table(
         f"Best of {len(probes)} probes for each axis (chosen on validation, measured on test)",

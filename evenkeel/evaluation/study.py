@@ -98,6 +98,12 @@ class Study:
         return ["measure", "baseline", "selected"], rows
 
     @property
+    def sweep_rows(self) -> list[dict[str, str | int | float | None]]:
+        """Every candidate on validation, and whether the budget allows it."""
+        affordable = self.selection.affordable
+        return [cell.row() | {"within_budget": cell in affordable} for cell in self.cells]
+
+    @property
     def occupations(self) -> list[Row]:
         """Every occupation of the test split, before and after."""
         steered = self.selected.readings if self.selected else None

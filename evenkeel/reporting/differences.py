@@ -16,7 +16,7 @@ class Piece:
     changed: bool
 
 
-def visible(text: str) -> str:
+def visible(text: str, limit: int = MAX_SHOWN) -> str:
     """The text with control and formatting characters spelt out, cut where it gets long.
 
     A bidirectional override would otherwise turn the page around, and a zero-width space hide.
@@ -25,9 +25,9 @@ def visible(text: str) -> str:
         f"\\u{ord(character):04x}"
         if unicodedata.category(character) in ("Cc", "Cf", "Co", "Cs") and character not in "\n\t"
         else character
-        for character in text[:MAX_SHOWN]
+        for character in text[:limit]
     )
-    return shown + ("…" if len(text) > MAX_SHOWN else "")
+    return shown + ("…" if len(text) > limit else "")
 
 
 def marked(text: str, other: str) -> list[Piece]:

@@ -1,8 +1,9 @@
-"""From a drawing function to bytes: PNG for files, SVG for the page, the same every time."""
+"""From a drawing function to bytes: PNG, SVG and CSV files, SVG for the page; always the same."""
 
+import csv
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ from evenkeel.reporting.palette import LIGHT, PLACEHOLDERS, Palette, with_variab
 Draw = Callable[[Figure, Palette], None]
 
 PNG_DPI = 200
+_TIP = "tip:"
 
 
 @dataclass(frozen=True)
@@ -28,12 +30,23 @@ class Drawing:
             a figure of five can still be read there.
         alt: what the figure shows, for those who cannot see it.
         draw: draws on an empty figure, with the colours given.
+        rows: what is drawn, for those who want the numbers.
     """
 
     name: str
     size: tuple[float, float]
     alt: str
     draw: Draw
+    rows: Sequence[Mapping[str, object]]
+
+    def csv(self) -> str:
+        """What is drawn, as a table."""
+        stream = io.StringIO()
+        names = dict.fromkeys(name for row in self.rows for name in row)
+        writer = csv.DictWriter(stream, list(names), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self.rows)
+        return stream.getvalue()
 
     def png(self) -> bytes:
         """The figure on a light ground."""
@@ -51,25 +64,37 @@ class Drawing:
             )
         return stream.getvalue()
 
-    def svg(self) -> Markup:
+    def svg(self) -> str:
+        """The figure on a light ground, as a file of its own."""
+        return self._svg(LIGHT, facecolor=LIGHT.paper)
+
+    def inline(self) -> Markup:
         """The figure as an element of the page, whose colours and font it takes."""
-        with mpl.rc_context(_style(PLACEHOLDERS) | {"svg.hashsalt": self.name}):
-            figure = self._drawn(PLACEHOLDERS)
-            stream = io.StringIO()
-            figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None})
-        text = stream.getvalue()
+        text = self._svg(PLACEHOLDERS, transparent=True)
         text = text[text.index("<svg") :]  # the XML prologue has no place inside HTML
-        text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+        text = re.sub(rf'\bid="{_TIP}([^"]*)"', r'data-tip="\1"', text)
         text = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{self.name}-", text)
         text = re.sub(r"font: ([^;\"]*?) ?'[^\"]*?sans-serif", r"font: \1 inherit-me", text)
         label = Markup.escape(self.alt)
         head = f'<svg role="img" aria-label="{label}"'
         return Markup(with_variables(text.replace("<svg", head, 1)))  # noqa: S704  drawn here
 
+    def _svg(self, palette: Palette, **options: Any) -> str:
+        with mpl.rc_context(_style(palette) | {"svg.hashsalt": self.name}):
+            figure = self._drawn(palette)
+            stream = io.StringIO()
+            figure.savefig(stream, format="svg", metadata={"Date": None}, **options)
+        return re.sub(r" *<metadata>.*?</metadata>\n", "", stream.getvalue(), flags=re.DOTALL)
+
     def _drawn(self, palette: Palette) -> Figure:
         figure = Figure(figsize=self.size, layout="constrained")
         self.draw(figure, palette)
         return figure
+
+
+def tip(text: str) -> str:
+    """The `gid` of an artist over which the page shows `text`."""
+    return _TIP + text
 
 
 def _style(palette: Palette) -> Any:  # matplotlib types its keys as one long literal

@@ -1,15 +1,22 @@
 """The page: results in, one HTML file and its figures out."""
 
+from base64 import b64encode
 from dataclasses import dataclass
+from hashlib import sha256
+from importlib.resources import files
 from typing import Any
 
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from evenkeel.reporting import wording
 from evenkeel.reporting.differences import marked, visible
 from evenkeel.reporting.drawing import Drawing
-from evenkeel.reporting.figures import occupation_figure, probe_figure, sweep_figure
+from evenkeel.reporting.figures.lineage import lineage_figure
+from evenkeel.reporting.figures.occupations import occupation_figure
+from evenkeel.reporting.figures.probes import probe_figure, projection_figure
+from evenkeel.reporting.figures.sweep import heat_figure, sweep_figure
 from evenkeel.reporting.palette import DARK, LIGHT, css_variables
 from evenkeel.reporting.results import Results
 from evenkeel.reporting.verdict import verdict
@@ -42,7 +49,8 @@ class Page:
 def make_page(results: Results, title: str, params: dict[str, Any]) -> Page:
     """Write the report.
 
-    Everything that comes from models and files is escaped; nothing is fetched when it is read.
+    Everything that comes from models and files is escaped; nothing is fetched when it is read. The
+    page's own script is the only one that a browser may run: the page names its hash.
 
     Args:
         results: of all earlier stages.
@@ -52,9 +60,13 @@ def make_page(results: Results, title: str, params: dict[str, Any]) -> Page:
     evaluation = results.evaluation
     drawings = {
         "probes": probe_figure(results.probes),
+        "projections": projection_figure(results.projections),
         "sweep": sweep_figure(results.sweep, evaluation),
+        "layers": heat_figure(results.sweep, evaluation),
         "occupations": occupation_figure(results.occupations),
+        "lineage": lineage_figure(results.lineage),
     }
+    script = files("evenkeel.reporting").joinpath("page.js").read_text(encoding="utf-8")
     environment = Environment(
         loader=PackageLoader("evenkeel", "reporting"),
         autoescape=True,
@@ -66,6 +78,7 @@ def make_page(results: Results, title: str, params: dict[str, Any]) -> Page:
         "number": wording.number,
         "percent": wording.percent,
         "interval": wording.interval,
+        "interval_of": wording.interval_of,
         "measured": wording.measured,
         "measured_percent": wording.measured_percent,
         "described": wording.described,
@@ -81,9 +94,20 @@ def make_page(results: Results, title: str, params: dict[str, Any]) -> Page:
         selected=evaluation.selected,
         verdict=verdict(evaluation),
         measures=MEASURES,
-        figures={name: drawing.svg() for name, drawing in drawings.items()},
+        figures={name: drawing.inline() for name, drawing in drawings.items()},
         light=css_variables(LIGHT),
         dark=css_variables(DARK),
+        script=Markup(script),  # noqa: S704  ours
+        script_hash=b64encode(sha256(script.encode()).digest()).decode(),
+        groups=_groups(results),
         params=yaml.safe_dump(params, sort_keys=True, allow_unicode=True),
     )
     return Page(html, tuple(drawings.values()))
+
+
+def _groups(results: Results) -> dict[str, str]:
+    """By axis, the two groups that are compared, as "first against second"."""
+    groups: dict[str, set[str]] = {}
+    for row in results.projections:
+        groups.setdefault(row.axis, set()).add(row.group)
+    return {axis: " against ".join(sorted(names)) for axis, names in groups.items()}

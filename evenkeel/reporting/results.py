@@ -1,8 +1,12 @@
 """What the report is made from: the metrics and tables of the earlier stages, checked."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
+
+from evenkeel.reporting.cards import Card
+from evenkeel.reporting.lineage import StageNode
 
 Interval = tuple[float, float]
 Measures = dict[str, Any]
@@ -53,6 +57,33 @@ class ModelInfo(Row):
     heldout_perplexity: float | None = None
 
 
+class ProjectionRow(Row):
+    """A test statement on two principal components, as projections.csv has it."""
+
+    axis: str
+    site: str
+    layer: int
+    group: str
+    label: str
+    pc1: float
+    pc2: float
+    pc1_variance: float
+    pc2_variance: float
+
+
+class SaeInfo(Row):
+    """sae.json, as far as the report tells of it."""
+
+    source: str
+    architecture: str
+    hook_name: str
+    d_sae: int
+    l0: float
+    explained_variance: float
+    ce_loss_recovered: float
+    dead_fraction: float
+
+
 class SelectionRule(Row):
     max_perplexity_ratio: float
     max_definitional_loss: float
@@ -83,6 +114,8 @@ class SweepRow(Row):
     gate: str
     bias_reduction: float | None
     perplexity_ratio: float | None
+    definitional_accuracy: float | None
+    within_budget: bool
 
 
 class OccupationRow(Row):
@@ -111,12 +144,21 @@ class Continuation(BaseModel):
     steered: str | None
 
 
-class Results(Row):
+@dataclass(frozen=True)
+class Results:
     """Everything that the page tells of."""
 
     model: ModelInfo
     probes: Probes
+    projections: list[ProjectionRow]
+    sae: SaeInfo
+    cards: list[Card]
     evaluation: Evaluation
     sweep: list[SweepRow]
     occupations: list[OccupationRow]
     continuations: list[Continuation]
+    lineage: list[StageNode]
+    inputs: dict[str, str]
+    """MD5 of each file that the page is made from, as dvc.lock has it."""
+    versions: dict[str, str]
+    """Of the libraries at work."""

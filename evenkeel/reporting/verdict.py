@@ -8,8 +8,12 @@ CHANCE = 0.5
 
 
 def verdict(evaluation: Evaluation) -> list[str]:
-    """Is it biased; what did steering change; what did that cost."""
-    return [_bias(evaluation), _steering(evaluation), _knowledge(evaluation)]
+    """Is it biased; what did steering change; what did that cost.
+
+    Of a model that may be guessing, that it does is said first.
+    """
+    sentences = [_bias(evaluation), _steering(evaluation), _knowledge(evaluation)]
+    return sentences[-1:] + sentences[:-1] if too_weak(evaluation) else sentences
 
 
 def too_weak(evaluation: Evaluation) -> bool:
@@ -54,6 +58,11 @@ def _knowledge(evaluation: Evaluation) -> str:
     baseline, selected = evaluation.baseline, evaluation.selected
     before = measured_percent(baseline, "definitional_accuracy")
     if selected is None:
+        if too_weak(evaluation):
+            return (
+                "The model is too weak to tell what the rest means: definitional gender (a mother "
+                f"is she) is right in {before} of prompts, where guessing gives 50 %."
+            )
         return (
             "Definitional gender (a mother is she), which has to stay, is right in "
             f"{before} of prompts."
@@ -61,8 +70,9 @@ def _knowledge(evaluation: Evaluation) -> str:
     after = measured_percent(selected, "definitional_accuracy")
     if too_weak(evaluation):
         return (
-            "The model is too weak to tell what that means: definitional gender (a mother is she) "
-            f"is right in {before} of prompts before and {after} after, where guessing gives 50 %."
+            "The model is too weak to tell what the rest means: definitional gender (a mother is "
+            f"she) is right in {before} of prompts before and {after} after steering, where "
+            "guessing gives 50 %."
         )
     kept = measured_percent(selected, "definitional_margin_ratio")
     return (

@@ -1,6 +1,6 @@
 """Numbers in words that a reader can take at face value."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 UNKNOWN = "unknown"
@@ -37,8 +37,10 @@ def percent(value: float | None, digits: int = 0) -> str:
 def interval(measures: Mapping[str, Any], name: str, digits: int = 2, scale: float = 1) -> str:
     """The 95 % interval of a measure, as "[low, high]"; empty where it is unknown."""
     ends = measures.get(f"{name}_ci95")
-    if not ends:
-        return ""
+    return interval_of(ends, digits, scale) if ends else ""
+
+
+def interval_of(ends: Sequence[float], digits: int = 2, scale: float = 1) -> str:
     return f"[{number(scale * ends[0], digits)}, {number(scale * ends[1], digits)}]"
 
 

@@ -18,6 +18,7 @@ from evenkeel.sae.contexts import (
     top_windows,
 )
 from evenkeel.sae.corpus import Corpus
+from evenkeel.sae.histogram import weight_histograms
 from evenkeel.sae.loading import LoadedSae
 from evenkeel.sae.logit_weights import logit_weights
 from evenkeel.sae.pooling import pooled_activations
@@ -41,7 +42,8 @@ def measure_features(
     """
     unembedding = loaded.model.get_output_embeddings().weight.detach().T
     embeddings = loaded.model.get_input_embeddings().weight.detach().cpu()
-    weights = logit_weights(sae.decoder.to(unembedding.device), unembedding, params.tokens).cpu()
+    decoder = sae.decoder.to(unembedding.device)
+    weights = logit_weights(decoder, unembedding, params.tokens).cpu()
     firing = measure_firing(sae, corpus, params.contexts)
     top = top_windows(sae, corpus, firing.texts.numpy(), params.context_tokens)
     silent = silent_windows(sae, corpus, params.contexts, params.context_tokens, seed)
@@ -52,6 +54,7 @@ def measure_features(
     peaks = torch.from_numpy(peak_tokens(corpus, top)).long()
     table = feature_table(
         weights,
+        weight_histograms(decoder, unembedding).cpu(),
         firing,
         coherence(peaks, firing.peaks, embeddings),
         coherence(weights.top_ids, weights.top_values, embeddings),

@@ -22,6 +22,7 @@ SIGNIFICANT_Q = 0.05
 
 def feature_table(
     weights: LogitWeights,
+    histograms: Int[Tensor, "latents bins"],
     firing: Firing,
     coherence: Tensor,
     logit_coherence: Tensor,
@@ -31,7 +32,8 @@ def feature_table(
     """Put together what was measured.
 
     After the leading columns: `top_logits`, `bottom_words`, `bottom_logits` (both ends of the logit
-    weights), `frequency`, `mean_active`, `max_active`, `q10`, `q50`, `q90`, `q99` (of the
+    weights), `logit_histogram` (tokens in equal steps from the smallest weight to the largest),
+    `frequency`, `mean_active`, `max_active`, `q10`, `q50`, `q90`, `q99` (of the
     activations), `coherence` (of the tokens at the peaks of the top contexts), `logit_coherence`
     (of the top words), and the columns of `associations`.
     """
@@ -49,6 +51,7 @@ def feature_table(
         "top_logits": weights.top_values.tolist(),
         "bottom_words": bottom,
         "bottom_logits": weights.bottom_values.tolist(),
+        "logit_histogram": histograms.tolist(),
         "frequency": firing.frequency.numpy(),
         "mean_active": firing.mean.numpy(),
         "max_active": firing.maximum.numpy(),

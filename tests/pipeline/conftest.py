@@ -27,6 +27,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Run]:
         for read in run.declared_reads:
             copy(workspace / read, run.folder / read)
         shutil.copyfile(ROOT / "tests" / "reduced_params.yaml", run.folder / "params.yaml")
+        shutil.copyfile(ROOT / "dvc.yaml", run.folder / "dvc.yaml")
         before = files_in(run.folder)
         invoke(run, recorder)
         run.writes = {within(f, run.declared_writes) or f for f in files_in(run.folder) - before}

@@ -1,7 +1,14 @@
 """Results of a made-up study."""
 
+import dataclasses
+from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
+from evenkeel.interpretation.records import Detection, Explanation, Failure, Interpretation
+from evenkeel.reporting.cards import Card, make_cards
+from evenkeel.reporting.lineage import StageNode
 from evenkeel.reporting.results import (
     AxisProbes,
     Continuation,
@@ -10,9 +17,12 @@ from evenkeel.reporting.results import (
     OccupationRow,
     ProbeRow,
     Probes,
+    ProjectionRow,
     Results,
+    SaeInfo,
     SweepRow,
 )
+from evenkeel.sae.results import Context
 
 
 def probe(layer: int) -> ProbeRow:
@@ -54,6 +64,117 @@ SAID = (("pilot", 0.1, -2.0), ("judge", 0.4, -0.5), ("maid", None, 2.0))
 HOSTILE = '<script>alert("x")</script><img src=x onerror=alert(1)>\u202e & \u200b'
 
 
+AXES = ("age", "gender", "race")
+
+
+def feature_table(text: str = " she") -> pd.DataFrame:
+    """Three features; the first goes with the groups of gender, the second with biased age."""
+    table = pd.DataFrame(
+        {
+            "feature": [0, 1, 2], "mean": 0.0, "std": 0.1, "skewness": 0.0, "kurtosis": 3.0,
+            "sparsity": -1.0, "top_activated_words": [[text, " her"], [" old"] * 2, ["a", "b"]],
+            "top_logits": [[0.9, 0.5]] * 3, "bottom_words": [[" he", " his"]] * 3,
+            "bottom_logits": [[-0.8, -0.4]] * 3, "logit_histogram": [[1, 3, 40, 3, 1]] * 3,
+            "frequency": [0.1, 0.02, 0.5], "max_active": [4.0, 2.0, 1.0],
+        }
+    )  # fmt: skip
+    for axis in AXES:
+        table[f"{axis}_top40_unique"] = False
+        for contrast in ("bias", "group"):
+            for part in ("selection", "test"):
+                table[f"{axis}_{contrast}_auroc_{part}"] = 0.5
+                table[f"{axis}_{contrast}_smd_{part}"] = 0.0
+                table[f"{axis}_{contrast}_q_{part}"] = 1.0
+    table.loc[0, ["gender_group_auroc_selection", "gender_group_auroc_test"]] = [0.1, 0.15]
+    table.loc[0, "gender_group_q_test"] = 0.001
+    table.loc[1, ["age_bias_auroc_selection", "age_bias_auroc_test"]] = [0.8, 0.7]
+    return table
+
+
+def contexts(text: str = " she") -> list[Context]:
+    tokens = ("The", " nurse", " said", text)
+    return [
+        Context(feature=feature, kind="top", rank=rank, tokens=tokens,
+                activations=(0.0, 0.1, 0.0, 2.0 - rank), peak=3)
+        for feature in range(3)
+        for rank in range(2)
+    ] + [
+        Context(feature=0, kind="silent", rank=0, tokens=tokens, activations=(0.0,) * 4, peak=0)
+    ]  # fmt: skip
+
+
+def interpretations(label: str = "words for women") -> list[Interpretation]:
+    held = Detection(contexts=24, balanced_accuracy=0.9, balanced_accuracy_ci95=(0.75, 0.97),
+                     sensitivity=0.9, specificity=0.9)  # fmt: skip
+    said = Explanation(label=label, explanation="Fires on them.", about_axis="gender",
+                       confidence=None, evidence=(" she",))  # fmt: skip
+    unnamed = Failure(kind="no_enrichment", message="no category is what it fires on")
+    return [
+        Interpretation(feature=0, axes=("gender",), backend="offline", model=None,
+                       explanation=said, failure=None, detection=held, detection_failure=None),
+        Interpretation(feature=1, axes=("age",), backend="offline", model=None, explanation=None,
+                       failure=unnamed, detection=None, detection_failure=None),
+    ]  # fmt: skip
+
+
+def cards(text: str = " she") -> list[Card]:
+    return make_cards(feature_table(text), contexts(text), interpretations(text))
+
+
+def hostile_results(text: str = HOSTILE) -> Results:
+    """As `make_results`, but every text of models and files is `text`."""
+    results = make_results(text=text)
+    return dataclasses.replace(
+        results,
+        model=results.model.model_copy(update={"name": text, "revision": text}),
+        cards=cards(text),
+        occupations=[row.model_copy(update={"occupation": text}) for row in results.occupations],
+        continuations=[
+            row.model_copy(update={"prompt": text, "unsteered": text})
+            for row in results.continuations
+        ],
+    )
+
+
+def write_inputs(folder: Path) -> dict[str, Path]:
+    """The files of a made-up study, by the option of the stage that takes them."""
+    results = make_results()
+    paths = {}
+    for name in ("model", "probes", "evaluation", "sae"):
+        paths[name] = folder / f"{name}.json"
+        paths[name].write_text(getattr(results, name).model_dump_json())
+    for name in ("sweep", "occupations", "projections"):
+        paths[name] = folder / f"{name}.csv"
+        rows = [row.model_dump() for row in getattr(results, name)]
+        pd.DataFrame(rows).to_csv(paths[name], index=False)
+    lines = {
+        "continuations": results.continuations,
+        "contexts": contexts(),
+        "interpretations": interpretations(),
+    }
+    for name, rows in lines.items():
+        paths[name] = folder / f"{name}.jsonl"
+        paths[name].write_text("".join(row.model_dump_json() + "\n" for row in rows))
+    paths["features"] = folder / "features.parquet"
+    feature_table().to_parquet(paths["features"])
+    paths["pipeline"] = folder / "dvc.yaml"
+    paths["pipeline"].write_text(PIPELINE)
+    return paths
+
+
+PIPELINE = """
+stages:
+  report: {cmd: r, deps: [data/texts.jsonl, "models/base"], outs: [report.html]}
+  cache:
+    foreach: {a: data/texts.jsonl}
+    do: {cmd: c, deps: ["${item}", models/base], outs: ["data/${key}.h5": {persist: true}]}
+  write: {cmd: w, desc: Write texts, outs: [data/texts.jsonl]}
+  train: {cmd: t, deps: [data/texts.jsonl], outs: [models/base]}
+  look: {cmd: l, deps: [data/a.h5, data/texts.jsonl], metrics: [look.json]}
+"""
+"""Stages in no order; `cache` is repeated, and `look` waits for `write` through `cache` already."""
+
+
 def make_results(*, selected: bool = True, text: str = " she was tired.") -> Results:
     sample = {"occupations": 3, "stereotypical_prompts": 6, "texts": 100}
     return Results(
@@ -64,9 +185,20 @@ def make_results(*, selected: bool = True, text: str = " she was tired.") -> Res
         probes=Probes(
             axes={
                 axis: AxisProbes(best=probe(2), layers=[probe(layer) for layer in range(3)])
-                for axis in ("age", "gender", "race")
+                for axis in AXES
             }
         ),
+        projections=[
+            ProjectionRow(axis=axis, site="resid_post", layer=2, group=group, label=label,
+                          pc1=pc1, pc2=-pc1, pc1_variance=0.4, pc2_variance=0.2)
+            for axis in AXES
+            for group, pc1 in (("men", 1.0), ("women", 2.0))
+            for label in ("biased", "neutral")
+        ],
+        sae=SaeInfo(source="train", architecture="topk", hook_name="blocks.3.hook_resid_post",
+                    d_sae=384, l0=10.0, explained_variance=0.9, ce_loss_recovered=0.98,
+                    dead_fraction=0.05),
+        cards=cards(),
         evaluation=Evaluation(
             axis="gender",
             sample={"validation": sample, "test": sample | {"continued_prompts": 1}},
@@ -83,6 +215,7 @@ def make_results(*, selected: bool = True, text: str = " she was tired.") -> Res
             SweepRow(
                 method="probe", site="resid_post", layer=layer, action="ablate", multiplier=1.0,
                 gate="none", bias_reduction=gain, perplexity_ratio=cost,
+                definitional_accuracy=0.9, within_budget=layer == "3",
             )
             for layer, gain, cost in (("3", 0.8, 1.004), ("all", -2.0, 30.0), ("0", None, None))
         ],
@@ -100,4 +233,10 @@ def make_results(*, selected: bool = True, text: str = " she was tired.") -> Res
                 unsteered=" he was tired.", steered=text if selected else None,
             )
         ],
+        lineage=[
+            StageNode("prepare_model", "Train", ("models/base",), (), 0),
+            StageNode("evaluate", "Measure", ("reports/evaluation",), ("prepare_model",), 1),
+        ],
+        inputs={"reports/metrics/model.json": "0" * 32},
+        versions={"python": "3.12.0"},
     )  # fmt: skip

@@ -66,9 +66,10 @@ def test_lost_knowledge_is_called_so(
 def test_a_model_that_guesses_is_called_too_weak() -> None:
     evaluation = make_results().evaluation
     guessing = BASELINE | {"definitional_accuracy": 0.55, "definitional_accuracy_ci95": [0.4, 0.7]}
-    sentence = verdict(evaluation.model_copy(update={"baseline": guessing}))[2]
-    assert "too weak to tell" in sentence
-    assert "55 % [40, 70] of prompts before" in sentence
+    for selected in (evaluation.selected, None):
+        weak = evaluation.model_copy(update={"baseline": guessing, "selected": selected})
+        assert "too weak to tell" in verdict(weak)[0]
+        assert "55 % [40, 70] of prompts" in verdict(weak)[0]
 
 
 def test_a_widened_spread_is_not_called_removed() -> None:

@@ -9,23 +9,13 @@ import pytest
 from click.testing import CliRunner, Result
 
 from stages.report import main
-from tests.reporting.samples import make_results
+from tests.reporting.samples import write_inputs
 
 
 @pytest.fixture
 def options(tmp_path: Path) -> dict[str, Path]:
     """Every option of the stage, its inputs in place."""
-    results = make_results().model_dump(mode="json")
-    for name in ("model", "probes", "evaluation"):
-        (tmp_path / f"{name}.json").write_text(json.dumps(results[name]))
-    for name in ("sweep", "occupations"):
-        pd.DataFrame(results[name]).to_csv(tmp_path / f"{name}.csv", index=False)
-    lines = [json.dumps(row) for row in results["continuations"]]
-    (tmp_path / "continuations.jsonl").write_text("\n".join(lines) + "\n")
-    return {
-        **{name: tmp_path / f"{name}.json" for name in ("model", "probes", "evaluation")},
-        **{name: tmp_path / f"{name}.csv" for name in ("sweep", "occupations")},
-        "continuations": tmp_path / "continuations.jsonl",
+    return write_inputs(tmp_path) | {
         "output": tmp_path / "report.html",
         "figures": tmp_path / "figures",
     }
@@ -45,7 +35,9 @@ def test_the_stage_writes_page_and_figures(options: dict[str, Path]) -> None:
     result = run(options)
     assert result.exit_code == 0, result.output
     first = contents(options)
-    assert set(first) == {"report.html", "probes.png", "sweep.png", "occupations.png"}
+    drawn = ("lineage", "layers", "occupations", "probes", "projections", "sweep")
+    files = {f"{name}.{kind}" for name in drawn for kind in ("csv", "png", "svg")}
+    assert set(first) == {"report.html"} | files
     assert b"removed 80 % [70, 90]" in first["report.html"]
     assert len(first["report.html"]) < 1e6
     assert run(options).exit_code == 0
@@ -68,6 +60,14 @@ def spoil_cell(options: dict[str, Path]) -> None:
     table.to_csv(options["occupations"], index=False)
 
 
+def drop_column(options: dict[str, Path]) -> None:
+    pd.read_parquet(options["features"]).drop(columns="kurtosis").to_parquet(options["features"])
+
+
+def no_pipeline(options: dict[str, Path]) -> None:
+    options["pipeline"].write_text("vars: []")
+
+
 def truncate(options: dict[str, Path]) -> None:
     options["probes"].write_bytes(options["probes"].read_bytes()[:-9])
 
@@ -78,6 +78,8 @@ def truncate(options: dict[str, Path]) -> None:
         (drop_key, "evaluation.json: selection.reason: Field required; run the stage"),
         (drop_file, "sweep.csv: no such file"),
         (spoil_cell, "occupations.csv, line 3: baseline: Input should be a valid number"),
+        (drop_column, "not a table of features"),
+        (no_pipeline, "dvc.yaml: not a pipeline of DVC"),
         (truncate, "probes.json: not a JSON file"),
     ],
 )

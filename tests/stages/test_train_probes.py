@@ -15,7 +15,8 @@ from tests.stages.conftest import write_activations
 
 def run(activations: str = "statements.h5") -> Result:
     options = (
-        f"--activations {activations} --output probes --metrics probes.json --plots probes.csv"
+        f"--activations {activations} --output probes --metrics probes.json --plots probes.csv "
+        "--projections projections.csv"
     )
     return CliRunner().invoke(main, options.split())
 

@@ -1,0 +1,193 @@
+"""What every candidate did on validation: gain against cost, and by vector and layer."""
+
+from collections.abc import Sequence
+
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
+
+from evenkeel.reporting.drawing import Drawing, tip
+from evenkeel.reporting.palette import Palette
+from evenkeel.reporting.results import Evaluation, SweepRow
+from evenkeel.reporting.wording import number, percent
+
+WIDTH = 5.2
+LEAST_REDUCTION = -1.0
+"""Candidates that make the spread more than twice as wide are drawn at the lower edge."""
+COSTS = {0.0: "0", 0.01: "1 %", 0.1: "10 %", 1.0: "100 %", 10.0: "×11", 100.0: "×101"}
+"""Ticks of added perplexity."""
+STRONGEST_SHADE = 0.55
+"""Opacity of a cell where all bias is gone; the text on it can still be read."""
+
+
+def sweep_figure(sweep: Sequence[SweepRow], evaluation: Evaluation) -> Drawing:
+    """Every candidate on validation: what it gains against what it costs."""
+    known = [r for r in sweep if r.bias_reduction is not None and r.perplexity_ratio is not None]
+    budget = evaluation.selection.max_perplexity_ratio - 1
+    best = frontier(known)
+
+    def draw(figure: Figure, palette: Palette) -> None:
+        panel = figure.subplots()
+        panel.axhline(0, color=palette.line, linewidth=0.8)
+        panel.axvline(budget, color=palette.muted, linewidth=0.9, linestyle=(0, (3, 2)))
+        if best:
+            panel.step(
+                [_cost(row) for row in best], [_gain(row) for row in best], where="post",
+                color=palette.after, linewidth=1.4, label="frontier",
+            )  # fmt: skip
+        for action, gated, color, marker in (
+            ("add", False, palette.muted, "^"),
+            ("ablate", False, palette.ink, "o"),
+            ("ablate", True, palette.before, "D"),
+        ):
+            own = [r for r in known if (r.action, r.gate != "none") == (action, gated)]
+            if not own:
+                continue
+            for row in own:
+                panel.scatter(
+                    [_cost(row)], [_gain(row)], s=20, marker=marker, color=color, alpha=0.55,
+                    linewidths=0, clip_on=False, gid=tip(_said(row)),
+                )  # fmt: skip
+            panel.scatter(
+                [],
+                [],
+                s=20,
+                marker=marker,
+                color=color,
+                alpha=0.55,
+                label=f"{action}, gated" if gated else action,
+            )
+        for row in known:
+            if _is_selected(row, evaluation):
+                panel.scatter(
+                    [_cost(row)], [_gain(row)], s=110, facecolors="none", label="selected",
+                    edgecolors=palette.chosen, linewidths=1.8, zorder=3, clip_on=False,
+                )  # fmt: skip
+        panel.set_xscale("symlog", linthresh=0.01)
+        low = min([0.0, *(_cost(row) for row in known)])
+        high = max([0.1, *(_cost(row) for row in known)])
+        panel.set_xlim(min(low * 1.2, -0.001), high * 1.3)
+        ticks = {at: label for at, label in COSTS.items() if at <= high * 1.3}
+        panel.xaxis.set_major_locator(FixedLocator(list(ticks)))
+        panel.xaxis.set_major_formatter(FixedFormatter(list(ticks.values())))
+        panel.xaxis.set_minor_locator(NullLocator())
+        worst = min([0.0, *(_gain(row) for row in known)])
+        panel.set_ylim(max(worst - 0.1, LEAST_REDUCTION), 1.02)
+        lowest = [(LEAST_REDUCTION, "≤ −100 %")] if worst == LEAST_REDUCTION else []
+        gains = [*lowest, (-0.5, "−50 %"), (0.0, "0"), (0.5, "50 %"), (1.0, "100 %")]
+        panel.set_yticks(*zip(*(tick for tick in gains if tick[0] >= worst - 0.1), strict=True))
+        panel.set_xlabel("added perplexity on plain text (dashed: the budget)")
+        panel.set_ylabel("bias removed")
+        panel.legend(
+            loc="upper center", bbox_to_anchor=(0.5, 1.14), ncols=4, handletextpad=0.3,
+            columnspacing=1.2,
+        )  # fmt: skip
+
+    alt = f"Bias removed against added perplexity for {len(known)} candidates on validation"
+    return Drawing("sweep", (WIDTH, 3.7), alt, draw, [row.model_dump() for row in sweep])
+
+
+def frontier(known: Sequence[SweepRow]) -> list[SweepRow]:
+    """Candidates that no other beats in both bias removed and perplexity, the cheapest first."""
+    found: list[SweepRow] = []
+    for row in sorted(known, key=lambda row: (_cost(row), -_gain(row))):
+        if not found or _gain(row) > _gain(found[-1]):
+            found.append(row)
+    return found
+
+
+def heat_figure(sweep: Sequence[SweepRow], evaluation: Evaluation) -> Drawing:
+    """The most that each vector and action removes at each layer within the budget."""
+    lines = list(dict.fromkeys((row.method, row.action, row.gate) for row in sweep))
+    layers = sorted({row.layer for row in sweep}, key=lambda name: (name == "all", _place(name)))
+    cells = {(line, layer): _strongest(sweep, line, layer) for line in lines for layer in layers}
+
+    def draw(figure: Figure, palette: Palette) -> None:
+        panel = figure.subplots()
+        for (line, layer), row in cells.items():
+            x, y = layers.index(layer), lines.index(line)
+            if row is None:
+                panel.text(x, y, "·", ha="center", va="center", color=palette.muted)
+                continue
+            gain = row.bias_reduction
+            assert gain is not None
+            chosen = _is_selected(row, evaluation)
+            panel.add_patch(
+                Rectangle(
+                    (x - 0.47, y - 0.45), 0.94, 0.9, facecolor=palette.after, gid=tip(_said(row)),
+                    alpha=STRONGEST_SHADE * min(max(gain, 0), 1), linewidth=0,
+                )
+            )  # fmt: skip
+            if chosen:
+                panel.add_patch(
+                    Rectangle(
+                        (x - 0.47, y - 0.45), 0.94, 0.9, fill=False, edgecolor=palette.chosen,
+                        linewidth=1.8,
+                    )
+                )  # fmt: skip
+            panel.text(
+                x, y, percent(gain).removesuffix(" %"), ha="center", va="center",
+                color=palette.ink, fontsize=8.5, gid=tip(_said(row)),
+            )  # fmt: skip
+        panel.set_xlim(-0.5, len(layers) - 0.5)
+        panel.set_ylim(len(lines) - 0.5, -0.5)
+        panel.set_xticks(range(len(layers)), layers)
+        panel.set_yticks(range(len(lines)), [_named(*line) for line in lines])
+        panel.tick_params(length=0, labelcolor=palette.ink)
+        for side in ("left", "bottom"):
+            panel.spines[side].set_visible(False)
+        panel.set_xlabel("layer")
+
+    alt = "Most bias removed within the budget, in percent, by vector, action and layer"
+    rows = [row.model_dump() for row in cells.values() if row is not None]
+    return Drawing("layers", (WIDTH, 0.7 + 0.27 * len(lines)), alt, draw, rows)
+
+
+def _place(layer: str) -> int:
+    return -1 if layer == "all" else int(layer)
+
+
+def _named(method: str, action: str, gate: str) -> str:
+    return f"{method}, {action}" + ("" if gate == "none" else f", {gate} gate")
+
+
+def _strongest(
+    sweep: Sequence[SweepRow], line: tuple[str, str, str], layer: str
+) -> SweepRow | None:
+    own = [
+        row
+        for row in sweep
+        if (row.method, row.action, row.gate) == line
+        and row.layer == layer
+        and row.within_budget
+        and row.bias_reduction is not None
+    ]
+    return max(own, key=_gain, default=None)
+
+
+def _said(row: SweepRow) -> str:
+    where = "all layers" if row.layer == "all" else f"layer {row.layer}"
+    return (
+        f"{_named(row.method, row.action, row.gate)} × {number(row.multiplier)}, {where}: "
+        f"bias removed {percent(row.bias_reduction)}, perplexity ×{number(row.perplexity_ratio, 3)}"
+        f", definitional accuracy {percent(row.definitional_accuracy)}"
+    )
+
+
+def _cost(row: SweepRow) -> float:
+    assert row.perplexity_ratio is not None
+    return row.perplexity_ratio - 1
+
+
+def _gain(row: SweepRow) -> float:
+    assert row.bias_reduction is not None
+    return max(row.bias_reduction, LEAST_REDUCTION)
+
+
+def _is_selected(row: SweepRow, evaluation: Evaluation) -> bool:
+    chosen = evaluation.selected
+    if chosen is None:
+        return False
+    keys = ("method", "site", "action", "multiplier", "gate")
+    same = all(getattr(row, key) == chosen[key] for key in keys)
+    return same and row.layer == str(chosen["layer"])

@@ -1,0 +1,104 @@
+"""How the results came about: the stages of dvc.yaml, and which waits for which."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from evenkeel.errors import BadInputError
+
+
+@dataclass(frozen=True)
+class StageNode:
+    """A stage of the pipeline."""
+
+    name: str
+    desc: str
+    writes: tuple[str, ...]
+    parents: tuple[str, ...]
+    """Stages that it waits for, less those that one of its other parents waits for already."""
+    level: int
+    """Length of the longest way to it from a stage that waits for none."""
+
+
+def read_lineage(path: Path) -> list[StageNode]:
+    """Read the stages of a dvc.yaml, in an order in which they can run.
+
+    A stage that is repeated (`foreach`, `matrix`) is one node.
+
+    Raises:
+        BadInputError: the file is missing, is no pipeline, or its stages wait in a circle.
+    """
+    try:
+        declared = yaml.safe_load(path.read_text(encoding="utf-8"))["stages"]
+        stages = {name: _unrolled(body) for name, body in declared.items()}
+    except FileNotFoundError as error:
+        raise BadInputError(f"{path}: no such file; run from the project's root") from error
+    except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
+        raise BadInputError(f"{path}: not a pipeline of DVC ({error!r})") from error
+    needs = {
+        name: {other for other in stages if other != name and _feeds(stages[other], body)}
+        for name, body in stages.items()
+    }
+    return _ordered(path, stages, needs)
+
+
+def _unrolled(body: Mapping[str, Any]) -> dict[str, Any]:
+    """desc, deps and outs of a stage; those of a repeated one for all its items."""
+    inner = body.get("do", body)
+    items: list[dict[str, Any]] = [{}]
+    if "foreach" in body:
+        each = body["foreach"]
+        pairs = each.items() if isinstance(each, Mapping) else ((item, item) for item in each)
+        items = [{"key": key, "item": item} for key, item in pairs]
+    elif "matrix" in body:
+        for name, values in body["matrix"].items():
+            items = [item | {f"item.{name}": value} for item in items for value in values]
+    return {
+        "desc": inner.get("desc", ""),
+        "deps": _filled(inner.get("deps", []), items),
+        "outs": _filled([*inner.get("outs", []), *inner.get("metrics", [])], items),
+    }
+
+
+def _filled(entries: list[Any], items: list[dict[str, Any]]) -> list[str]:
+    paths = [next(iter(entry)) if isinstance(entry, Mapping) else entry for entry in entries]
+    return list(dict.fromkeys(_resolved(path, item) for item in items for path in paths))
+
+
+def _resolved(path: str, item: Mapping[str, Any]) -> str:
+    return re.sub(r"\$\{(.+?)\}", lambda found: str(item.get(found[1], found[0])), path)
+
+
+def _feeds(upstream: Mapping[str, Any], downstream: Mapping[str, Any]) -> bool:
+    return any(
+        dep == out or dep.startswith(out + "/") or out.startswith(dep + "/")
+        for out in upstream["outs"]
+        for dep in downstream["deps"]
+    )
+
+
+def _ordered(
+    path: Path, stages: Mapping[str, dict[str, Any]], needs: Mapping[str, set[str]]
+) -> list[StageNode]:
+    nodes: dict[str, StageNode] = {}
+    before: dict[str, set[str]] = {}  # all that a stage waits for, directly or not
+    while len(nodes) < len(stages):
+        ready = [name for name in stages if name not in nodes and needs[name] <= set(nodes)]
+        if not ready:
+            raise BadInputError(f"{path}: its stages wait for one another in a circle")
+        for name in ready:
+            own = needs[name]
+            before[name] = own.union(*(before[other] for other in own))
+            far: set[str] = set().union(*(before[other] for other in own))
+            nodes[name] = StageNode(
+                name=name,
+                desc=stages[name]["desc"],
+                writes=tuple(stages[name]["outs"]),
+                parents=tuple(sorted(own - far)),
+                level=1 + max((nodes[other].level for other in own), default=-1),
+            )
+    return list(nodes.values())

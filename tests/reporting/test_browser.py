@@ -1,0 +1,143 @@
+"""The page in a real browser: it works with mouse and keyboard, and what models say stays text."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evenkeel.reporting.page import make_page
+from tests.reporting.samples import HOSTILE, hostile_results, make_results
+
+pytestmark = pytest.mark.xdist_group("browser")  # one browser for the module
+
+SWITCHES = (
+    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+    "--force-prefers-reduced-motion",
+    "--disable-background-networking", "--disable-component-update", "--no-first-run",
+)  # fmt: skip
+LONG = "x" * 10_000
+MARK = "document.title = 'owned'"
+ATTACK = f'</script></title><script>{MARK}</script><img src=x onerror="{MARK}">\u2028{LONG}\u202e'
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not chromium or not driver:
+        pytest.skip("no chromium and chromedriver here (Debian: chromium, chromium-driver)")
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    profile = tmp_path_factory.mktemp("profile")
+    for switch in (*SWITCHES, f"--user-data-dir={profile}"):
+        options.add_argument(switch)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    window = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    yield window
+    window.quit()
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("page") / "report.html"
+    path.write_text(make_page(make_results(), "A report", {}).html, encoding="utf-8")
+    return path
+
+
+def find(browser: Any, selector: str) -> list[Any]:
+    found: list[Any] = browser.find_elements("css selector", selector)
+    return found
+
+
+def shown(browser: Any) -> list[str]:
+    """The features that can be seen, from top to bottom."""
+    buttons = find(browser, "#features > tbody:not([hidden]) > tr:first-child button")
+    return [button.text for button in buttons]
+
+
+def test_nothing_goes_wrong(browser: Any, page: Path) -> None:
+    browser.get(page.as_uri())
+    assert browser.get_log("browser") == []
+    assert browser.title == "A report"
+    took = browser.execute_script(
+        "const [load] = performance.getEntriesByType('navigation'); return load.domComplete"
+    )
+    assert 0 < took < 2000  # milliseconds
+
+
+def test_the_table_is_searched_and_sorted(browser: Any, page: Path) -> None:
+    browser.get(page.as_uri())
+    assert shown(browser) == ["0", "1"]
+    find(browser, "body")[0].send_keys("/")
+    search = browser.switch_to.active_element
+    assert search.get_attribute("id") == "search"
+    search.send_keys("SHE gender")
+    assert shown(browser) == ["0"]
+    assert find(browser, "#found")[0].text == "1 of 2"
+    search.send_keys("\ue00c")  # escape
+    assert shown(browser) == ["0", "1"]
+    auroc = find(browser, "#features > thead button")[3]
+    for order, expected in (("ascending", ["0", "1"]), ("descending", ["1", "0"])):
+        auroc.click()
+        assert shown(browser) == expected
+        assert find(browser, f"#features th[aria-sort={order}]")[0].text.startswith("AUROC")
+
+
+def test_a_card_opens_with_mouse_and_keyboard(browser: Any, page: Path) -> None:
+    browser.get(page.as_uri())
+    card, other = find(browser, "#features .card")
+    assert not card.is_displayed()
+    first, second = find(browser, "#features > tbody > tr:first-child button")
+    first.click()
+    assert card.is_displayed()
+    assert first.get_attribute("aria-expanded") == "true"
+    assert "Fires on them." in card.text
+    first.send_keys("\ue015")  # arrow down
+    assert browser.switch_to.active_element == second
+    second.send_keys("\ue007")  # enter
+    assert other.is_displayed()
+    first.click()
+    assert not card.is_displayed()
+
+
+def test_a_mark_says_what_it_is(browser: Any, page: Path) -> None:
+    from selenium import webdriver
+    from selenium.webdriver.support.wait import WebDriverWait
+
+    browser.get(page.as_uri())
+    mark, other = (find(browser, f"[data-tip^='pilot, {when}']")[0] for when in ("before", "after"))
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", mark)
+
+    def said(_: Any) -> bool:  # scrolling, which may end late, hides it
+        webdriver.ActionChains(browser).move_to_element(other).move_to_element(mark).perform()
+        return find(browser, "#tip")[0].text == "pilot, before: −2.00 [−2.30, −1.70]"
+
+    WebDriverWait(browser, 10).until(said)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "width", "text"),
+    [("dark", 360, ATTACK), ("light", 1200, HOSTILE)],
+    ids=["phone", "desktop"],
+)
+def test_hostile_text_stays_text(
+    browser: Any, tmp_path: Path, scheme: str, width: int, text: str
+) -> None:
+    path = tmp_path / "report.html"
+    path.write_text(make_page(hostile_results(text), "A report", {}).html, encoding="utf-8")
+    media = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
+    screen = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+    browser.get(path.as_uri())
+    for button in find(browser, "#features > tbody button"):
+        button.click()
+    assert browser.title == "A report"
+    assert browser.get_log("browser") == []
+    assert len(find(browser, "script")) == 1
+    assert find(browser, "img") == []
+    assert "<script>" in find(browser, "#read")[0].text
+    scrolled = browser.execute_script("return document.documentElement.scrollWidth")
+    assert scrolled <= width, "the page is wider than the screen"
