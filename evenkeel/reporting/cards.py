@@ -10,7 +10,7 @@ import pandas as pd
 
 from evenkeel.interpretation.records import Interpretation
 from evenkeel.reporting.differences import visible
-from evenkeel.sae.association import CONTRASTS
+from evenkeel.sae.association import contrasts_of
 from evenkeel.sae.results import Context
 
 SHOWN_CONTEXTS = 8
@@ -145,7 +145,7 @@ def _associations(measured: Any) -> list[Association]:
             *(float(measured[f"{axis}_{contrast}_{name}_test"]) for name in ("auroc", "smd", "q")),
         )
         for axis in axes
-        for contrast in CONTRASTS
+        for contrast in contrasts_of(measured, axis)
     ]
 
 

@@ -1,6 +1,7 @@
 """The page: results in, one HTML file and its figures out."""
 
 from base64 import b64encode
+from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 from importlib.resources import files
@@ -11,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from evenkeel.reporting import wording
+from evenkeel.reporting.cards import Association
 from evenkeel.reporting.differences import marked, visible
 from evenkeel.reporting.drawing import Drawing
 from evenkeel.reporting.figures.lineage import lineage_figure
@@ -36,6 +38,12 @@ MEASURES = (
     ("degenerate_share", "Degenerate texts", "collapsed into repetition or noise", 3),
 )
 """Name, title, meaning and digits, in the order of the table."""
+
+
+CONTRASTS = {
+    "bias": "biased against neutral",
+    "definition": "female against male by definition",
+}
 
 
 @dataclass(frozen=True)
@@ -99,15 +107,21 @@ def make_page(results: Results, title: str, params: dict[str, Any]) -> Page:
         dark=css_variables(DARK),
         script=Markup(script),  # noqa: S704  ours
         script_hash=b64encode(sha256(script.encode()).digest()).decode(),
-        groups=_groups(results),
+        sides=_sides(results),
         params=yaml.safe_dump(params, sort_keys=True, allow_unicode=True),
     )
     return Page(html, tuple(drawings.values()))
 
 
-def _groups(results: Results) -> dict[str, str]:
-    """By axis, the two groups that are compared, as "first against second"."""
+def _sides(results: Results) -> Callable[[Association], str]:
+    """What an association tells apart, as "first against second"."""
     groups: dict[str, set[str]] = {}
     for row in results.projections:
         groups.setdefault(row.axis, set()).add(row.group)
-    return {axis: " against ".join(sorted(names)) for axis, names in groups.items()}
+
+    def sides(association: Association) -> str:
+        if association.contrast == "group":
+            return " against ".join(sorted(groups[association.axis]))
+        return CONTRASTS[association.contrast]
+
+    return sides

@@ -80,7 +80,7 @@ def feature_table(text: str = " she") -> pd.DataFrame:
     )  # fmt: skip
     for axis in AXES:
         table[f"{axis}_top40_unique"] = False
-        for contrast in ("bias", "group"):
+        for contrast in ("bias", "group", "definition")[: 3 if axis == "gender" else 2]:
             for part in ("selection", "test"):
                 table[f"{axis}_{contrast}_auroc_{part}"] = 0.5
                 table[f"{axis}_{contrast}_smd_{part}"] = 0.0
