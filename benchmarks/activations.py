@@ -76,6 +76,7 @@ def evenkeel(loaded: LoadedModel, texts: list[str], batch_tokens: int, folder: P
         layers="all",
         positions="all",
         dtype="float32",
+        compute_dtype=None,
         batch_tokens=batch_tokens,
         max_texts=None,
     )

@@ -1,7 +1,7 @@
 """Run texts through a model and keep what passes at the asked sites."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Literal
 
 import numpy as np
@@ -44,8 +44,13 @@ def resolve_points(
 
 
 @contextmanager
-def recording(model: Any, points: Sequence[Point]) -> Iterator[Forward]:
+def recording(
+    model: Any, points: Sequence[Point], compute_dtype: str | None = None
+) -> Iterator[Forward]:
     """Hook `points`; yield a function that runs token ids and returns what passed there.
+
+    Matrix products run in `compute_dtype` if one is given, by autocast: the weights stay as they
+    are, and so does the type of the stream that the products are added to.
 
     The forward pass is left as soon as the last point was seen: the blocks above it, the final norm
     and the head are never computed. The hooks are gone when the block is left.
@@ -53,8 +58,11 @@ def recording(model: Any, points: Sequence[Point]) -> Iterator[Forward]:
     seen: dict[Point, Tensor] = {}
     select: Selector
 
+    device = model.device.type
+
     def keep(point: Point, hidden: Tensor) -> None:
-        seen[point] = select(hidden)
+        with torch.autocast(device, enabled=False):
+            seen[point] = select(hidden)
         if len(seen) == len(points):
             raise _AllSeenError
 
@@ -75,10 +83,16 @@ def recording(model: Any, points: Sequence[Point]) -> Iterator[Forward]:
         for point in points:
             place = hook_point(model, point[1], point[0])
             handles.append(_hook(place.module, place.side, point, keep))
-        yield forward
+        # Around all batches: autocast keeps the weights that it has cast until it is left.
+        with _computing(device, compute_dtype):
+            yield forward
     finally:
         for handle in handles:
             handle.remove()
+
+
+def _computing(device: str, dtype: str | None) -> AbstractContextManager[Any]:
+    return torch.autocast(device, getattr(torch, dtype)) if dtype else nullcontext()
 
 
 def _hook(module: Any, side: str, point: Point, keep: Callable[[Point, Tensor], None]) -> Any:

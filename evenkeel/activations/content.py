@@ -16,7 +16,7 @@ from evenkeel.activations.encoding import TokenIds, encode
 from evenkeel.activations.positions import Positions
 from evenkeel.models.loading import LoadedModel
 
-SCHEMA = 1
+SCHEMA = 2
 _ENCODED_TOGETHER = 1000
 
 
@@ -30,6 +30,8 @@ class Header:
     tokenizer_hash: str
     positions: Positions
     dtype: Dtype
+    compute_dtype: str
+    """Type of the model's matrix products."""
     batch_tokens: int
     points: tuple[tuple[str, int, int], ...]
     """Site, layer and width of each array, in the order of /checksums."""

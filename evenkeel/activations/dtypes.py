@@ -50,7 +50,7 @@ def first_not_finite(rows: Shaped[np.ndarray, "rows width"], dtype: Dtype) -> in
     else:
         with np.errstate(over="ignore", invalid="ignore"):
             # One pass without a temporary: a sum is finite unless a term is not, or it overflows.
-            suspects = ~np.isfinite(rows.sum(axis=1, dtype=np.float32))
+            suspects = ~np.isfinite(np.einsum("rw->r", rows, dtype=np.float32))
         bad = suspects
         bad[suspects] = ~np.isfinite(rows[suspects]).all(axis=1)
     return int(bad.argmax()) if bad.any() else None

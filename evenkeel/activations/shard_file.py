@@ -3,6 +3,7 @@
 import mmap
 import os
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -18,6 +19,7 @@ from evenkeel.activations.dtypes import STORED, refuse_not_finite
 from evenkeel.activations.layout import Places, attributes_of, create_shard, places_of
 
 Texts = Int[np.ndarray, " batch"]
+_FLUSH_BYTES = 32 << 20
 
 
 class ShardFile:
@@ -53,6 +55,9 @@ class ShardFile:
         shape = (len(header.points), int(self._bounds[-1]))
         count = shape[0] * shape[1]
         self._checksums = np.frombuffer(self._map, "<u4", count, places.checksums).reshape(shape)
+        self._flusher = ThreadPoolExecutor(1)
+        self._flushed: Future[None] | None = None
+        self._unflushed = 0
 
     def __enter__(self) -> Self:
         return self
@@ -63,6 +68,7 @@ class ShardFile:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._flusher.shutdown()
         del self._checksums
         self._map.close()
         self._file.close()
@@ -84,6 +90,8 @@ class ShardFile:
             refuse_not_finite(values, self._header.dtype, where, first + owners)
             self._move(os.pwrite, (site, layer), texts, values)
             self._checksums[index, rows] = row_checksums(values)
+            self._unflushed += values.nbytes
+        self._flush_meanwhile()
 
     def holds(self, texts: Texts) -> bool:
         """Whether all rows of `texts` were written, by this run or an earlier one."""
@@ -99,13 +107,29 @@ class ShardFile:
         return True
 
     def finish(self) -> None:
-        """Return when all is on the disk."""
+        """Return when all is on the disk.
+
+        Raises:
+            OSError: it could not be written.
+        """
+        if self._flushed is not None:
+            self._flushed.result()
         os.fsync(self._file.fileno())
+
+    def _flush_meanwhile(self) -> None:
+        """Keep the disk busy while the model computes, so that `finish` has little to wait for."""
+        if self._unflushed < _FLUSH_BYTES or (self._flushed and not self._flushed.done()):
+            return
+        if self._flushed is not None:
+            self._flushed.result()
+        self._flushed = self._flusher.submit(os.fdatasync, self._file.fileno())
+        self._unflushed = 0
 
     def _rows_of(self, texts: Texts) -> tuple[Int[np.ndarray, " rows"], Int[np.ndarray, " rows"]]:
         """The rows of some texts, and the text that each belongs to."""
-        spans = [np.arange(self._bounds[text], self._bounds[text + 1]) for text in texts]
-        return np.concatenate(spans), np.repeat(texts, [len(span) for span in spans])
+        counts = self._bounds[texts + 1] - self._bounds[texts]
+        within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+        return np.repeat(self._bounds[texts], counts) + within, np.repeat(texts, counts)
 
     def _move(
         self,

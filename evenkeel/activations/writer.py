@@ -84,7 +84,7 @@ def write_store(
         points = [(site, layer) for site, layer, _ in header.points]
         with (
             tqdm(total=total, unit=" texts", disable=None) as progress,
-            recording(loaded.model, points) as forward,
+            recording(loaded.model, points, params.compute_dtype) as forward,
         ):
             for content in cut_into_shards(loaded, texts, header, shard_bytes):
                 shard = work / f"{len(entries):05d}.h5"
@@ -124,6 +124,7 @@ def _header(loaded: LoadedModel, params: CaptureParams) -> Header:
         tokenizer_hash=loaded.tokenizer_hash,
         positions=params.positions,
         dtype=params.dtype,
+        compute_dtype=params.compute_dtype or str(loaded.model.dtype).removeprefix("torch."),
         batch_tokens=params.batch_tokens,
         points=tuple((site, layer, widths[site, layer]) for site, layer in points),
     )

@@ -16,6 +16,8 @@ class CaptureParams(Section):
     """Keep every token, each text's last, or each text's mean."""
     dtype: Dtype
     """Type on disk; a value too large for float16 is an error."""
+    compute_dtype: Literal["bfloat16", "float16"] | None
+    """Type of the matrix products, the stream keeping the model's; null is the model's own."""
     batch_tokens: Annotated[int, Field(ge=16)]
     """Tokens in a forward pass, padding included."""
     max_texts: PositiveInt | None

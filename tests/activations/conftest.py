@@ -31,6 +31,7 @@ def capture_params(**changes: Any) -> CaptureParams:
         "layers": "all",
         "positions": "all",
         "dtype": "float32",
+        "compute_dtype": None,
         "batch_tokens": 64,
         "max_texts": None,
     }

@@ -6,6 +6,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+import torch
 
 from evenkeel.activations.capture import capture_texts
 from evenkeel.activations.store import ActivationStore
@@ -59,6 +60,29 @@ def test_texts_keep_their_fields(store: ActivationStore) -> None:
     assert frame["terms"].unique().tolist() == ["nurse|tired"]
     assert frame["n"].tolist() == list(range(6))
     assert store.model == {"name": "tiny", "revision": "r1", "fingerprint": "f" * 64}
+
+
+@pytest.mark.parametrize("compute_dtype", ["bfloat16", "float16"])
+def test_products_of_fewer_bits(
+    loaded: LoadedModel, store: ActivationStore, tmp_path: Path, compute_dtype: str
+) -> None:
+    weights = {name: tensor.clone() for name, tensor in loaded.model.state_dict().items()}
+    rounded = {}
+    for positions in ("all", "mean"):
+        params = capture_params(compute_dtype=compute_dtype, positions=positions)
+        write_store(tmp_path / "a.h5", loaded, ROWS, params)
+        with ActivationStore.open(tmp_path / "a.h5") as ours:
+            assert (ours.header.compute_dtype, ours.header.dtype) == (compute_dtype, "float32")
+            rounded[positions] = ours.read("resid_post", 2)
+
+    exact = store.read("resid_post", 2)
+    assert store.header.compute_dtype == "float32"
+    error = np.linalg.norm(rounded["all"] - exact) / np.linalg.norm(exact)
+    assert 0 < error < 0.02
+    texts = np.split(rounded["all"], store.offsets[1:-1])  # what is kept of them is not rounded
+    np.testing.assert_allclose(rounded["mean"], [text.mean(axis=0) for text in texts], atol=1e-5)
+    for name, now in loaded.model.state_dict().items():
+        assert torch.equal(weights[name], now)
 
 
 def test_plain_h5py_reads_it_too(store_path: Path, store: ActivationStore) -> None:
@@ -137,7 +161,7 @@ def test_files_that_are_no_stores(store_path: Path, tmp_path: Path) -> None:
 
     with h5py.File(store_path, "r+") as file:
         file.attrs["schema"] = 99
-    with pytest.raises(BadInputError, match="of schema 99, but this version reads schema 1"):
+    with pytest.raises(BadInputError, match="of schema 99, but this version reads schema 2"):
         ActivationStore.open(store_path)
 
 

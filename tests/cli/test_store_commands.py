@@ -20,7 +20,7 @@ def store(tiny_folder: Path, tmp_path: Path) -> Path:
     path = tmp_path / "texts.h5"
     params = CaptureParams(
         sites=["resid_post"], layers=[0, 2], positions="all", dtype="float32",
-        batch_tokens=64, max_texts=None,
+        compute_dtype=None, batch_tokens=64, max_texts=None,
     )  # fmt: skip
     rows = [{"text": "The nurse said."}, {"text": "My father"}]
     write_store(path, load_model(tiny_folder, device="cpu"), rows, params)

@@ -89,6 +89,7 @@ def write_corpus(path: Path, loaded: LoadedModel, **changed: Any) -> None:
         "layers": [PLACE.layer],
         "positions": "all",
         "dtype": "float32",
+        "compute_dtype": None,
         "batch_tokens": 4096,
         "max_texts": None,
     }

@@ -35,6 +35,7 @@ def write_activations(folder: Path, name: str, rows: list[Any]) -> None:
         layers=[0, 2],
         positions="mean",
         dtype="float32",
+        compute_dtype=None,
         batch_tokens=4096,
         max_texts=None,
     )
