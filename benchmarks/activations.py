@@ -1,12 +1,14 @@
 """Speed of caching activations, as a share of the bare forward pass of the same texts.
 
     python benchmarks/activations.py
+    python benchmarks/activations.py --ours-only --clock cpu --folder /dev/shm
 
 The floor runs the same texts in the same length-sorted batches through the blocks and keeps nothing
-(no head). Beside ours: transformers' `output_hidden_states` and h5py, and TransformerLens, each in
-batches in the order of the texts, as their users do. All of them keep the residual stream after
-every layer of every token in a file. The rounds alternate, so that a busy machine slows all alike;
-each figure is the median of the rounds' ratios.
+(no head). Beside ours: transformers' `output_hidden_states` and h5py, and TransformerLens, in
+batches in the order of the texts and one by one, as their users do. All of them keep the residual
+stream after every layer of every token in a file; ours is on the disk when its time ends. The
+rounds alternate, so that a busy machine slows all alike; each figure is the median of the rounds'
+ratios. Processor time (`--clock cpu`) leaves out what the disk and other programs take.
 """
 
 import importlib.util
@@ -29,6 +31,7 @@ from evenkeel.activations.writer import write_store
 from evenkeel.models.loading import LoadedModel, Provenance
 from evenkeel.params import CaptureParams
 
+CLOCKS: dict[str, Callable[[], float]] = {"wall": time.perf_counter, "cpu": time.process_time}
 TEXTS_OF_A_BATCH = 32
 # Each with how many times as many texts, so that a round takes about as long.
 SHAPES = {
@@ -70,13 +73,19 @@ def bare_forward(loaded: LoadedModel, texts: list[str], batch_tokens: int) -> No
             loaded.model.transformer(pad([ids[text] for text in batch], 0), use_cache=False)
 
 
-def evenkeel(loaded: LoadedModel, texts: list[str], batch_tokens: int, folder: Path) -> None:
+def evenkeel(
+    loaded: LoadedModel,
+    texts: list[str],
+    batch_tokens: int,
+    folder: Path,
+    compute_dtype: str | None = None,
+) -> None:
     params = CaptureParams(
         sites=["resid_post"],
         layers="all",
         positions="all",
         dtype="float32",
-        compute_dtype=None,
+        compute_dtype=compute_dtype,
         batch_tokens=batch_tokens,
         max_texts=None,
     )
@@ -99,13 +108,15 @@ def hidden_states(loaded: LoadedModel, texts: list[str], folder: Path) -> None:
                 append(file, str(layer), state[inside].numpy())
 
 
-def transformer_lens(bridge: object, loaded: LoadedModel, texts: list[str], folder: Path) -> None:
+def transformer_lens(
+    lens: object, loaded: LoadedModel, texts: list[str], folder: Path, together: int
+) -> None:
     with h5py.File(folder / "lens.h5", "w") as file, torch.inference_mode():
-        for start in range(0, len(texts), TEXTS_OF_A_BATCH):
+        for start in range(0, len(texts), together):
             batch = loaded.tokenizer(
-                texts[start : start + TEXTS_OF_A_BATCH], return_tensors="pt", padding=True
+                texts[start : start + together], return_tensors="pt", padding=True
             )
-            _, cache = bridge.run_with_cache(
+            _, cache = lens.run_with_cache(
                 batch["input_ids"],
                 names_filter=lambda name: name.endswith("hook_resid_post"),
                 return_type=None,
@@ -138,15 +149,17 @@ def lens_model(shape: dict[str, int]) -> object:
     return HookedTransformer(config)
 
 
-def ratios(runs: dict[str, Callable[[], None]], rounds: int) -> dict[str, float]:
+def ratios(
+    runs: dict[str, Callable[[], None]], rounds: int, clock: Callable[[], float]
+) -> dict[str, float]:
     """Median over rounds of the first run's time over each run's."""
     times: dict[str, list[float]] = {name: [] for name in runs}
     for number in range(rounds + 1):
         for name, run in runs.items():
-            started = time.perf_counter()
+            started = clock()
             run()
             if number:  # the first round warms up
-                times[name].append(time.perf_counter() - started)
+                times[name].append(clock() - started)
     floor = next(iter(times.values()))
     return {
         name: statistics.median(f / t for f, t in zip(floor, taken, strict=True))
@@ -155,23 +168,34 @@ def ratios(runs: dict[str, Callable[[], None]], rounds: int) -> dict[str, float]
 
 
 def measure(
-    shape: dict[str, int], count: int, batch_tokens: int, rounds: int, ours_only: bool
+    shape: dict[str, int],
+    texts: list[str],
+    batch_tokens: int,
+    rounds: int,
+    ours_only: bool,
+    clock: Callable[[], float],
+    parent: Path | None,
 ) -> dict[str, float]:
     """Ratios of each way on a model of that shape."""
     loaded = random_model(shape)
-    texts = random_texts(count, shape["vocab_size"])
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory(dir=parent) as name:
         folder = Path(name)
         runs: dict[str, Callable[[], None]] = {
             "bare forward": lambda: bare_forward(loaded, texts, batch_tokens),
             "evenkeel": lambda: evenkeel(loaded, texts, batch_tokens, folder),
+            "evenkeel, bfloat16 products": lambda: evenkeel(
+                loaded, texts, batch_tokens, folder, "bfloat16"
+            ),
         }
         if not ours_only:
             runs["output_hidden_states + h5py"] = lambda: hidden_states(loaded, texts, folder)
         if not ours_only and importlib.util.find_spec("transformer_lens"):
             lens = lens_model(shape)
-            runs["TransformerLens + h5py"] = lambda: transformer_lens(lens, loaded, texts, folder)
-        return ratios(runs, rounds)
+            for way, together in (("batched", TEXTS_OF_A_BATCH), ("one by one", 1)):
+                runs[f"TransformerLens {way} + h5py"] = lambda together=together: transformer_lens(
+                    lens, loaded, texts, folder, together
+                )
+        return ratios(runs, rounds, clock)
 
 
 @click.command()
@@ -179,14 +203,32 @@ def measure(
 @click.option("--batch-tokens", default=8192, show_default=True, help="Tokens of a batch of ours.")
 @click.option("--rounds", default=5, show_default=True, help="Measured rounds.")
 @click.option("--ours-only", is_flag=True, help="Leave the other libraries out.")
-def main(count: int, batch_tokens: int, rounds: int, ours_only: bool) -> None:
+@click.option("--model", type=click.Choice(list(SHAPES)), multiple=True, help="One of the two.")
+@click.option("--clock", type=click.Choice(list(CLOCKS)), default="wall", show_default=True)
+@click.option("--folder", type=click.Path(path_type=Path), help="Where to write; a temporary one.")
+def main(
+    count: int,
+    batch_tokens: int,
+    rounds: int,
+    ours_only: bool,
+    model: tuple[str, ...],
+    clock: str,
+    folder: Path | None,
+) -> None:
     """Print the speed of each way as a share of the bare forward's."""
-    for title, (shape, scale) in SHAPES.items():
-        texts = count * scale
-        click.echo(f"{title}, {texts} texts, {torch.get_num_threads()} threads")
-        found = measure(shape, texts, batch_tokens, rounds, ours_only)
+    for title in model or SHAPES:
+        shape, scale = SHAPES[title]
+        texts = random_texts(count * scale, shape["vocab_size"])
+        lengths = np.array([len(text.split()) for text in texts])
+        batches = plan_batches(lengths, batch_tokens)
+        padded = sum(len(batch) * int(lengths[batch].max()) for batch in batches)
+        click.echo(
+            f"{title}, {len(texts)} texts, {torch.get_num_threads()} threads, "
+            f"{1 - lengths.sum() / padded:.1%} padding, {clock} time"
+        )
+        found = measure(shape, texts, batch_tokens, rounds, ours_only, CLOCKS[clock], folder)
         for way, ratio in found.items():
-            click.echo(f"  {way:30} {ratio:.2f}")
+            click.echo(f"  {way:36} {ratio:.2f}")
 
 
 if __name__ == "__main__":

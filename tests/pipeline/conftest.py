@@ -1,6 +1,7 @@
 """The whole pipeline on reduced parameters, run once for all tests of this folder."""
 
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -17,10 +18,15 @@ from tests.pipeline.recording import (
 
 
 @pytest.fixture(scope="session")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Run]:
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the outputs of all stages are once `runs` is there."""
+    return tmp_path_factory.mktemp("workspace")
+
+
+@pytest.fixture(scope="session")
+def runs(tmp_path_factory: pytest.TempPathFactory, workspace: Path) -> list[Run]:
     """All stages, run in order; a stage that fails ends the session's pipeline tests."""
     recorder = Recorder()
-    workspace = tmp_path_factory.mktemp("workspace")
     done = []
     for run in declared_stages():
         run.folder = tmp_path_factory.mktemp(run.name.replace("@", "-"))
