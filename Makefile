@@ -43,7 +43,7 @@ check: install-dev  ## Lint, format, types, tests: what CI runs
 	$(MAKE) test
 
 bench: install-dev  ## Measure the hot paths as ratios to their floors
-	for script in benchmarks/*.py; do python $$script; done
+	for script in benchmarks/*.py; do python -m benchmarks.$$(basename $$script .py); done
 
 clean:  ## Remove what stages wrote here (the cache of DVC stays)
 	git clean -fdX data models reports

@@ -1,7 +1,7 @@
 """Speed of caching activations, as a share of the bare forward pass of the same texts.
 
-    python benchmarks/activations.py
-    python benchmarks/activations.py --ours-only --clock cpu --folder /dev/shm
+    python -m benchmarks.activations
+    python -m benchmarks.activations --ours-only --clock cpu --folder /dev/shm
 
 The floor runs the same texts in the same length-sorted batches through the blocks and keeps nothing
 (no head). Beside ours: transformers' `output_hidden_states` and h5py, and TransformerLens, in

@@ -1,6 +1,6 @@
 """Speed of reading a store in shuffled batches, as a share of reading its file from end to end.
 
-    python benchmarks/reading.py
+    python -m benchmarks.reading
 
 The file is dropped from the page cache before each reading, so that both come from the disk; with
 `--warm` both come from memory, where checking and mixing show. The rounds alternate; each figure is
