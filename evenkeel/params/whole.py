@@ -6,6 +6,7 @@ from pydantic import NonNegativeInt, model_validator
 
 from evenkeel.params.activations import ActivationsParams
 from evenkeel.params.dataset import DatasetParams
+from evenkeel.params.demonstration import DemonstrationParams
 from evenkeel.params.fields import Section
 from evenkeel.params.interpretation import InterpretationParams
 from evenkeel.params.model import ModelParams
@@ -25,6 +26,7 @@ class Params(Section):
     probes: ProbesParams
     vectors: VectorsParams
     evaluation: EvaluationParams
+    demonstration: DemonstrationParams
     report: ReportParams
 
     @model_validator(mode="after")
