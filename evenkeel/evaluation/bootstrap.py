@@ -27,6 +27,13 @@ class Estimate:
     low: float | None = None
     high: float | None = None
 
+    def __str__(self) -> str:
+        if self.value is None:
+            return "unknown"
+        if self.low is None or self.high is None:
+            return f"{self.value:.3g}"
+        return f"{self.value:.3g} [{self.low:.3g}, {self.high:.3g}]"
+
     def named(self, name: str) -> dict[str, float | list[float] | None]:
         """`{name: value, name_ci95: [low, high]}`, rounded to six significant digits."""
         if self.low is None or self.high is None:

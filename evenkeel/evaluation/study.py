@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from evenkeel.errors import BadInputError
-from evenkeel.evaluation.bootstrap import Estimate
 from evenkeel.evaluation.candidates import Candidate, make_candidates
 from evenkeel.evaluation.continuations import spread_over_kinds
 from evenkeel.evaluation.gating import GateFitter
@@ -91,7 +90,7 @@ class Study:
         rows: list[list[str]] = []
         for name in after or before:
             cells = [
-                _shown(measures[name]) if measures and name in measures else "-"
+                str(measures[name]) if measures and name in measures else "-"
                 for measures in (before, after)
             ]
             rows.append([name, *cells])
@@ -206,11 +205,3 @@ def _recipe(candidate: Candidate) -> dict[str, Any]:
         "multiplier": candidate.multiplier,
         "gate": candidate.gate,
     }
-
-
-def _shown(estimate: Estimate) -> str:
-    if estimate.value is None:
-        return "unknown"
-    if estimate.low is None or estimate.high is None:
-        return f"{estimate.value:.3g}"
-    return f"{estimate.value:.3g} [{estimate.low:.3g}, {estimate.high:.3g}]"

@@ -1,9 +1,8 @@
 """Read params.yaml, or say what is wrong with it."""
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -31,7 +30,9 @@ def load_params(path: Path, *sections: str) -> tuple[Any, ...]:
         sys.audit("evenkeel.params", section)  # lets a test compare what is read with dvc.yaml
         value: Any = params
         for name in section.split("."):
-            value = getattr(value, name)
+            if isinstance(value, dict) and name not in value:
+                raise BadInputError(f"{path}: {section} is not there; name it there to use it")
+            value = value[name] if isinstance(value, dict) else getattr(value, name)
         values.append(value)
     return tuple(values)
 
@@ -78,24 +79,9 @@ def _is_union_tag(part: Any) -> bool:
 
 
 def _fields_at(model: type[BaseModel], loc: list[Any]) -> list[str]:
-    """Keys of the section at a path, which may lead through lists and through unions of kinds."""
-    inside: Any = model
-    for part in loc:
-        if isinstance(part, int):
-            (inside,) = get_args(inside)
-        elif isinstance(inside, type) and issubclass(inside, BaseModel):
-            inside = inside.model_fields[part].annotation
-        else:
-            inside = next(kind for kind in _sections_in(inside) if _is_kind(kind, part))
-    return list(inside.model_fields)
-
-
-def _sections_in(annotation: Any) -> Iterator[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-    for inner in get_args(annotation):
-        yield from _sections_in(inner)
-
-
-def _is_kind(section: type[BaseModel], tag: str) -> bool:
-    return tag in get_args(section.model_fields["kind"].annotation)
+    for name in loc:
+        annotation = model.model_fields[name].annotation
+        assert isinstance(annotation, type)
+        assert issubclass(annotation, BaseModel)
+        model = annotation
+    return list(model.model_fields)
