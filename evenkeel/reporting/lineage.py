@@ -27,14 +27,19 @@ class StageNode:
 def read_lineage(path: Path) -> list[StageNode]:
     """Read the stages of a dvc.yaml, in an order in which they can run.
 
-    A stage that is repeated (`foreach`, `matrix`) is one node.
+    A stage that is repeated (`foreach`, `matrix`) is one node; one that is repeated for what
+    params.yaml names is beside the pipeline, and left out.
 
     Raises:
         BadInputError: the file is missing, is no pipeline, or its stages wait in a circle.
     """
     try:
         declared = yaml.safe_load(path.read_text(encoding="utf-8"))["stages"]
-        stages = {name: _unrolled(body) for name, body in declared.items()}
+        stages = {
+            name: _unrolled(body)
+            for name, body in declared.items()
+            if not isinstance(body.get("foreach"), str)
+        }
     except FileNotFoundError as error:
         raise BadInputError(f"{path}: no such file; run from the project's root") from error
     except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:

@@ -66,15 +66,12 @@ def top_unique(
 
     The plain ranking that people use; latents that do not fire are in neither list.
     """
-    first, second = (
-        strongest_latents(side.sum(0, dtype=np.float64), k) for side in (positive, negative)
-    )
+    first, second = (_top(side.sum(0, dtype=np.float64), k) for side in (positive, negative))
     unique: np.ndarray = first & ~second
     return unique
 
 
-def strongest_latents(sums: Float[np.ndarray, " latents"], k: int) -> Bool[np.ndarray, " latents"]:
-    """The `k` largest of summed activations, those that do not fire left out."""
+def _top(sums: Float[np.ndarray, " latents"], k: int) -> Bool[np.ndarray, " latents"]:
     top = np.zeros(len(sums), dtype=bool)
     top[np.argsort(-sums, kind="stable")[:k]] = True
     return top & (sums > 0)

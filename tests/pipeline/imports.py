@@ -3,7 +3,17 @@
 import ast
 from pathlib import Path
 
-from tests.pipeline.recording import ROOT
+from tests.pipeline.recording import ROOT, Run, within
+
+# Plumbing that every stage passes through and that cannot change what it computes.
+PLUMBING = {
+    "evenkeel/__init__.py",
+    "evenkeel/errors.py",
+    "evenkeel/files.py",
+    "evenkeel/params",
+    "stages/__init__.py",
+    "stages/command.py",
+}
 
 
 def _module_file(module: str) -> str | None:
@@ -37,3 +47,18 @@ def closure(file: str) -> set[str]:
         seen |= (todo := todo - seen)
         todo = {found for each in todo for found in _imports(each)}
     return seen
+
+
+def check_code(run: Run) -> None:
+    """A stage declares the code that it runs, and no other."""
+    script = run.command[2].replace(".", "/") + ".py"
+    used = {
+        file
+        for file in closure(script)
+        if not within(file, PLUMBING) and (ROOT / file).stat().st_size
+    }
+    modules = {path for path in run.declared_code if path.endswith(".py") or (ROOT / path).is_dir()}
+    undeclared = {file for file in used if not within(file, modules)}
+    unused = {path for path in modules if not any(within(file, {path}) for file in used)}
+    assert not undeclared, f"{run.name} runs code that dvc.yaml does not name"
+    assert not unused, f"{run.name} does not run code that dvc.yaml names"

@@ -33,6 +33,7 @@ class Run:
     declared_reads: set[str]
     declared_writes: set[str]
     declared_params: set[str]
+    declared_code: set[str]
     reads: set[str] = field(default_factory=set)
     writes: set[str] = field(default_factory=set)
     params: set[str] = field(default_factory=set)
@@ -40,19 +41,21 @@ class Run:
     output: str = ""
 
 
-def declared_stages() -> list[Run]:
+def declared_stages(root: Path = ROOT) -> list[Run]:
     """The stages of dvc.yaml as DVC itself resolves them, in an order that respects them."""
     from dvc.dependency.param import ParamsDependency
     from dvc.repo import Repo
 
-    with Repo(str(ROOT)) as repo:
+    with Repo(str(root)) as repo:
         runs = []
         for stage in repo.index.stages:
             files = [d for d in stage.deps if not isinstance(d, ParamsDependency)]
             keys = [key for d in stage.deps if isinstance(d, ParamsDependency) for key in d.params]
-            reads = {str(d.def_path) for d in files if not str(d.def_path).startswith(CODE)}
+            deps = {str(dependency.def_path) for dependency in files}
+            code = {path for path in deps if path.startswith(CODE)}
             writes = {str(out.def_path) for out in stage.outs}
-            runs.append(Run(stage.addressing, shlex.split(stage.cmd), reads, writes, set(keys)))
+            command = shlex.split(stage.cmd)
+            runs.append(Run(stage.addressing, command, deps - code, writes, set(keys), code))
     ordered: list[Run] = []
     while runs:
         waiting = {out for run in runs for out in run.declared_writes}

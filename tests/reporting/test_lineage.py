@@ -24,6 +24,14 @@ def test_stages_follow_what_they_wait_for(tmp_path: Path) -> None:
     assert [node.level for node in nodes.values()] == [0, 1, 2, 2, 3]
 
 
+def test_what_params_choose_is_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "dvc.yaml"
+    path.write_text(
+        "stages: {a: {outs: [x]}, b: {foreach: '${c}', do: {deps: [x], outs: ['${item}']}}}"
+    )
+    assert [node.name for node in read_lineage(path)] == ["a"]
+
+
 def test_the_pipeline_of_the_project_is_read_as_dvc_reads_it() -> None:
     nodes = {node.name: node for node in read_lineage(ROOT / "dvc.yaml")}
     runs = declared_stages()

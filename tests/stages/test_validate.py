@@ -11,9 +11,8 @@ from click.testing import CliRunner
 from evenkeel.params import ValidationParams
 from stages.plant_organism import main as plant_organism
 from stages.validate import main as validate
-from tests.pipeline.imports import closure
+from tests.pipeline.imports import PLUMBING, closure
 from tests.pipeline.recording import ROOT, within
-from tests.pipeline.test_declared import PLUMBING
 
 
 @pytest.fixture

@@ -1,0 +1,73 @@
+"""Measure the model, unsteered and steered, on a public benchmark."""
+
+from pathlib import Path
+from typing import get_args
+
+import click
+
+from evenkeel.params import BenchmarkName
+from stages.command import FilePath, FolderPath, print_table, stage
+
+
+@stage
+@click.option(
+    "--name",
+    type=click.Choice(get_args(BenchmarkName)),
+    required=True,
+    help="Benchmark, as under benchmarks.run.",
+)
+@click.option("--data", type=click.Path(path_type=Path), required=True, help="Its file or folder.")
+@click.option("--model", type=FolderPath, default=Path("models/base"), help="Model to measure.")
+@click.option(
+    "--intervention",
+    type=FolderPath,
+    default=Path("reports/evaluation/intervention"),
+    help="What steers it.",
+)
+@click.option("--metrics", type=FilePath, required=True, help="Figures with their intervals.")
+@click.option("--plot", type=FilePath, required=True, help="The same, one a line.")
+def main(
+    name: BenchmarkName,
+    data: Path,
+    model: Path,
+    intervention: Path,
+    metrics: Path,
+    plot: Path,
+    params_path: Path,
+) -> None:
+    """Measure the model, unsteered and steered, on a public benchmark.
+
+    \b
+    Example:
+      python -m stages.benchmark --name crows_pairs --data crows_pairs_anonymized.csv \\
+        --metrics crows_pairs.json --plot crows_pairs.csv
+    """
+    import pandas as pd
+
+    from evenkeel.evaluation.benchmarks.running import run_benchmark
+    from evenkeel.files import write_json, write_text
+    from evenkeel.models.loading import load_model
+    from evenkeel.params import load_params
+    from evenkeel.steering.spec import InterventionSpec
+
+    seed, batch_tokens, stride, resamples = load_params(
+        params_path, "seed", "benchmarks.batch_tokens", "benchmarks.stride", "benchmarks.resamples"
+    )
+    result = run_benchmark(
+        name,
+        data,
+        load_model(model),
+        InterventionSpec.load(intervention),
+        batch_tokens=batch_tokens,
+        stride=stride,
+        resamples=resamples,
+        seed=seed,
+    )
+    write_json(metrics, result.record)
+    write_text(plot, pd.DataFrame(result.rows).to_csv(index=False, float_format="%.6g"))
+    size = ", ".join(f"{count} {what}" for what, count in result.task.size.items())
+    print_table(f"{name}: {size.replace('_', ' ')}", *result.table)
+
+
+if __name__ == "__main__":
+    main()

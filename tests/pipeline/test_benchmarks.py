@@ -1,0 +1,107 @@
+"""Stages that are there only when params.yaml names a benchmark declare what they do, too."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+
+from evenkeel.evaluation.benchmarks import sources
+from evenkeel.models.loading import record_provenance
+from evenkeel.steering.intervention import Ablate
+from evenkeel.steering.spec import InterventionSpec
+from tests.evaluation.benchmarks.samples import write_crows_pairs
+from tests.evaluation.benchmarks.test_sources import Host, host, serve
+from tests.pipeline.imports import check_code
+from tests.pipeline.recording import (
+    ROOT,
+    Recorder,
+    Run,
+    copy,
+    declared_stages,
+    files_in,
+    invoke,
+    within,
+)
+
+__all__ = ["host"]  # a fixture
+
+
+@pytest.fixture
+def chosen(tmp_path: Path) -> dict[str, Run]:
+    """The stages of a project whose params.yaml names benchmarks, by name."""
+    from dvc.repo import Repo
+
+    folder = tmp_path / "project"
+    folder.mkdir()
+    copy(ROOT / "dvc.yaml", folder / "dvc.yaml")
+    params = yaml.safe_load((ROOT / "tests" / "reduced_params.yaml").read_text())
+    params["benchmarks"] |= {
+        "download": {"stereoset": {}},
+        "run": {"crows_pairs": "pairs.csv", "stereoset": "data/benchmarks/stereoset"},
+    }
+    (folder / "params.yaml").write_text(yaml.safe_dump(params))
+    Repo.init(str(folder), no_scm=True).close()
+    return {run.name.rpartition(":")[2]: run for run in declared_stages(folder)}
+
+
+@pytest.fixture(scope="module")
+def recorder() -> Iterator[Recorder]:
+    recorder = Recorder()
+    yield recorder
+    recorder.run = None
+
+
+def listen(run: Run, folder: Path, project: Path, recorder: Recorder) -> None:
+    """Run a stage in a folder of what it declares, and compare what it did with that."""
+    run.folder = folder
+    copy(project / "params.yaml", folder / "params.yaml")
+    before = files_in(folder)
+    invoke(run, recorder)
+    writes = {within(f, run.declared_writes) or f for f in files_in(folder) - before}
+    read = {within(path, run.declared_reads) or path for path in run.reads - {"params.yaml"}}
+    assert read - run.declared_writes == run.declared_reads
+    assert writes == run.declared_writes
+    assert run.params == run.declared_params
+    check_code(run)
+
+
+def test_by_default_no_benchmark_is_in_the_pipeline() -> None:
+    assert not [run.name for run in declared_stages() if "benchmark" in run.name]
+
+
+def test_a_benchmark_waits_for_its_download(chosen: dict[str, Run]) -> None:
+    order = list(chosen)
+    assert order.index("download_benchmark@stereoset") < order.index("benchmark@stereoset")
+    assert "data/benchmarks/stereoset" in chosen["benchmark@stereoset"].declared_reads
+
+
+def test_a_benchmark_does_what_it_declares(
+    chosen: dict[str, Run], tmp_path: Path, tiny_folder: Path, recorder: Recorder
+) -> None:
+    folder = tmp_path / "run"
+    record_provenance(tiny_folder, "local", "tiny", "float32")
+    copy(tiny_folder, folder / "models" / "base")
+    direction = torch.linspace(-1, 1, 32)
+    spec = InterventionSpec((Ablate(direction, layer=0, site="resid_post"),))
+    spec.save(folder / "reports" / "evaluation" / "intervention")
+    write_crows_pairs(folder).rename(folder / "pairs.csv")
+    listen(chosen["benchmark@crows_pairs"], folder, tmp_path / "project", recorder)
+
+
+def test_a_download_does_what_it_declares(
+    chosen: dict[str, Run],
+    tmp_path: Path,
+    host: Host,
+    recorder: Recorder,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    serve(host, "stereoset", b"{}")
+    defaults: dict[str, Any] = sources.download.__kwdefaults__
+    monkeypatch.setitem(defaults, "host", host.url)
+    folder = tmp_path / "run"
+    folder.mkdir()
+    listen(chosen["download_benchmark@stereoset"], folder, tmp_path / "project", recorder)
+    assert (folder / "data" / "benchmarks" / "stereoset" / "dev.json").read_bytes() == b"{}"
