@@ -71,8 +71,10 @@ def main(
         probes = ProbeSet.load(probes_path) if "probe" in params.methods else None
         actadd = None
         if "actadd" in params.methods:
-            texts = params.actadd
-            actadd = text_differences(load_model(model_path), store, texts.positive, texts.negative)
+            texts, loaded = params.actadd, load_model(model_path)
+            store.require_model(loaded.fingerprint)
+            points = [(site, layer) for site in store.sites for layer in store.layers(site)]
+            actadd = text_differences(loaded, points, texts.positive, texts.negative)
         decoder = None
         if "sae" in params.methods:
             sae, table = open_sae(sae_path), read_table(features_path)

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 import yaml
 
+from evenkeel.params import Params
+
 ROOT = Path(__file__).parents[1]
 EXPERIMENTS = sorted(path.stem for path in (ROOT / "conf" / "experiment").glob("*.yaml"))
 
@@ -40,3 +42,28 @@ def test_without_an_experiment_params_yaml_keeps_every_value(project: Path) -> N
     before["probes"]["resamples"] = 123
     assert changed == before
     assert composed(project) == before  # what was set stays, as without Hydra
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_an_experiment_composes_to_valid_parameters(project: Path, name: str) -> None:
+    values = composed(project, f"experiment={name}")
+    assert Params.model_validate(values).model.source == "hub"
+
+
+def leaves(values: dict[str, Any], path: str = "") -> set[str]:
+    """Dotted paths of what is no section."""
+    found = set()
+    for key, value in values.items():
+        inner = f"{path}.{key}"
+        found |= leaves(value, inner) if isinstance(value, dict) else {inner}
+    return found
+
+
+def test_what_one_experiment_changes_every_other_one_sets_again() -> None:
+    # Composition starts from params.yaml as the last run left it.
+    set_by = {
+        name: leaves(yaml.safe_load((ROOT / "conf" / "experiment" / f"{name}.yaml").read_text()))
+        for name in EXPERIMENTS
+    }
+    everything = set.union(*set_by.values())
+    assert not [(name, everything - own) for name, own in set_by.items() if own != everything]

@@ -7,7 +7,9 @@ import numpy as np
 import torch
 
 from evenkeel.evaluation.bootstrap import TermBootstrap, mean, share
+from evenkeel.evaluation.chat import encode_message
 from evenkeel.evaluation.degeneration import distinct_2, is_degenerate, repetition
+from evenkeel.evaluation.frequency_penalty import FrequencyPenalty
 from evenkeel.evaluation.log_odds import encode_text
 from evenkeel.evaluation.measures import Measures
 from evenkeel.evaluation.token_reads import padded
@@ -42,6 +44,8 @@ def continue_texts(
     top_p: float,
     batch_size: int,
     seed: int,
+    frequency_penalty: float = 0.0,
+    chat: bool = False,
 ) -> list[str]:
     """What the model goes on with after each text; call it within `steer` for a steered model.
 
@@ -57,17 +61,25 @@ def continue_texts(
         top_p: nucleus of sampling.
         batch_size: texts in a batch.
         seed: of sampling; each batch starts from it anew.
+        frequency_penalty: see `FrequencyPenalty`.
+        chat: ask each text as a user's message, in the tokenizer's chat template.
+
+    Raises:
+        BadInputError: `chat`, and the tokenizer has no chat template.
     """
     device = next(model.parameters()).device
     sampling: dict[str, Any] = {"do_sample": False}
     if temperature > 0:
         sampling = {"do_sample": True, "temperature": temperature, "top_p": top_p, "top_k": 0}
     pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
+    if frequency_penalty:
+        sampling["logits_processor"] = [FrequencyPenalty(frequency_penalty, pad)]
+    encode = encode_message if chat else encode_text
     continuations: list[str] = []
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         for start in range(0, len(texts), batch_size):
             torch.manual_seed(seed)
-            rows = [encode_text(tokenizer, text) for text in texts[start : start + batch_size]]
+            rows = [encode(tokenizer, text) for text in texts[start : start + batch_size]]
             inputs = padded(rows, pad=pad, left=True)
             batch = {name: tensor.to(device) for name, tensor in inputs.items()}
             output = model.generate(

@@ -1,6 +1,6 @@
 """The log-odds of a prompt: log P(female continuations) - log P(male continuations)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,21 +36,46 @@ def encode_prompt(tokenizer: Any, prompt: Prompt) -> EncodedPrompt:
     Raises:
         BadInputError: a side has no continuation, names one twice, or one of them is empty.
     """
-    context = encode_text(tokenizer, prompt.text)
+    return encoded_prompt(
+        tokenizer,
+        prompt.text,
+        encode_text(tokenizer, prompt.text),
+        {"female": prompt.female, "male": prompt.male},
+        f"prompt {prompt.id}",
+    )
+
+
+def encoded_prompt(
+    tokenizer: Any,
+    text: str,
+    context: Tokens,
+    sides: Mapping[str, Sequence[str]],
+    where: str,
+) -> EncodedPrompt:
+    """Encode the continuations of a text, those of the first side and those of the second.
+
+    Args:
+        tokenizer: of the model.
+        text: what is continued.
+        context: its token ids.
+        sides: two names, each with the continuations of that side.
+        where: the prompt's name, for messages.
+
+    Raises:
+        BadInputError: as of `encode_prompt`.
+    """
     if not context:
-        raise BadInputError(f"prompt {prompt.id}: no tokens to condition on; give it some text")
-    sides = []
-    for side, words in (("female", prompt.female), ("male", prompt.male)):
-        encoded = tuple(
-            encode_continuation(tokenizer, prompt.text, context, word) for word in words
-        )
+        raise BadInputError(f"{where}: no tokens to condition on; give it some text")
+    found = []
+    for side, words in sides.items():
+        encoded = tuple(encode_continuation(tokenizer, text, context, word) for word in words)
         if not encoded or not all(encoded) or len(set(encoded)) < len(encoded):
             raise BadInputError(
-                f"prompt {prompt.id}: {side} continuations {list(words)} are empty or repeated; "
+                f"{where}: {side} continuations {list(words)} are empty or repeated; "
                 "give at least one, each once"
             )
-        sides.append(encoded)
-    return EncodedPrompt(context, sides[0], sides[1])
+        found.append(encoded)
+    return EncodedPrompt(context, *found)
 
 
 def encode_continuation(tokenizer: Any, text: str, context: Tokens, word: str) -> Tokens:

@@ -7,6 +7,16 @@ the last; a stage is handed only the sections that it names, which are those tha
 from evenkeel.params.activations import ActivationsParams, CaptureParams
 from evenkeel.params.benchmarks import BenchmarkName, BenchmarksParams
 from evenkeel.params.dataset import DatasetParams
+from evenkeel.params.demonstration import (
+    ComparedPromptsParams,
+    DemonstrationParams,
+    FeatureRecipeParams,
+    RecipeParams,
+    SamplingParams,
+    TextsRecipeParams,
+    VectorRecipeParams,
+    WordsParams,
+)
 from evenkeel.params.fields import Action, Axis, Dtype, GateKind, Layers, Site, VectorMethod
 from evenkeel.params.interpretation import ChatParams, InterpretationParams, PriceParams
 from evenkeel.params.loading import load_params
@@ -34,9 +44,12 @@ __all__ = [
     "BenchmarksParams",
     "CaptureParams",
     "ChatParams",
+    "ComparedPromptsParams",
     "DatasetParams",
+    "DemonstrationParams",
     "Dtype",
     "EvaluationParams",
+    "FeatureRecipeParams",
     "FeatureVectorsParams",
     "FeaturesParams",
     "GateKind",
@@ -48,13 +61,18 @@ __all__ = [
     "Params",
     "PriceParams",
     "ProbesParams",
+    "RecipeParams",
     "ReportParams",
     "SaeParams",
     "SaeTrainingParams",
+    "SamplingParams",
     "Site",
+    "TextsRecipeParams",
     "ValidationParams",
     "VectorMethod",
+    "VectorRecipeParams",
     "VectorsParams",
+    "WordsParams",
     "load_params",
     "load_validation_params",
 ]

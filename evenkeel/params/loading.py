@@ -1,8 +1,9 @@
 """Read params.yaml, or say what is wrong with it."""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -79,9 +80,24 @@ def _is_union_tag(part: Any) -> bool:
 
 
 def _fields_at(model: type[BaseModel], loc: list[Any]) -> list[str]:
-    for name in loc:
-        annotation = model.model_fields[name].annotation
-        assert isinstance(annotation, type)
-        assert issubclass(annotation, BaseModel)
-        model = annotation
-    return list(model.model_fields)
+    """Keys of the section at a path, which may lead through lists and through unions of kinds."""
+    inside: Any = model
+    for part in loc:
+        if isinstance(part, int):
+            (inside,) = get_args(inside)
+        elif isinstance(inside, type) and issubclass(inside, BaseModel):
+            inside = inside.model_fields[part].annotation
+        else:
+            inside = next(kind for kind in _sections_in(inside) if _is_kind(kind, part))
+    return list(inside.model_fields)
+
+
+def _sections_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _sections_in(inner)
+
+
+def _is_kind(section: type[BaseModel], tag: str) -> bool:
+    return tag in get_args(section.model_fields["kind"].annotation)

@@ -7,6 +7,7 @@ from pydantic import NonNegativeInt, model_validator
 from evenkeel.params.activations import ActivationsParams
 from evenkeel.params.benchmarks import BenchmarksParams
 from evenkeel.params.dataset import DatasetParams
+from evenkeel.params.demonstration import DemonstrationParams
 from evenkeel.params.fields import Section
 from evenkeel.params.interpretation import InterpretationParams
 from evenkeel.params.model import ModelParams
@@ -26,6 +27,7 @@ class Params(Section):
     probes: ProbesParams
     vectors: VectorsParams
     evaluation: EvaluationParams
+    demonstration: DemonstrationParams
     benchmarks: BenchmarksParams
     report: ReportParams
 

@@ -66,12 +66,15 @@ def top_unique(
 
     The plain ranking that people use; latents that do not fire are in neither list.
     """
-    first, second = (_top(side.sum(0, dtype=np.float64), k) for side in (positive, negative))
+    first, second = (
+        strongest_latents(side.sum(0, dtype=np.float64), k) for side in (positive, negative)
+    )
     unique: np.ndarray = first & ~second
     return unique
 
 
-def _top(sums: Float[np.ndarray, " latents"], k: int) -> Bool[np.ndarray, " latents"]:
+def strongest_latents(sums: Float[np.ndarray, " latents"], k: int) -> Bool[np.ndarray, " latents"]:
+    """The `k` largest of summed activations, those that do not fire left out."""
     top = np.zeros(len(sums), dtype=bool)
     top[np.argsort(-sums, kind="stable")[:k]] = True
     return top & (sums > 0)

@@ -1,28 +1,29 @@
 """Activation addition: what one text does to the stream and its opposite does not."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from jaxtyping import Float
 
 from evenkeel.activations.capture import capture_texts
-from evenkeel.activations.store import ActivationStore
 from evenkeel.models.loading import LoadedModel
 
 Point = tuple[str, int]
 
 
 def text_differences(
-    loaded: LoadedModel, store: ActivationStore, positive: str, negative: str
+    loaded: LoadedModel, points: Sequence[Point], positive: str, negative: str
 ) -> dict[Point, Float[np.ndarray, " d_model"]]:
-    """Activation of `positive` - of `negative`, each at its last token, where `store` has any.
+    """Activation of `positive` - of `negative`, each at its last token, at each site and layer.
 
     Turner et al. 2023, "Activation Addition: Steering Language Models Without Optimization".
 
     Raises:
-        BadInputError: the store is of another model, or a text is empty or too long for it.
+        BadInputError: a text is empty or too long, or the model lacks a site or layer.
     """
-    store.require_model(loaded.fingerprint)
     differences: dict[Point, Float[np.ndarray, " d_model"]] = {}
-    for site in store.sites:
-        found = capture_texts(loaded, [positive, negative], [site], store.layers(site), "last")
+    for site in sorted({site for site, _ in points}):
+        layers = [layer for own, layer in points if own == site]
+        found = capture_texts(loaded, [positive, negative], [site], layers, "last")
         differences |= {point: rows[0] - rows[1] for point, rows in found.items()}
     return differences

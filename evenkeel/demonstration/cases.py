@@ -1,0 +1,123 @@
+"""The interventions that a person asked to see: each recipe, at each layer, with each force."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from evenkeel.activations.capture import capture_texts
+from evenkeel.errors import BadInputError
+from evenkeel.models.loading import LoadedModel
+from evenkeel.params import FeatureRecipeParams, RecipeParams, TextsRecipeParams, VectorRecipeParams
+from evenkeel.sae.loading import LoadedSae
+from evenkeel.steering.intervention import Ablate, Add, Intervention
+from evenkeel.steering.latents import Scale
+from evenkeel.vectors.actadd import text_differences
+from evenkeel.vectors.vector import SteeringVector
+from evenkeel.vectors.vector_set import VectorSet
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """One intervention, and what it is called."""
+
+    recipe: RecipeParams
+    layer: int
+    multiplier: float
+    intervention: Intervention
+
+
+def make_cases(
+    loaded: LoadedModel,
+    recipes: Sequence[RecipeParams],
+    prompts: Sequence[str],
+    vectors: VectorSet,
+    sae: LoadedSae,
+) -> list[Case]:
+    """Every case, recipe by recipe, layer by layer.
+
+    Args:
+        loaded: the model.
+        recipes: what is asked for.
+        prompts: where the stream's mean norm, the unit of a relative multiplier, is measured for
+            recipes of texts: at their last tokens.
+        vectors: of the model.
+        sae: of the model.
+
+    Raises:
+        BadInputError: the model, the vectors or the SAE have not what a recipe names.
+    """
+    cases = []
+    for recipe in recipes:
+        if isinstance(recipe, FeatureRecipeParams):
+            cases += list(_of_feature(recipe, sae))
+            continue
+        if isinstance(recipe, TextsRecipeParams):
+            found = _of_texts(loaded, recipe, prompts)
+        else:
+            assert isinstance(recipe, VectorRecipeParams)
+            found = [
+                vectors.get(recipe.axis, recipe.method, recipe.site, layer)
+                for layer in recipe.layers
+            ]
+        cases += [
+            Case(recipe, vector.layer, multiplier, _directional(recipe, vector, multiplier))
+            for vector in found
+            for multiplier in recipe.multipliers
+        ]
+    return cases
+
+
+def _of_texts(
+    loaded: LoadedModel, recipe: TextsRecipeParams, prompts: Sequence[str]
+) -> list[SteeringVector]:
+    points = [(recipe.site, layer) for layer in recipe.layers]
+    differences = text_differences(loaded, points, recipe.positive, recipe.negative)
+    streams = capture_texts(loaded, prompts, [recipe.site], recipe.layers, "last")
+    return [
+        SteeringVector.of(
+            torch.from_numpy(differences[point]),
+            axis=recipe.name,
+            method="actadd",
+            site=recipe.site,
+            layer=point[1],
+            stream_norm=float(np.linalg.norm(streams[point], axis=1).mean()),
+        )
+        for point in points
+    ]
+
+
+def _directional(
+    recipe: TextsRecipeParams | VectorRecipeParams, vector: SteeringVector, multiplier: float
+) -> Intervention:
+    place: dict[str, Any] = {"layer": vector.layer, "site": recipe.site}
+    place["positions"] = recipe.positions
+    if recipe.action == "ablate":
+        return Ablate(directions=vector.direction, multiplier=multiplier, **place)
+    unit = vector.stream_norm if recipe.relative else 1.0
+    return Add(direction=vector.direction, scale=multiplier * unit, **place)
+
+
+def _of_feature(recipe: FeatureRecipeParams, sae: LoadedSae) -> Iterator[Case]:
+    if recipe.feature >= sae.d_sae:
+        raise BadInputError(
+            f"demonstration.recipes, {recipe.name!r}: feature {recipe.feature} does not exist; "
+            f"this SAE has features 0 to {sae.d_sae - 1}"
+        )
+    place, positions = sae.place, recipe.positions
+    row = sae.decoder[recipe.feature].float().cpu()
+    for multiplier in recipe.multipliers:
+        intervention: Intervention
+        if recipe.action == "scale":
+            intervention = Scale.of(sae, [recipe.feature], factor=multiplier, positions=positions)
+        else:
+            intervention = Add(
+                direction=row / row.norm(),
+                scale=multiplier,
+                layer=place.layer,
+                site=place.site,
+                positions=positions,
+            )
+        yield Case(recipe, place.layer, multiplier, intervention)

@@ -1,0 +1,70 @@
+"""Features that prompts have in common, and that prompts like them lack."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+
+from evenkeel.activations.capture import capture_texts
+from evenkeel.activations.encoding import encode
+from evenkeel.models.loading import LoadedModel
+from evenkeel.sae.association import strongest_latents
+from evenkeel.sae.loading import LoadedSae
+from evenkeel.sae.words import token_texts
+
+
+@dataclass(frozen=True, eq=False)
+class ReadPrompt:
+    """One prompt, and every latent on every token of it."""
+
+    text: str
+    tokens: tuple[str, ...]
+    """Leading spaces included."""
+    latents: Float[np.ndarray, "tokens d_sae"]
+    """0 on the first tokens if the SAE was not trained on them."""
+
+    @property
+    def sums(self) -> Float[np.ndarray, " d_sae"]:
+        sums: np.ndarray = self.latents.sum(0, dtype=np.float64)
+        return sums
+
+
+def read_prompts(loaded: LoadedModel, sae: LoadedSae, texts: Sequence[str]) -> list[ReadPrompt]:
+    """Run prompts through the model and the SAE.
+
+    Raises:
+        BadInputError: a text is empty or too long, or the SAE does not fit the model.
+    """
+    if not texts:
+        return []
+    place = sae.place
+    stream = capture_texts(loaded, texts, [place.site], [place.layer], positions="all")[place]
+    read = []
+    start = 0
+    for text, ids in zip(texts, encode(loaded, texts), strict=True):
+        rows = torch.from_numpy(stream[start : start + len(ids)])
+        start += len(ids)
+        latents = sae.encode(rows).numpy().copy()
+        latents[: sae.first_position] = 0
+        words = token_texts(loaded.tokenizer, ids.tolist())
+        read.append(ReadPrompt(text, tuple(words[int(token)] for token in ids), latents))
+    return read
+
+
+def common_features(
+    positive: Sequence[ReadPrompt], negative: Sequence[ReadPrompt], top: int
+) -> Int[np.ndarray, " features"]:
+    """Latents among the `top` of every positive prompt, by summed activation, and of no negative.
+
+    The largest sum over the positive prompts comes first.
+    """
+    if not positive:
+        return np.empty(0, dtype=np.int64)
+    common = np.all([strongest_latents(prompt.sums, top) for prompt in positive], axis=0)
+    for prompt in negative:
+        common &= ~strongest_latents(prompt.sums, top)
+    found = np.flatnonzero(common)
+    total = np.sum([prompt.sums[found] for prompt in positive], axis=0)
+    return found[np.argsort(-total, kind="stable")]

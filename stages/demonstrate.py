@@ -1,0 +1,102 @@
+"""Show what a person asked to see: texts scored, features compared, texts steered."""
+
+import json
+from pathlib import Path
+
+import click
+
+from stages.command import FilePath, FolderPath, print_table, stage
+
+
+@stage
+@click.option("--model", "model_path", type=FolderPath, default=Path("models/base"), help="Model.")
+@click.option("--probes", type=FolderPath, default=Path("models/probes"), help="Its probes.")
+@click.option("--vectors", type=FolderPath, default=Path("models/vectors"), help="Its vectors.")
+@click.option("--sae", "sae_path", type=FolderPath, default=Path("models/sae"), help="Its SAE.")
+@click.option(
+    "--output",
+    type=FolderPath,
+    default=Path("reports/demonstration"),
+    help="Scores, compared features with their picture, and continuations.",
+)
+@click.option(
+    "--metrics",
+    type=FilePath,
+    default=Path("reports/metrics/demonstration.json"),
+    help="The best case of each recipe, and whether the backends agree.",
+)
+@click.option(
+    "--plot",
+    type=FilePath,
+    default=Path("reports/plots/demonstration.csv"),
+    help="Every recipe at every layer with every multiplier.",
+)
+def main(
+    model_path: Path,
+    probes: Path,
+    vectors: Path,
+    sae_path: Path,
+    output: Path,
+    metrics: Path,
+    plot: Path,
+    params_path: Path,
+) -> None:
+    """Score the listed prompts, compare the features they fire, continue them under each recipe.
+
+    \b
+    Example:
+      python -m stages.demonstrate --output reports/demonstration
+    """
+    import pandas as pd
+
+    from evenkeel.demonstration.asking import Questions
+    from evenkeel.demonstration.cases import make_cases
+    from evenkeel.demonstration.comparison import compare_prompts
+    from evenkeel.demonstration.effects import measure_effects
+    from evenkeel.demonstration.scores import as_row, score_texts
+    from evenkeel.demonstration.summary import agreement, continuation_rows, sweet_spots
+    from evenkeel.files import atomic_folder, write_json, write_text
+    from evenkeel.models.loading import load_model
+    from evenkeel.params import load_params
+    from evenkeel.probes.probe_set import ProbeSet
+    from evenkeel.reporting.prompt_features import prompt_feature_figure
+    from evenkeel.sae.loading import open_sae
+    from evenkeel.vectors.vector_set import VectorSet
+
+    seed, params = load_params(params_path, "seed", "demonstration")
+    loaded, sae = load_model(model_path), open_sae(sae_path)
+    sae.require_fit(loaded.model)
+    scores = [
+        as_row(text, detection)
+        for text, detection in score_texts(
+            loaded, ProbeSet.load(probes), params.axes, params.prompts
+        )
+    ]
+    comparison = compare_prompts(loaded, sae, params.compared, params.recipes)
+    cases = make_cases(loaded, params.recipes, params.prompts, VectorSet.load(vectors), sae)
+    questions = Questions(loaded.tokenizer, params.prompts, params.words, params.sampling, seed)
+    effects = measure_effects(loaded.model, questions, cases, params.resamples)
+    rows = [effect.row() for effect in effects]
+
+    with atomic_folder(output) as folder:
+        for name, lines in (
+            ("scores", scores),
+            ("continuations", continuation_rows(questions, effects)),
+        ):
+            text = "".join(json.dumps(line, sort_keys=True) + "\n" for line in lines)
+            write_text(folder / f"{name}.jsonl", text)
+        write_json(folder / "features.json", comparison.record())
+        if comparison.drawn:
+            (folder / "features.png").write_bytes(prompt_feature_figure(*comparison.drawn).png())
+    write_text(plot, pd.DataFrame(rows).to_csv(index=False, float_format="%.6g"))
+    write_json(metrics, {"best": sweet_spots(effects), "agreement": agreement(effects)})
+    columns = ["recipe", "layer", "multiplier", "shift", "repetition", "perplexity"]
+    print_table(
+        f"{len(params.prompts)} prompts continued by {loaded.name}",
+        columns,
+        [["-" if row.get(name) is None else row[name] for name in columns] for row in rows],
+    )
+
+
+if __name__ == "__main__":
+    main()
