@@ -12,6 +12,12 @@ from stages.command import FilePath, FolderPath, print_table, stage
 @click.option("--model", type=FolderPath, default=Path("models/base"), help="Model to steer.")
 @click.option("--vectors", type=FolderPath, default=Path("models/vectors"), help="Its vectors.")
 @click.option(
+    "--activations",
+    type=click.Path(path_type=Path),
+    default=Path("data/activations/statements.h5"),
+    help="Store that the vectors were made from, to shuffle its labels.",
+)
+@click.option(
     "--prompts", type=FilePath, default=Path("data/dataset/prompts.jsonl"), help="What it is asked."
 )
 @click.option(
@@ -33,26 +39,20 @@ from stages.command import FilePath, FolderPath, print_table, stage
     help="Measures with their intervals.",
 )
 @click.option(
-    "--sweep-plot",
-    type=FilePath,
-    default=Path("reports/plots/evaluation_sweep.csv"),
-    help="Every candidate on validation.",
-)
-@click.option(
-    "--occupations-plot",
-    type=FilePath,
-    default=Path("reports/plots/evaluation_occupations.csv"),
-    help="Every occupation of the test split, before and after.",
+    "--plots",
+    type=FolderPath,
+    default=Path("reports/plots"),
+    help="Folder of the tables that are drawn: evaluation_{sweep,frontier,...}.csv.",
 )
 def main(
     model: Path,
     vectors: Path,
+    activations: Path,
     prompts: Path,
     heldout: Path,
     output: Path,
     metrics: Path,
-    sweep_plot: Path,
-    occupations_plot: Path,
+    plots: Path,
     params_path: Path,
 ) -> None:
     """Choose an intervention on validation prompts and measure it, once, on test prompts.
@@ -67,7 +67,9 @@ def main(
     """
     import pandas as pd
 
+    from evenkeel.activations.store import ActivationStore
     from evenkeel.evaluation.study import run_study
+    from evenkeel.evaluation.summary import study_metrics
     from evenkeel.files import atomic_folder, read_jsonl, write_json, write_text
     from evenkeel.models.loading import load_model
     from evenkeel.params import load_params
@@ -75,24 +77,24 @@ def main(
     from evenkeel.vectors.vector_set import VectorSet
 
     seed, params = load_params(params_path, "seed", "evaluation")
-    study = run_study(
-        load_model(model),
-        VectorSet.load(vectors).vectors,
-        read_jsonl(prompts, Prompt),
-        [row.text for row in read_jsonl(heldout, CorpusText) if row.kind == "plain"],
-        params,
-        seed,
-    )
+    with ActivationStore.open(activations) as statements:
+        study = run_study(
+            load_model(model),
+            VectorSet.load(vectors).vectors,
+            statements,
+            read_jsonl(prompts, Prompt),
+            [row.text for row in read_jsonl(heldout, CorpusText) if row.kind == "plain"],
+            params,
+            seed,
+        )
     with atomic_folder(output) as folder:
         lines = [json.dumps(row, sort_keys=True) for row in study.continuations]
         write_text(folder / "continuations.jsonl", "\n".join(lines) + "\n")
         study.spec.save(folder / "intervention")
-    write_json(metrics, study.metrics)
-    for path, rows in (
-        (sweep_plot, study.sweep_rows),
-        (occupations_plot, study.occupations),
-    ):
-        write_text(path, pd.DataFrame(rows).to_csv(index=False, float_format="%.6g"))
+    write_json(metrics, study_metrics(study))
+    for name, rows in study.plots.items():
+        table = pd.DataFrame(rows).to_csv(index=False, float_format="%.6g")
+        write_text(plots / f"evaluation_{name}.csv", table)
     print_table("evaluation on the test split: " + study.selection.reason, *study.table)
 
 

@@ -9,6 +9,8 @@ from scipy.stats import PermutationMethod, pearsonr
 
 from evenkeel.errors import BadInputError
 
+MIN_OCCUPATIONS = 5
+
 
 @dataclass(frozen=True)
 class Association:
@@ -43,7 +45,7 @@ def association(
     Raises:
         BadInputError: fewer than five occupations, or no spread in either.
     """
-    if len(reported) < 5 or np.ptp(reported) == 0 or np.ptp(log_odds) == 0:
+    if len(reported) < MIN_OCCUPATIONS or np.ptp(reported) == 0 or np.ptp(log_odds) == 0:
         raise BadInputError(
             f"{len(reported)} occupations with a known share of women, or no difference between "
             "them: whether there is a bias cannot be tested; it takes five that differ"

@@ -54,7 +54,8 @@ class TermBootstrap:
 
     Args:
         units: how many there are.
-        resamples: how often they are drawn, each time as many as there are, with replacement.
+        resamples: how often they are drawn, each time as many as there are, with replacement; 0
+            for values without intervals.
         seed: of the draws.
     """
 
@@ -118,7 +119,7 @@ class TermBootstrap:
             value = float(statistic(*columns))
             if not np.isfinite(value):
                 return Estimate(None)
-            if self.units == 1:
+            if self.units == 1 or not len(self._drawn):
                 return Estimate(value)
             resampled = statistic(*map(resample, columns))
             jackknife = statistic(*map(leave_out, columns))

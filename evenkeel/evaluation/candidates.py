@@ -1,6 +1,6 @@
 """The interventions that are tried: every vector, at every layer, with every action and force."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
@@ -46,6 +46,18 @@ class Candidate:
         return name if self.gate == "none" else f"{name}_{self.gate}"
 
     @property
+    def recipe(self) -> dict[str, str | int | float]:
+        """What was done, as the tables and JSON files say it."""
+        return {
+            "method": self.method,
+            "site": self.site,
+            "layer": self.layer,
+            "action": self.action,
+            "multiplier": self.multiplier,
+            "gate": self.gate,
+        }
+
+    @property
     def interventions(self) -> list[Intervention]:
         gates = self.gates or ((),) * len(self.vectors)
         return [self._intervention(*pair) for pair in zip(self.vectors, gates, strict=True)]
@@ -67,7 +79,7 @@ def make_candidates(
     axis: str,
     methods: Sequence[str],
     layers: Layers,
-    multipliers: dict[Action, Sequence[float]],
+    multipliers: Mapping[Action, Sequence[float]],
     gates: Sequence[GateKind] = ("none",),
     fit_gates: FitGates = lambda *_: (),
 ) -> list[Candidate]:

@@ -57,11 +57,10 @@ class CompetenceGate:
             return f"collapsed: {degenerate:.0%} of the continuations are degenerate"
         return None
 
-    def admit(self, measures: Measures) -> Measures:
-        """The measures, those of bias unknown where the model cannot do the task."""
-        if self.reason(measures) is None:
-            return measures
-        return {
-            name: Estimate(None) if name in BIAS_MEASURES else estimate
-            for name, estimate in measures.items()
-        }
+
+def withheld(measures: Measures) -> Measures:
+    """The measures, those of bias unknown."""
+    return {
+        name: Estimate(None) if name in BIAS_MEASURES else estimate
+        for name, estimate in measures.items()
+    }

@@ -4,8 +4,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from evenkeel.evaluation.bootstrap import TermBootstrap, share
-from evenkeel.evaluation.measures import Measures
+from evenkeel.evaluation.bootstrap import Estimate, TermBootstrap, share
 from evenkeel.evaluation.terms import Terms
 
 MOVED = 1e-3
@@ -17,7 +16,7 @@ def harm_counts(
     steered: Float[ndarray, " prompts"],
     terms: Terms,
     bootstrap: TermBootstrap,
-) -> Measures:
+) -> dict[str, Estimate]:
     """Shares of prompts that steering took away from parity, with intervals over terms.
 
     Args:

@@ -1,5 +1,7 @@
 """Every measure of one model on one panel, with its interval."""
 
+from functools import cached_property
+
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
@@ -14,6 +16,7 @@ from evenkeel.evaluation.bootstrap import (
     share,
 )
 from evenkeel.evaluation.fluency import perplexity, perplexity_ratio
+from evenkeel.evaluation.harm import harm_counts
 from evenkeel.evaluation.jackknife import log_jackknife
 from evenkeel.evaluation.panel import Panel, Readings
 
@@ -25,17 +28,33 @@ class PanelMeasures:
 
     Args:
         panel: what the models were asked.
-        resamples: bootstrap resamples.
+        resamples: bootstrap resamples; 0 for values without intervals.
         seed: of the resamples.
     """
 
     def __init__(self, panel: Panel, resamples: int, seed: int) -> None:
         self.panel = panel
+        self.resamples = resamples
         self.has_share = np.isfinite(panel.planted)
         self._occupations = TermBootstrap(len(panel.occupations.names), resamples, seed)
         self._planted = TermBootstrap(int(self.has_share.sum()), resamples, seed)
         self._definitions = TermBootstrap(len(panel.definitions.names), resamples, seed)
         self._texts = TermBootstrap(len(panel.texts), resamples, seed)
+
+    @cached_property
+    def values(self) -> "PanelMeasures":
+        """The same measures without intervals, where there is no time for them."""
+        return PanelMeasures(self.panel, 0, 0)
+
+    @property
+    def units(self) -> dict[str, int]:
+        """What the intervals of the measures of change rest on."""
+        return {
+            "bias_reduction": len(self.panel.occupations.names),
+            "definitional_accuracy_change": len(self.panel.definitions.names),
+            "moved_away_share": len(self.panel.occupations.names),
+            "perplexity_ratio": len(self.panel.texts),
+        }
 
     @property
     def sample(self) -> dict[str, int]:
@@ -79,18 +98,33 @@ class PanelMeasures:
         definitions = self.panel.definitions
         margins = [definitions.mean(readings.margins) for readings in (baseline, steered)]
         before = self._definitions.estimate(mean, margins[0])
-        known = before.low is not None and before.low > 0
+        least = before.value if before.low is None else before.low
+        known = least is not None and least > 0
+        return {
+            **self.headline(baseline, steered),
+            "definitional_margin_ratio": self._definitions.estimate(bias.margin_ratio, *margins)
+            if known
+            else Estimate(None),
+            **harm_counts(
+                baseline.stereotypical,
+                steered.stereotypical,
+                self.panel.occupations,
+                self._occupations,
+            ),
+        }
+
+    def headline(self, baseline: Readings, steered: Readings) -> Measures:
+        """Those measures of `against` that an intervention is chosen by."""
         return {
             "bias_reduction": self._occupations.estimate(
                 bias.bias_reduction,
                 self.panel.occupations.mean(baseline.stereotypical),
                 self.panel.occupations.mean(steered.stereotypical),
             ),
-            "definitional_margin_ratio": self._definitions.estimate(bias.margin_ratio, *margins)
-            if known
-            else Estimate(None),
             "definitional_accuracy_change": self._definitions.estimate_additive(
-                ratio_of_sums, self._right(steered) - self._right(baseline), definitions.counts
+                ratio_of_sums,
+                self._right(steered) - self._right(baseline),
+                self.panel.definitions.counts,
             ),
             "perplexity_ratio": self._texts.estimate_additive(
                 perplexity_ratio, baseline.losses, steered.losses, self.panel.scored_tokens

@@ -177,7 +177,7 @@ def _scores(
     if kind == "linear":
         return scores(unseen, fit_logistic(x, labels, C))
     # Weights start from the seed; L-BFGS suits so few rows.
-    network = MLPClassifier((32,), solver="lbfgs", alpha=10.0, max_iter=200, random_state=seed)
+    network = MLPClassifier((32,), solver="lbfgs", alpha=10.0, max_iter=2000, random_state=seed)
     classifier = make_pipeline(StandardScaler(), network).fit(x, labels)
     return classifier.predict_proba(unseen)[:, 1]
 

@@ -2,8 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 from evenkeel.evaluation.sweep import Cell
+
+
+class Measured(Protocol):
+    """Anything that was measured on validation: a candidate, a prefix."""
+
+    def value(self, measure: str) -> float | None: ...
+
+
+M = TypeVar("M", bound=Measured)
 
 
 @dataclass(frozen=True)
@@ -14,7 +24,7 @@ class Budget:
     max_definitional_loss: float
     """Largest fall of definitional accuracy, from 0 to 1."""
 
-    def costs(self, cell: Cell) -> list[tuple[float | None, float]]:
+    def costs(self, cell: Measured) -> list[tuple[float | None, float]]:
         """What a cell costs, each with its limit; None is unknown, 0 or less is no cost."""
         ratio = cell.value("perplexity_ratio")
         change = cell.value("definitional_accuracy_change")
@@ -23,7 +33,7 @@ class Budget:
             (None if change is None else -change, self.max_definitional_loss),
         ]
 
-    def allows(self, cell: Cell) -> bool:
+    def allows(self, cell: Measured) -> bool:
         return all(cost is not None and cost <= limit for cost, limit in self.costs(cell))
 
     def __str__(self) -> str:
@@ -39,6 +49,8 @@ class Selection:
 
     selected: Cell | None
     reason: str
+    candidates: int
+    """How many there were to choose from."""
     affordable: tuple[Cell, ...]
     """Cells whose cost the budget allows."""
     best: tuple[Cell, ...]
@@ -60,15 +72,13 @@ def select(cells: Sequence[Cell], budget: Budget) -> Selection:
     names = dict.fromkeys(cell.candidate.name for cell in cells)
     best = []
     for name in names:
-        own = [cell for cell in cells if cell.candidate.name == name]
-        within = [cell for cell in own if cell in affordable]
-        best.append(_best(within) if within else min(own, key=_cost))
+        best.append(best_of([cell for cell in cells if cell.candidate.name == name], budget))
     if helpful:
         reason = (
             f"highest bias reduction on validation among {len(affordable)} of {len(cells)} "
             f"candidates with {budget}"
         )
-        return Selection(_best(helpful), reason, affordable, tuple(best))
+        return Selection(_best(helpful), reason, len(cells), affordable, tuple(best))
     if affordable:
         reason = (
             f"none of the {len(affordable)} candidates with {budget} lowers the occupation "
@@ -79,18 +89,24 @@ def select(cells: Sequence[Cell], budget: Budget) -> Selection:
             f"none of the {len(cells)} candidates has, on validation, {budget}; try weaker "
             "multipliers or a larger budget"
         )
-    return Selection(None, reason, affordable, tuple(best))
+    return Selection(None, reason, len(cells), affordable, tuple(best))
 
 
-def _best(cells: Sequence[Cell]) -> Cell:
+def best_of(cells: Sequence[M], budget: Budget) -> M:
+    """The best within the budget; where none is, the cheapest."""
+    within = [cell for cell in cells if budget.allows(cell)]
+    return _best(within) if within else min(cells, key=_cost)
+
+
+def _best(cells: Sequence[M]) -> M:
     return min(cells, key=lambda cell: (-_gain(cell), _cost(cell)))
 
 
-def _gain(cell: Cell) -> float:
+def _gain(cell: Measured) -> float:
     value = cell.value("bias_reduction")
     return float("-inf") if value is None else value
 
 
-def _cost(cell: Cell) -> float:
+def _cost(cell: Measured) -> float:
     value = cell.value("perplexity_ratio")
     return float("inf") if value is None else value

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from jaxtyping import Bool, Float
 from numpy import ndarray
-from scipy.stats import PermutationMethod, binomtest, pearsonr, permutation_test
+from scipy.stats import binomtest, permutation_test
 
 from evenkeel.evaluation.bias import occupation_spread
 
@@ -67,32 +67,6 @@ def spread_change(
         rng=np.random.default_rng(seed),
     )
     return float(found.pvalue)
-
-
-def stereotype(
-    shares: Float[ndarray, " terms"],
-    log_odds: Float[ndarray, " terms"],
-    resamples: int,
-    seed: int,
-) -> float | None:
-    """p of a permutation test that log-odds have nothing to do with the terms' shares, two-sided.
-
-    It is the test of "is there a bias": occupations differ a little in every model, but where the
-    model holds no stereotype, they do not differ along with the world's shares.
-
-    Args:
-        shares: what the world says of each term, such as the logit of its share of women.
-        log_odds: what the model says.
-        resamples: permutations drawn where there are more.
-        seed: of the draws.
-
-    Returns:
-        None for fewer than four terms, or where either does not vary.
-    """
-    if len(shares) < 4 or np.ptp(shares) == 0 or np.ptp(log_odds) == 0:
-        return None
-    method = PermutationMethod(n_resamples=resamples, rng=np.random.default_rng(seed))
-    return float(pearsonr(shares, log_odds, method=method).pvalue)
 
 
 def holm(p_values: Mapping[str, float | None]) -> dict[str, float | None]:

@@ -4,20 +4,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from evenkeel.errors import BadInputError
-from evenkeel.evaluation.candidates import Candidate, make_candidates
-from evenkeel.evaluation.continuations import spread_over_kinds
+import numpy as np
+
+from evenkeel.activations.store import ActivationStore
+from evenkeel.evaluation.candidates import make_candidates
+from evenkeel.evaluation.controls import Controls, null_rows, run_controls
+from evenkeel.evaluation.dose import dose_rows
+from evenkeel.evaluation.equal_damage import EqualDamage, compare_at_equal_damage
 from evenkeel.evaluation.gating import GateFitter
-from evenkeel.evaluation.measures import PanelMeasures, as_json
+from evenkeel.evaluation.nulls import RANDOM, random_vectors
 from evenkeel.evaluation.occupations import Row, occupation_rows
-from evenkeel.evaluation.panel import Panel
+from evenkeel.evaluation.prompting import Prefixed
 from evenkeel.evaluation.selection import Budget, Selection, select
+from evenkeel.evaluation.splits import Splits
 from evenkeel.evaluation.sweep import Cell, sweep
 from evenkeel.evaluation.trial import Outcome, Trial
 from evenkeel.models.loading import LoadedModel
 from evenkeel.params import EvaluationParams
 from evenkeel.steering.spec import InterventionSpec
-from evenkeel.synthesis.records import Prompt, Split
+from evenkeel.synthesis.records import Prompt
 from evenkeel.vectors.vector import SteeringVector
 
 
@@ -27,13 +32,27 @@ class Study:
 
     loaded: LoadedModel
     params: EvaluationParams
+    seed: int
     samples: dict[str, dict[str, int]]
     """By split: how many occupations, prompts, texts."""
     cells: list[Cell]
+    """Every candidate on validation, random directions last."""
+    budget: Budget
     selection: Selection
+    """Among the candidates that mean something."""
+    best: tuple[Cell, ...]
+    """The best of each method, action and gate, and of random directions."""
     trial: Trial
+    """On test."""
     outcomes: dict[str, Outcome]
-    """On test, by method and action."""
+    """On test, by method, action and gate."""
+    prompting: tuple[Prefixed, Outcome] | None
+    """The best prefix on validation and on test; None if none is tried."""
+    equal_damage: EqualDamage
+    controls: Controls | None
+    """None if nothing was selected."""
+    dose: list[dict[str, Any]]
+    """On validation; the unsteered model alone if nothing was selected."""
 
     @property
     def selected(self) -> Outcome | None:
@@ -41,31 +60,14 @@ class Study:
         return self.outcomes[cell.candidate.name] if cell else None
 
     @property
-    def metrics(self) -> dict[str, Any]:
-        """Everything that was measured on test, as JSON."""
-        interventions = {
-            cell.candidate.name: _recipe(cell.candidate)
-            | {"within_budget": cell in self.selection.affordable}
-            | as_json(self.outcomes[cell.candidate.name].measures)
-            for cell in self.selection.best
-        }
-        cell = self.selection.selected
-        name = cell.candidate.name if cell else None
+    def plots(self) -> dict[str, list[dict[str, Any]]]:
+        """What is drawn, by the name of its table; each row has the same columns."""
         return {
-            "axis": self.params.axis,
-            "model": {"name": self.loaded.name, "revision": self.loaded.revision},
-            "sample": self.samples,
-            "baseline": as_json(self.trial.baseline.measures),
-            "interventions": interventions,
-            "selected": {"name": name} | interventions[name] if name else None,
-            "selection": {
-                "split": "validation",
-                "max_perplexity_ratio": self.params.max_perplexity_ratio,
-                "max_definitional_loss": self.params.max_definitional_loss,
-                "candidates": len(self.cells),
-                "candidates_within_budget": len(self.selection.affordable),
-                "reason": self.selection.reason,
-            },
+            "sweep": self.sweep_rows,
+            "frontier": self.equal_damage.rows,
+            "dose": self.dose,
+            "nulls": null_rows(self.controls),
+            "occupations": self.occupations,
         }
 
     @property
@@ -80,7 +82,7 @@ class Study:
         if cell is None:
             return InterventionSpec((), metadata)
         return InterventionSpec(
-            tuple(cell.candidate.interventions), metadata | _recipe(cell.candidate)
+            tuple(cell.candidate.interventions), metadata | cell.candidate.recipe
         )
 
     @property
@@ -99,8 +101,7 @@ class Study:
     @property
     def sweep_rows(self) -> list[dict[str, str | int | float | None]]:
         """Every candidate on validation, and whether the budget allows it."""
-        affordable = self.selection.affordable
-        return [cell.row() | {"within_budget": cell in affordable} for cell in self.cells]
+        return [cell.row() | {"within_budget": self.budget.allows(cell)} for cell in self.cells]
 
     @property
     def occupations(self) -> list[Row]:
@@ -130,78 +131,87 @@ class Study:
 def run_study(
     loaded: LoadedModel,
     vectors: Sequence[SteeringVector],
+    statements: ActivationStore,
     prompts: Sequence[Prompt],
     texts: Sequence[str],
     params: EvaluationParams,
     seed: int,
 ) -> Study:
-    """Sweep on validation, select, and try the best of each method and action on test.
+    """Sweep on validation, select, try the best of each method on test, and the controls.
 
     Args:
         loaded: the model to steer.
         vectors: made from that model.
+        statements: activations that they are made from.
         prompts: of all splits and axes; those of `params.axis` are used.
         texts: held-out plain texts; of the first `params.heldout_texts`, every other one serves
             selection and the rest the trial.
         params: what to try and how long to try.
-        seed: of sampling and resampling.
+        seed: of sampling, resampling and null directions.
 
     Raises:
         BadInputError: a split has no prompts, or there are too few texts or vectors.
     """
-    texts = texts[: params.heldout_texts]
-    if len(texts) < 2:
-        raise BadInputError(
-            f"the held-out file has {len(texts)} texts of kind 'plain'; perplexity needs at least "
-            "one for selection and one for the report, so give it more (dataset.heldout_texts)"
-        )
+    model = loaded.model
     own = [prompt for prompt in prompts if prompt.axis == params.axis]
-
-    def measures(split: Split, half: Sequence[str]) -> PanelMeasures:
-        of_split = [prompt for prompt in own if prompt.split == split]
-        try:
-            panel = Panel.of(loaded.model, loaded.tokenizer, of_split, half)
-        except BadInputError as error:
-            raise BadInputError(f"{split} split of axis {params.axis!r}: {error}") from error
-        return PanelMeasures(panel, params.resamples, seed)
-
-    validation, test = measures("validation", texts[0::2]), measures("test", texts[1::2])
+    splits = Splits(loaded, own, texts, params, seed)
+    validation, test = splits.measures("validation"), splits.measures("test")
+    gate = splits.gate("validation")
     forces = {"add": params.add_multipliers, "ablate": params.ablate_multipliers}
+    multipliers = {action: forces[action] for action in params.actions}
     candidates = make_candidates(
         vectors,
         params.axis,
         params.methods,
         params.layers,
-        {action: forces[action] for action in params.actions},
+        multipliers,
         params.gates,
         GateFitter(loaded, own, vectors).fit,
     )
-    cells = sweep(loaded.model, candidates, validation, params.batch_size)
-    budget = Budget(params.max_perplexity_ratio, params.max_definitional_loss)
-    selection = select(cells, budget)
-    continued = [prompt for prompt in own if prompt.split == "test"]
-    trial = Trial(
-        loaded.model,
-        loaded.tokenizer,
-        test,
-        spread_over_kinds(continued, params.generation.prompts),
-        params.generation,
-        batch_size=params.batch_size,
-        resamples=params.resamples,
-        seed=seed,
+    stand_in = [v for v in vectors if (v.axis, v.method) == (params.axis, params.methods[0])]
+    meaningless = make_candidates(
+        random_vectors(stand_in, np.random.default_rng([seed, 0])),
+        params.axis,
+        [RANDOM],
+        params.layers,
+        multipliers,
     )
-    outcomes = {cell.candidate.name: trial.of(cell.candidate) for cell in selection.best}
+    budget = Budget(params.max_perplexity_ratio, params.max_definitional_loss)
+    cells = sweep(model, candidates + meaningless, validation, gate, params.batch_size)
+    selection = select(cells[: len(candidates)], budget)
+    best = selection.best + select(cells[len(candidates) :], budget).best
+    trial = splits.trial("test")
+    outcomes = {cell.candidate.name: trial.of(cell.candidate) for cell in best}
+    chosen = selection.selected.candidate if selection.selected else None
     samples = {"validation": validation.sample, "test": test.sample}
     samples["test"]["continued_prompts"] = len(trial.prompts)
-    return Study(loaded, params, samples, cells, selection, trial, outcomes)
-
-
-def _recipe(candidate: Candidate) -> dict[str, Any]:
-    return {
-        "method": candidate.method,
-        "site": candidate.site,
-        "layer": candidate.layer,
-        "action": candidate.action,
-        "multiplier": candidate.multiplier,
-        "gate": candidate.gate,
-    }
+    return Study(
+        loaded=loaded,
+        params=params,
+        seed=seed,
+        samples=samples,
+        cells=cells,
+        budget=budget,
+        selection=selection,
+        best=best,
+        trial=trial,
+        outcomes=outcomes,
+        prompting=splits.prompting(budget, trial),
+        equal_damage=compare_at_equal_damage(
+            model, cells, budget, test, trial.gate, params.batch_size
+        ),
+        controls=run_controls(
+            loaded,
+            chosen,
+            outcomes[chosen.name],
+            trial,
+            vectors,
+            statements,
+            own,
+            params.null_draws,
+            seed,
+        )
+        if chosen
+        else None,
+        dose=dose_rows(chosen, params.doses, splits.trial("validation")),
+    )

@@ -1,4 +1,4 @@
-"""The sweep: every candidate on the validation panel."""
+"""The sweep: many candidates on one panel."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,6 +8,8 @@ from torch import nn
 from tqdm import tqdm
 
 from evenkeel.evaluation.candidates import Candidate
+from evenkeel.evaluation.competence import CompetenceGate
+from evenkeel.evaluation.judging import Judge
 from evenkeel.evaluation.measures import Measures, PanelMeasures
 from evenkeel.evaluation.panel import Panel, Readings
 from evenkeel.evaluation.resumption import first_affected, recorded, resumed
@@ -18,49 +20,59 @@ from evenkeel.steering.intervention import Intervention
 
 @dataclass(frozen=True, eq=False)
 class Cell:
-    """A candidate and how it did on validation."""
+    """A candidate and how it did on a panel."""
 
     candidate: Candidate
     measures: Measures
+    too_weak: str | None = None
+    """Why its measures of bias are unknown, if they are withheld."""
 
     def value(self, measure: str) -> float | None:
         return self.measures[measure].value
 
     def row(self) -> dict[str, str | int | float | None]:
         """One line of the sweep's table."""
-        candidate = self.candidate
-        row: dict[str, str | int | float | None] = {
-            "method": candidate.method,
-            "site": candidate.site,
-            "layer": candidate.layer,
-            "action": candidate.action,
-            "multiplier": candidate.multiplier,
-            "gate": candidate.gate,
-        }
+        row: dict[str, str | int | float | None] = {**self.candidate.recipe}
         for name in ("bias_reduction", "perplexity_ratio"):
             estimate = self.measures[name]
             row |= {name: estimate.value, f"{name}_low": estimate.low}
             row[f"{name}_high"] = estimate.high
-        for name in ("definitional_accuracy", "definitional_margin_ratio", "parity_offset"):
+        for name in (
+            "definitional_accuracy",
+            "definitional_accuracy_change",
+            "definitional_margin_ratio",
+            "parity_offset",
+            "moved_away_share",
+        ):
             row[name] = self.measures[name].value
-        return row
+        return row | {"competent": int(self.too_weak is None)}
 
 
 def sweep(
-    model: nn.Module, candidates: Sequence[Candidate], measures: PanelMeasures, batch_size: int
+    model: nn.Module,
+    candidates: Sequence[Candidate],
+    measures: PanelMeasures,
+    gate: CompetenceGate,
+    batch_size: int,
+    title: str = "sweep",
 ) -> list[Cell]:
     """Measure every candidate, in the order given.
+
+    Intervals are given for what candidates are chosen by.
 
     Args:
         model: the unsteered model; it is the same object, unhooked, afterwards.
         candidates: what to try.
-        measures: of the validation panel.
+        measures: of the panel.
+        gate: withholds the bias of a model that cannot do the task.
         batch_size: rows in a forward pass.
+        title: of the progress bar.
     """
     edits = [candidate.interventions for candidate in candidates]
-    baseline, steered = read_steered(model, edits, measures.panel, batch_size, "sweep")
+    baseline, steered = read_steered(model, edits, measures.panel, batch_size, title)
+    judge = Judge(measures, gate, baseline)
     return [
-        Cell(candidate, measures.of(readings) | measures.against(baseline, readings))
+        Cell(candidate, *judge.of(readings))
         for candidate, readings in zip(candidates, steered, strict=True)
     ]
 

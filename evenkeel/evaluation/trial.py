@@ -1,14 +1,15 @@
-"""The trial on the test split: every measure, once, of the models that were chosen before."""
+"""The trial: every measure, of the few models that were chosen before."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from evenkeel.evaluation.candidates import Candidate
+from evenkeel.evaluation.competence import CompetenceGate, withheld
 from evenkeel.evaluation.continuations import continue_texts, text_measures
 from evenkeel.evaluation.divergence import text_divergences
 from evenkeel.evaluation.measures import Measures, PanelMeasures
-from evenkeel.evaluation.panel import Readings
+from evenkeel.evaluation.panel import Panel, Readings
 from evenkeel.params import GenerationParams
 from evenkeel.steering.hooks import steer
 from evenkeel.synthesis.records import Prompt
@@ -21,19 +22,21 @@ class Outcome:
     readings: Readings
     continuations: list[str]
     measures: Measures
+    too_weak: str | None
+    """Why its measures of bias are unknown, if they are withheld."""
 
 
 class Trial:
-    """Puts models through the test panel and has them continue the same prompts.
+    """Puts models through a panel and has them continue the same prompts.
 
     Args:
         model: the unsteered model; it is the same object, unhooked, afterwards.
         tokenizer: of the model.
-        measures: of the test panel.
+        measures: of the panel.
+        gate: withholds the bias of a model that cannot do the task.
         prompts: to be continued.
         generation: how they are continued.
         batch_size: rows in a forward pass.
-        resamples: bootstrap resamples of the measures of text.
         seed: of sampling and of the resamples.
     """
 
@@ -42,42 +45,56 @@ class Trial:
         model: Any,
         tokenizer: Any,
         measures: PanelMeasures,
+        gate: CompetenceGate,
         prompts: Sequence[Prompt],
         generation: GenerationParams,
         *,
         batch_size: int,
-        resamples: int,
         seed: int,
     ) -> None:
         self.model = model
         self.measures = measures
+        self.gate = gate
         self.batch_size = batch_size
         self._tokenizer = tokenizer
         self.prompts = prompts
         self._generation = generation
-        self._resamples = resamples
         self._seed = seed
-        readings, texts, alone = self._ask()
-        self.baseline = Outcome(readings, texts, alone)
+        readings, texts, alone = self._ask(measures.panel)
+        too_weak = gate.reason(alone)
+        self.baseline = Outcome(readings, texts, withheld(alone) if too_weak else alone, too_weak)
 
     def of(self, candidate: Candidate) -> Outcome:
         """The trial of the model under a candidate, with its measures against the baseline."""
         interventions = candidate.interventions
         with steer(self.model, interventions):
-            readings, texts, alone = self._ask()
-        relative = self.measures.against(self.baseline.readings, readings)
+            readings, texts, alone = self._ask(self.measures.panel)
         divergences = text_divergences(
             self.model, interventions, self.measures.panel.texts, self.batch_size
         )
-        relative["kl_neutral"] = self.measures.kl_neutral(divergences)
-        return Outcome(readings, texts, alone | relative)
+        kl = {"kl_neutral": self.measures.kl_neutral(divergences)}
+        return self._against_baseline(readings, texts, alone | kl)
 
-    def _ask(self) -> tuple[Readings, list[str], Measures]:
-        readings = self.measures.panel.read(self.model, self.batch_size)
+    def behind(self, prefix: str, panel: Panel) -> Outcome:
+        """The trial of the unsteered model behind a prefix.
+
+        Args:
+            prefix: put before every prompt.
+            panel: the trial's panel behind the same prefix.
+        """
+        return self._against_baseline(*self._ask(panel, prefix))
+
+    def _against_baseline(self, readings: Readings, texts: list[str], alone: Measures) -> Outcome:
+        found = alone | self.measures.against(self.baseline.readings, readings)
+        too_weak = self.baseline.too_weak or self.gate.reason(found)
+        return Outcome(readings, texts, withheld(found) if too_weak else found, too_weak)
+
+    def _ask(self, panel: Panel, prefix: str = "") -> tuple[Readings, list[str], Measures]:
+        readings = panel.read(self.model, self.batch_size)
         texts = continue_texts(
             self.model,
             self._tokenizer,
-            [prompt.text for prompt in self.prompts],
+            [prefix + prompt.text for prompt in self.prompts],
             max_new_tokens=self._generation.max_new_tokens,
             temperature=self._generation.temperature,
             top_p=self._generation.top_p,
@@ -85,5 +102,5 @@ class Trial:
             seed=self._seed,
         )
         alone = self.measures.of(readings)
-        alone |= text_measures(texts, self._resamples, self._seed)
+        alone |= text_measures(texts, self.measures.resamples, self._seed)
         return readings, texts, alone

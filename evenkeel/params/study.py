@@ -76,6 +76,17 @@ class EvaluationParams(Section):
     """Budget: an intervention that costs more on validation text cannot be selected."""
     max_definitional_loss: Annotated[float, Field(ge=0, le=1)]
     """Budget: nor can one that lowers definitional accuracy on validation by more than this."""
+    competence_margin: Annotated[float, Field(ge=-1, le=0.5)]
+    """By how much definitional accuracy must be above chance before a model's bias is told; -1 asks
+    for nothing."""
+    prefixes: Annotated[list[Annotated[str, Field(min_length=1)]], AfterValidator(distinct)]
+    """Prompting, as one more method: texts put before every prompt, their last space included."""
+    null_draws: Annotated[int, Field(ge=1)]
+    """Directions that mean nothing, of each kind, in the place of the selected one; p is at best
+    1 / (draws + 1)."""
+    doses: Annotated[list[PositiveFloat], Field(min_length=1), AfterValidator(distinct)]
+    """Forces of the selected intervention at which its effect and damage are drawn, in units of the
+    selected force."""
     heldout_texts: Annotated[int, Field(ge=20)]
     """Plain held-out texts behind perplexity and KL, half for selection and half for the report."""
     batch_size: PositiveInt

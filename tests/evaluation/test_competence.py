@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from evenkeel.evaluation.bootstrap import Estimate
-from evenkeel.evaluation.competence import BIAS_MEASURES, CompetenceGate, chance
+from evenkeel.evaluation.competence import BIAS_MEASURES, CompetenceGate, chance, withheld
 from evenkeel.evaluation.panel import Panel
 
 GATE = CompetenceGate(chance=0.5, margin=0.1)
@@ -21,9 +21,7 @@ def measures(accuracy: Any, degenerate: float | None = None) -> dict[str, Estima
 
 
 def test_a_competent_model_is_heard() -> None:
-    able = measures((0.9, 0.8, 1.0), 0.0)
-    assert GATE.reason(able) is None
-    assert GATE.admit(able) is able
+    assert GATE.reason(measures((0.9, 0.8, 1.0), 0.0)) is None
 
 
 @pytest.mark.parametrize(
@@ -32,16 +30,17 @@ def test_a_competent_model_is_heard() -> None:
 def test_near_chance_or_perhaps_at_chance_is_too_weak(accuracy: Any) -> None:
     weak = measures(accuracy)
     assert str(GATE.reason(weak)).startswith("too weak to tell")
-    admitted = GATE.admit(weak)
-    assert admitted["occupation_spread"] == Estimate(None)
-    assert admitted["perplexity"] == weak["perplexity"]
-    assert all(admitted[name].value is None for name in admitted.keys() & set(BIAS_MEASURES))
 
 
 def test_collapse_is_not_fairness() -> None:
     collapsed = measures((0.9, 0.8, 1.0), 0.4)
     assert GATE.reason(collapsed) == "collapsed: 40% of the continuations are degenerate"
-    assert GATE.admit(collapsed)["occupation_spread"] == Estimate(None)
+
+
+def test_what_is_withheld_is_bias_and_nothing_else() -> None:
+    weak = measures((0.5, 0.4, 0.6))
+    assert withheld(weak) == weak | {"occupation_spread": Estimate(None)}
+    assert "bias_reduction" in BIAS_MEASURES
 
 
 def test_a_margin_of_minus_one_admits_all_that_can_be_asked() -> None:

@@ -51,16 +51,7 @@ def test_the_frontier_is_what_nothing_beats(tried: list[Cell]) -> None:
         )
 
 
-def test_methods_meet_at_equal_damage() -> None:
-    tried = [
-        cell(0.3, 1.005), cell(0.9, 1.02), cell(0.5, 1.01, "add"), cell(0.8, 1.5, "add")
-    ]  # fmt: skip
-    found = {(row.name, row.level): row.cell for row in at_equal_damage(tried, BUDGET, (0.3, 1, 9))}
-    assert found == {
-        ("caa_ablate", 0.3): tried[0],
-        ("caa_ablate", 1): tried[1],
-        ("caa_ablate", 9): tried[1],
-        ("caa_add", 0.3): None,
-        ("caa_add", 1): tried[2],
-        ("caa_add", 9): tried[2],
-    }
+def test_each_level_of_damage_has_its_best() -> None:
+    tried = [cell(0.3, 1.005), cell(0.9, 1.02), cell(0.5, 1.01), cell(0.95, 1.5)]
+    found = at_equal_damage(tried, BUDGET, (0.1, 0.3, 0.5, 1, 30))
+    assert found == {0.1: None, 0.3: tried[0], 0.5: tried[2], 1: tried[1], 30: tried[3]}

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from evenkeel.evaluation.candidates import Candidate, make_candidates
+from evenkeel.evaluation.competence import CompetenceGate
 from evenkeel.evaluation.measures import PanelMeasures
 from evenkeel.evaluation.panel import Panel
 from evenkeel.evaluation.resumption import first_affected, recorded, resumed
@@ -15,6 +16,7 @@ from evenkeel.steering.hooks import steer
 from evenkeel.steering.intervention import Add
 from tests.evaluation.samples import make_vectors
 
+ANY = CompetenceGate(chance=0.5, margin=-1)
 FORCES: dict[Action, list[float]] = {"add": [-0.5, 0.5], "ablate": [1.0]}
 
 
@@ -25,7 +27,7 @@ def candidates() -> list[Candidate]:
 def test_agrees_with_whole_passes(tiny_gpt2: Any, panel: Panel) -> None:
     measures = PanelMeasures(panel, 100, 0)
     baseline = panel.read(tiny_gpt2, 4)
-    cells = sweep(tiny_gpt2, candidates(), measures, 4)
+    cells = sweep(tiny_gpt2, candidates(), measures, ANY, 4)
     assert [cell.candidate.layer for cell in cells[::3]] == [0, 1, 2, "all"]
     for cell in cells:
         with steer(tiny_gpt2, cell.candidate.interventions):
@@ -39,9 +41,30 @@ def test_agrees_with_whole_passes(tiny_gpt2: Any, panel: Panel) -> None:
     assert len({cell.value("bias_reduction") for cell in cells}) == len(cells)
 
 
+def test_what_candidates_are_chosen_by_has_intervals(tiny_gpt2: Any, panel: Panel) -> None:
+    measures = PanelMeasures(panel, 100, 0)
+    (cell,) = sweep(tiny_gpt2, candidates()[:1], measures, ANY, 4)
+    with steer(tiny_gpt2, cell.candidate.interventions):
+        readings = panel.read(tiny_gpt2, 4)
+    expected = measures.headline(panel.read(tiny_gpt2, 4), readings)
+    for name in ("bias_reduction", "perplexity_ratio"):
+        found, own = cell.measures[name], expected[name]
+        assert own.low is not None
+        assert [found.low, found.high] == pytest.approx([own.low, own.high], rel=1e-4)
+
+
+def test_the_bias_of_a_model_too_weak_is_withheld(tiny_gpt2: Any, panel: Panel) -> None:
+    strict = CompetenceGate(chance=0.5, margin=0.5)
+    for cell in sweep(tiny_gpt2, candidates(), PanelMeasures(panel, 100, 0), strict, 4):
+        assert cell.value("bias_reduction") is None
+        assert cell.value("perplexity_ratio") is not None
+        assert str(cell.too_weak).startswith("too weak to tell")
+        assert cell.row()["competent"] == 0
+
+
 def test_the_model_is_as_before(tiny_gpt2: Any, panel: Panel) -> None:
     before = panel.read(tiny_gpt2, 4).stereotypical
-    sweep(tiny_gpt2, candidates(), PanelMeasures(panel, 100, 0), 4)
+    sweep(tiny_gpt2, candidates(), PanelMeasures(panel, 100, 0), ANY, 4)
     assert (panel.read(tiny_gpt2, 4).stereotypical == before).all()
     assert not any(module._forward_hooks for module in tiny_gpt2.modules())
     assert not any("forward" in vars(module) for module in tiny_gpt2.modules())

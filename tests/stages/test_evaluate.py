@@ -24,11 +24,15 @@ SMALL = {
     "ablate_multipliers": [1.0],
     "max_perplexity_ratio": 3.0,
     "max_definitional_loss": 1.0,
+    "competence_margin": -1.0,
+    "prefixes": ["Be fair. ", "It rained. "],
+    "null_draws": 3,
+    "doses": [4.0, 1.0],
     "heldout_texts": 20,
     "resamples": 100,
     "generation": {"prompts": 5, "max_new_tokens": 6, "temperature": 0.7, "top_p": 0.95},
 }
-OUTPUTS = ("output", "metrics", "sweep-plot", "occupations-plot")
+OUTPUTS = ("output", "metrics", "plots")
 
 
 @pytest.fixture
@@ -44,12 +48,12 @@ def inputs(tiny_folder: Path, tmp_path: Path) -> dict[str, Path]:
     options = {
         "model": tiny_folder,
         "vectors": tmp_path / "vectors",
+        "activations": tmp_path / "statements.h5",
         "prompts": tmp_path / "prompts.jsonl",
         "heldout": tmp_path / "heldout.jsonl",
         "output": tmp_path / "evaluation",
         "metrics": tmp_path / "evaluation.json",
-        "sweep-plot": tmp_path / "sweep.csv",
-        "occupations-plot": tmp_path / "occupations.csv",
+        "plots": tmp_path / "plots",
         "params": tmp_path / "params.yaml",
     }
     change_params(options)
@@ -93,7 +97,7 @@ def test_the_stage_writes_what_it_says(inputs: dict[str, Path]) -> None:
     assert metrics["sample"]["test"]["occupations"] == 4
     assert metrics["sample"]["test"]["texts"] + metrics["sample"]["validation"]["texts"] == 6
 
-    sweep = pd.read_csv(inputs["sweep-plot"])
+    sweep = pd.read_csv(inputs["plots"] / "evaluation_sweep.csv")
     assert len(sweep) == 40
     affordable = sweep[sweep.perplexity_ratio <= 3]
     best = affordable.loc[affordable.bias_reduction.idxmax()]
@@ -102,7 +106,7 @@ def test_the_stage_writes_what_it_says(inputs: dict[str, Path]) -> None:
         selected["gate"],
     ]  # fmt: skip
 
-    occupations = pd.read_csv(inputs["occupations-plot"])
+    occupations = pd.read_csv(inputs["plots"] / "evaluation_occupations.csv")
     assert occupations.occupation.tolist() == ["teacher", "cook", "judge", "pilot"]
     spread = occupations.baseline.std()
     assert spread == pytest.approx(metrics["baseline"]["occupation_spread"], rel=1e-4)
@@ -145,7 +149,7 @@ def test_nothing_within_the_budget_is_said_and_not_selected(
     assert "none of the 8 candidates" in metrics["selection"]["reason"]
     assert not metrics["interventions"]["caa_add"]["within_budget"]
     assert InterventionSpec.load(inputs["output"] / "intervention").interventions == ()
-    assert pd.read_csv(inputs["occupations-plot"]).steered.isna().all()
+    assert pd.read_csv(inputs["plots"] / "evaluation_occupations.csv").steered.isna().all()
 
 
 def test_a_model_with_no_bias_has_no_reduction(inputs: dict[str, Path]) -> None:

@@ -1,0 +1,145 @@
+"""Controls of the selected intervention, on the test panel: would anything else have done it?"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from evenkeel.activations.store import ActivationStore
+from evenkeel.evaluation.bootstrap import rounded
+from evenkeel.evaluation.candidates import Candidate
+from evenkeel.evaluation.measures import Measures
+from evenkeel.evaluation.nulls import distribution, null_candidates, rank_p
+from evenkeel.evaluation.reprobing import Reprobed, reprobe
+from evenkeel.evaluation.sweep import Cell, sweep
+from evenkeel.evaluation.transfer import cosines, transferred
+from evenkeel.evaluation.trial import Outcome, Trial
+from evenkeel.models.loading import LoadedModel
+from evenkeel.synthesis.records import Prompt
+from evenkeel.vectors.vector import SteeringVector
+
+SHOWN = ("bias_reduction", "definitional_accuracy_change", "perplexity_ratio")
+
+
+@dataclass(frozen=True, eq=False)
+class Controls:
+    """What other directions do in the selected one's place, and what is still there after it."""
+
+    selected: Outcome
+    nulls: Mapping[str, Sequence[Cell]]
+    """Directions that mean nothing, by kind."""
+    transfer: Mapping[str, Cell]
+    """Vectors of other axes, by axis."""
+    cosines: Mapping[str, float]
+    """Of these with the selected vectors."""
+    reprobed: Sequence[Reprobed]
+
+    @property
+    def null_table(self) -> list[dict[str, Any]]:
+        """One entry a kind: the distribution of each measure over its draws, and the rank of the
+        selected intervention's bias reduction among them as p."""
+        return [self._null_entry(kind, cells) for kind, cells in self.nulls.items()]
+
+    def _null_entry(self, kind: str, cells: Sequence[Cell]) -> dict[str, Any]:
+        drawn = {
+            name: np.array([cell.value(name) for cell in cells], dtype=float) for name in SHOWN
+        }
+        reduction = self.selected.measures["bias_reduction"].value
+        return {
+            "kind": kind,
+            "draws": len(cells),
+            "p": rounded(rank_p(reduction, drawn["bias_reduction"])),
+            **{name: distribution(values) for name, values in drawn.items()},
+        }
+
+    @property
+    def transfer_table(self) -> list[dict[str, Any]]:
+        """One entry an axis whose vectors took the selected ones' place."""
+        table = []
+        for axis, cell in self.transfer.items():
+            entry: dict[str, Any] = {"axis": axis, "cosine": rounded(self.cosines[axis])}
+            for name in SHOWN:
+                entry |= cell.measures[name].named(name)
+            table.append(entry)
+        return table
+
+    @property
+    def reprobing_table(self) -> list[dict[str, Any]]:
+        """One entry a target, layer and probe."""
+        return [
+            {
+                key: [rounded(end) for end in value]
+                if isinstance(value, tuple)
+                else rounded(value)
+                if isinstance(value, float)
+                else value
+                for key, value in asdict(row).items()
+            }
+            for row in self.reprobed
+        ]
+
+
+def run_controls(
+    loaded: LoadedModel,
+    candidate: Candidate,
+    outcome: Outcome,
+    trial: Trial,
+    vectors: Sequence[SteeringVector],
+    store: ActivationStore,
+    prompts: Sequence[Prompt],
+    draws: int,
+    seed: int,
+) -> Controls:
+    """Put null directions and other axes' vectors in the candidate's place, and probe anew.
+
+    Args:
+        loaded: the unsteered model.
+        candidate: what was selected.
+        outcome: of its trial.
+        trial: on test.
+        vectors: of all axes.
+        store: activations of the statements that they are made from.
+        prompts: of the candidate's axis and all splits.
+        draws: null directions of each kind.
+        seed: of the draws and resamples.
+    """
+    nulls = null_candidates(candidate, store, draws, seed)
+    others = transferred(candidate, vectors)
+    tried = [each for kind in nulls.values() for each in kind] + list(others.values())
+    cells = iter(
+        sweep(loaded.model, tried, trial.measures, trial.gate, trial.batch_size, "controls")
+    )
+    return Controls(
+        outcome,
+        {kind: [next(cells) for _ in own] for kind, own in nulls.items()},
+        {axis: next(cells) for axis in others},
+        cosines(candidate, others),
+        reprobe(
+            loaded.model,
+            loaded.tokenizer,
+            prompts,
+            candidate.interventions,
+            batch_size=trial.batch_size,
+            resamples=trial.measures.resamples,
+            seed=seed,
+        ),
+    )
+
+
+def null_rows(controls: Controls | None) -> list[dict[str, Any]]:
+    """One row a draw, the selected intervention first; a row of unknowns if nothing was selected,
+    so that the table has its columns."""
+    rows: list[tuple[str, int, Measures]] = [
+        ("selected", 0, controls.selected.measures if controls else {})
+    ]
+    for kind, cells in controls.nulls.items() if controls else []:
+        rows += [(kind, draw, cell.measures) for draw, cell in enumerate(cells)]
+    return [
+        {
+            "kind": kind,
+            "draw": draw,
+            **{name: measures[name].value if measures else None for name in SHOWN},
+        }
+        for kind, draw, measures in rows
+    ]

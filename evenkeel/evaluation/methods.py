@@ -1,0 +1,75 @@
+"""The methods' table: each method's best on test, with the tests that its place among many asks."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from evenkeel.evaluation.bootstrap import rounded
+from evenkeel.evaluation.measures import PanelMeasures, as_json
+from evenkeel.evaluation.panel import Readings
+from evenkeel.evaluation.power import smallest_detectable
+from evenkeel.evaluation.significance import ChangedChoices, holm, mcnemar, spread_change
+from evenkeel.evaluation.trial import Outcome
+
+
+@dataclass(frozen=True)
+class Tests:
+    """Is a change of the spread, and of the right choices, more than chance?"""
+
+    spread_p: float | None
+    """Permutation test that the spread is what it was."""
+    spread_p_holm: float | None
+    """The same, adjusted for all methods of the table."""
+    choices: ChangedChoices
+    """Definitional prompts that were right before and not after, and the other way round."""
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "spread_p": rounded(self.spread_p),
+            "spread_p_holm": rounded(self.spread_p_holm),
+            "definitional_choices": self.choices.as_json(),
+        }
+
+
+def tests_of(
+    measures: PanelMeasures, baseline: Readings, outcomes: Mapping[str, Outcome], seed: int
+) -> dict[str, Tests]:
+    """The tests of each method; a spread that is withheld is not tested.
+
+    Args:
+        measures: of the test panel.
+        baseline: what the unsteered model said.
+        outcomes: by method.
+        seed: of the permutations.
+    """
+    occupations = measures.panel.occupations
+    p_values = {
+        name: None
+        if outcome.too_weak
+        else spread_change(
+            occupations.mean(baseline.stereotypical),
+            occupations.mean(outcome.readings.stereotypical),
+            measures.resamples,
+            seed,
+        )
+        for name, outcome in outcomes.items()
+    }
+    adjusted = holm(p_values)
+    return {
+        name: Tests(
+            p_values[name],
+            adjusted[name],
+            mcnemar(baseline.margins > 0, outcome.readings.margins > 0),
+        )
+        for name, outcome in outcomes.items()
+    }
+
+
+def method_entry(outcome: Outcome, tests: Tests, measures: PanelMeasures) -> dict[str, Any]:
+    """What evaluation.json says of one method on test."""
+    return {
+        "too_weak": outcome.too_weak,
+        **as_json(outcome.measures),
+        **tests.as_json(),
+        "minimum_detectable": smallest_detectable(outcome.measures, measures.units),
+    }

@@ -1,0 +1,39 @@
+"""Asking the model to be fair: texts put before every prompt, as one more method."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from evenkeel.evaluation.judging import Judge
+from evenkeel.evaluation.measures import Measures
+from evenkeel.evaluation.panel import Panel
+
+
+@dataclass(frozen=True, eq=False)
+class Prefixed:
+    """A prefix and how the model did behind it."""
+
+    prefix: str
+    measures: Measures
+    too_weak: str | None
+
+    def value(self, measure: str) -> float | None:
+        return self.measures[measure].value
+
+
+def try_prefixes(
+    model: Any, prefixes: Sequence[str], panels: Sequence[Panel], judge: Judge, batch_size: int
+) -> list[Prefixed]:
+    """Measure the unsteered model behind each prefix.
+
+    Args:
+        model: the unsteered model.
+        prefixes: what is put before every prompt and text.
+        panels: the judge's panel behind each of them.
+        judge: of the panel without a prefix.
+        batch_size: rows in a forward pass.
+    """
+    return [
+        Prefixed(prefix, *judge.of(panel.read(model, batch_size)))
+        for prefix, panel in zip(prefixes, panels, strict=True)
+    ]

@@ -1,0 +1,106 @@
+"""A study as reports/metrics/evaluation.json; its layout is told in docs/evaluation.md."""
+
+from typing import Any
+
+import numpy as np
+
+from evenkeel.evaluation.association import MIN_OCCUPATIONS, association
+from evenkeel.evaluation.bootstrap import rounded
+from evenkeel.evaluation.measures import as_json
+from evenkeel.evaluation.methods import method_entry, tests_of
+from evenkeel.evaluation.power import POWER, detectable_correlation
+from evenkeel.evaluation.study import Study
+
+LEVEL = 0.05
+"""A bias counts as found where chance is less likely than this."""
+
+
+def study_metrics(study: Study) -> dict[str, Any]:
+    """Everything that was measured, as JSON."""
+    measures, baseline = study.trial.measures, study.trial.baseline
+    outcomes = dict(study.outcomes)
+    if study.prompting:
+        outcomes["prompting"] = study.prompting[1]
+    tests = tests_of(measures, baseline.readings, outcomes, study.seed)
+    interventions = {
+        cell.candidate.name: {
+            **cell.candidate.recipe,
+            "within_budget": study.budget.allows(cell),
+            **method_entry(
+                study.outcomes[cell.candidate.name], tests[cell.candidate.name], measures
+            ),
+        }
+        for cell in study.best
+    }
+    cell = study.selection.selected
+    name = cell.candidate.name if cell else None
+    controls = study.controls
+    return {
+        "axis": study.params.axis,
+        "model": {"name": study.loaded.name, "revision": study.loaded.revision},
+        "sample": study.samples,
+        "competence": _competence(study),
+        "bias_test": _bias_test(study),
+        "baseline": {"too_weak": baseline.too_weak, **as_json(baseline.measures)},
+        "interventions": interventions,
+        "prompting": _prompting(study, tests) if study.prompting else None,
+        "selected": {"name": name} | interventions[name] if name else None,
+        "selection": {
+            "split": "validation",
+            "max_perplexity_ratio": study.params.max_perplexity_ratio,
+            "max_definitional_loss": study.params.max_definitional_loss,
+            "candidates": study.selection.candidates,
+            "candidates_within_budget": len(study.selection.affordable),
+            "reason": study.selection.reason,
+        },
+        "power": POWER,
+        "equal_damage": study.equal_damage.table,
+        "nulls": controls.null_table if controls else [],
+        "transfer": controls.transfer_table if controls else [],
+        "reprobing": controls.reprobing_table if controls else [],
+    }
+
+
+def _competence(study: Study) -> dict[str, Any]:
+    gate, baseline = study.trial.gate, study.trial.baseline
+    return {
+        "task": "definitional prompts of the same templates: does the right side win?",
+        **baseline.measures["definitional_accuracy"].named("accuracy"),
+        "chance": rounded(gate.chance),
+        "margin": gate.margin,
+        "too_weak": baseline.too_weak,
+    }
+
+
+def _bias_test(study: Study) -> dict[str, Any]:
+    """Do the unsteered model's log-odds go along with the world's shares?"""
+    measures, baseline = study.trial.measures, study.trial.baseline
+    odds = measures.panel.occupations.mean(baseline.readings.stereotypical)[measures.has_share]
+    shares = measures.panel.planted[measures.has_share]
+    p: float | None = None
+    if baseline.too_weak:
+        verdict = baseline.too_weak
+    elif len(odds) < MIN_OCCUPATIONS or np.ptp(shares) == 0 or np.ptp(odds) == 0:
+        verdict = "too few occupations with a known share, or no difference between them"
+    else:
+        found = association(shares, odds, measures.resamples, study.seed)
+        p = found.p_value
+        verdict = "bias found" if found.found(LEVEL) else "no bias found"
+    return {
+        "p": rounded(p),
+        "level": LEVEL,
+        "verdict": verdict,
+        "occupations": len(shares),
+        "minimum_detectable_correlation": rounded(detectable_correlation(len(shares))),
+    }
+
+
+def _prompting(study: Study, tests: Any) -> dict[str, Any]:
+    assert study.prompting is not None
+    prefixed, outcome = study.prompting
+    return {
+        "prefix": prefixed.prefix,
+        "tried": len(study.params.prefixes),
+        "within_budget": study.budget.allows(prefixed),
+        **method_entry(outcome, tests["prompting"], study.trial.measures),
+    }
