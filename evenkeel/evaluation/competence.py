@@ -39,15 +39,17 @@ class CompetenceGate:
     chance: float
     """Accuracy of not knowing, from 0 to 1."""
     margin: float
-    """By how much accuracy must be above chance."""
+    """By how much accuracy must be above chance; below 0 nothing is asked of a model."""
 
     def reason(self, measures: Measures) -> str | None:
         """Why bias cannot be told from these measures of one model; None where it can."""
+        if self.margin < 0:
+            return None
         accuracy = measures["definitional_accuracy"]
         if accuracy.value is None:
             return "too weak to tell: no prompt with a right answer"
         low = accuracy.value if accuracy.low is None else accuracy.low
-        if accuracy.value < self.chance + self.margin or (self.margin >= 0 and low <= self.chance):
+        if accuracy.value < self.chance + self.margin or low <= self.chance:
             return (
                 f"too weak to tell: right on {accuracy.value:.0%} of the prompts that have a right "
                 f"answer, chance is {self.chance:.0%}"

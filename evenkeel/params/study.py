@@ -77,8 +77,8 @@ class EvaluationParams(Section):
     max_definitional_loss: Annotated[float, Field(ge=0, le=1)]
     """Budget: nor can one that lowers definitional accuracy on validation by more than this."""
     competence_margin: Annotated[float, Field(ge=-1, le=0.5)]
-    """By how much definitional accuracy must be above chance before a model's bias is told; -1 asks
-    for nothing."""
+    """By how much definitional accuracy must be above chance before a model's bias is told; a
+    negative one asks for nothing, not even for text that has not collapsed."""
     prefixes: Annotated[list[Annotated[str, Field(min_length=1)]], AfterValidator(distinct)]
     """Prompting, as one more method: texts put before every prompt, their last space included."""
     null_draws: Annotated[int, Field(ge=1)]

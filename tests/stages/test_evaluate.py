@@ -1,6 +1,7 @@
 """The evaluate stage on a tiny model: files in, files out, the same bytes twice."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +10,17 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
+from evenkeel.activations.writer import write_store
 from evenkeel.evaluation.continuations import continue_texts
 from evenkeel.files import write_jsonl
-from evenkeel.models.loading import record_provenance
+from evenkeel.models.loading import load_model, record_provenance
+from evenkeel.params import CaptureParams
 from evenkeel.steering.spec import InterventionSpec
 from evenkeel.synthesis.records import CorpusText
 from evenkeel.vectors.vector_set import VectorSet
 from stages.evaluate import main
 from tests.evaluation.samples import TEXTS, make_prompts, make_vectors
+from tests.probes.planted import planted_statements
 
 SMALL = {
     "methods": ["caa", "pca"],
@@ -32,14 +36,25 @@ SMALL = {
     "resamples": 100,
     "generation": {"prompts": 5, "max_new_tokens": 6, "temperature": 0.7, "top_p": 0.95},
 }
-OUTPUTS = ("output", "metrics", "plots")
 
 
 @pytest.fixture
 def inputs(tiny_folder: Path, tmp_path: Path) -> dict[str, Path]:
     """Every option of the stage, its inputs in place."""
     record_provenance(tiny_folder, "local", "tiny", "float32")
-    VectorSet.of(make_vectors(("caa", "pca"))).save(tmp_path / "vectors")
+    own = make_vectors(("caa", "pca"))
+    other = [replace(vector, axis="age", direction=-vector.direction) for vector in own]
+    VectorSet.of([*own, *other]).save(tmp_path / "vectors")
+    capture = CaptureParams(
+        sites=["resid_post"],
+        layers="all",
+        positions="last",
+        dtype="float32",
+        batch_tokens=4096,
+        max_texts=None,
+    )
+    statements = planted_statements(terms=4, quads=8).to_dict("records")
+    write_store(tmp_path / "statements.h5", load_model(tiny_folder, "cpu"), statements, capture)
     write_jsonl(tmp_path / "prompts.jsonl", make_prompts())
     texts = [CorpusText(kind="plain", text=text) for text in TEXTS]
     write_jsonl(
@@ -72,8 +87,9 @@ def run(options: dict[str, Path]) -> Result:
 
 
 def contents(options: dict[str, Path]) -> dict[str, bytes]:
-    files = [options[name] for name in OUTPUTS]
-    files += [path for path in options["output"].rglob("*") if path.is_file()]
+    files = [options["metrics"]]
+    for folder in ("output", "plots"):
+        files += [path for path in options[folder].rglob("*") if path.is_file()]
     return {str(path): path.read_bytes() for path in files if path.is_file()}
 
 
@@ -86,7 +102,7 @@ def test_the_stage_writes_what_it_says(inputs: dict[str, Path]) -> None:
         f"{method}_{action}"
         for method in ("caa", "pca")
         for action in ("add", "ablate", "ablate_band", "ablate_probe")
-    }
+    } | {"random_add", "random_ablate"}
     assert metrics["selection"]["candidates"] == 2 * 4 * 5
     selected = metrics["selected"]
     assert metrics["interventions"][selected["name"]].items() <= selected.items()
@@ -98,8 +114,8 @@ def test_the_stage_writes_what_it_says(inputs: dict[str, Path]) -> None:
     assert metrics["sample"]["test"]["texts"] + metrics["sample"]["validation"]["texts"] == 6
 
     sweep = pd.read_csv(inputs["plots"] / "evaluation_sweep.csv")
-    assert len(sweep) == 40
-    affordable = sweep[sweep.perplexity_ratio <= 3]
+    assert len(sweep) == 40 + 4 * 3
+    affordable = sweep[(sweep.perplexity_ratio <= 3) & (sweep.method != "random")]
     best = affordable.loc[affordable.bias_reduction.idxmax()]
     assert [best.method, best.layer, best.action, best.multiplier, best.gate] == [
         selected["method"], str(selected["layer"]), selected["action"], selected["multiplier"],
@@ -124,12 +140,73 @@ def test_the_stage_writes_what_it_says(inputs: dict[str, Path]) -> None:
     assert len(spec.interventions) == (3 if selected["layer"] == "all" else 1)
 
 
+def test_a_sceptic_finds_the_controls(inputs: dict[str, Path]) -> None:
+    assert run(inputs).exit_code == 0
+    metrics = json.loads(inputs["metrics"].read_text())
+    selected = metrics["selected"]
+
+    nulls = pd.read_csv(inputs["plots"] / "evaluation_nulls.csv")
+    assert nulls.kind.value_counts().to_dict() == {
+        "random": 3, "orthogonal": 3, "shuffled": 3, "selected": 1
+    }  # fmt: skip
+    for entry in metrics["nulls"]:
+        drawn = nulls.bias_reduction[nulls.kind == entry["kind"]]
+        larger = (drawn >= selected["bias_reduction"]).sum()
+        assert entry["p"] == pytest.approx((1 + larger) / 4)
+        assert entry["bias_reduction"]["median"] == pytest.approx(drawn.median(), rel=1e-4)
+
+    (transfer,) = metrics["transfer"]
+    assert (transfer["axis"], transfer["cosine"]) == ("age", pytest.approx(-1))
+    assert {row["target"] for row in metrics["reprobing"]} == {"stereotypical", "definitional"}
+
+    dose = pd.read_csv(inputs["plots"] / "evaluation_dose.csv")
+    assert dose.dose.tolist() == [0, 1, 4]
+    sweep = pd.read_csv(inputs["plots"] / "evaluation_sweep.csv")
+    best = sweep[sweep.within_budget & (sweep.method != "random")].bias_reduction.max()
+    assert dose.bias_reduction[1] == pytest.approx(best, rel=1e-4)
+
+    frontier = pd.read_csv(inputs["plots"] / "evaluation_frontier.csv")
+    undefeated = frontier[frontier.on_frontier == 1].sort_values("damage")
+    assert undefeated.bias_reduction.is_monotonic_increasing
+    assert (frontier.test_bias_reduction_low <= frontier.test_bias_reduction_high).all()
+    assert {row["damage_at_most"] for row in metrics["equal_damage"]} <= {0.5, 1, 2}
+
+    prompting = metrics["prompting"]
+    assert prompting["prefix"] in ("Be fair. ", "It rained. ")
+    for entry in [prompting, *metrics["interventions"].values()]:
+        assert entry["spread_p"] <= entry["spread_p_holm"] <= 1
+        assert entry["definitional_choices"].keys() == {"lost", "won", "p"}
+        assert entry["minimum_detectable"]["bias_reduction"] > 0
+    assert (
+        metrics["bias_test"]["verdict"] == "too few occupations with a known share, or no "
+        "difference between them"
+    )
+
+
+def test_a_model_too_weak_is_not_judged(inputs: dict[str, Path]) -> None:
+    change_params(inputs, competence_margin=0.5)
+    result = run(inputs)
+    assert result.exit_code == 0, result.output
+    metrics = json.loads(inputs["metrics"].read_text())
+    assert metrics["selected"] is None
+    for entry in (metrics["baseline"], metrics["interventions"]["caa_add"], metrics["prompting"]):
+        assert entry["too_weak"].startswith("too weak to tell: right on")
+        assert entry["occupation_spread"] is None
+        assert entry["perplexity"] is not None
+    assert metrics["competence"]["chance"] == 0.5
+    assert metrics["bias_test"]["verdict"] == metrics["baseline"]["too_weak"]
+    assert metrics["nulls"] == metrics["transfer"] == metrics["reprobing"] == []
+    assert pd.read_csv(inputs["plots"] / "evaluation_sweep.csv").bias_reduction.isna().all()
+    assert pd.read_csv(inputs["plots"] / "evaluation_nulls.csv").kind.tolist() == ["selected"]
+    assert pd.read_csv(inputs["plots"] / "evaluation_dose.csv").dose.tolist() == [0]
+
+
 def test_twice_the_same_bytes(inputs: dict[str, Path]) -> None:
     assert run(inputs).exit_code == 0
     first = contents(inputs)
     assert run(inputs).exit_code == 0
     assert contents(inputs) == first
-    assert len(first) == 6
+    assert len(first) == 9
 
 
 def test_nothing_within_the_budget_is_said_and_not_selected(
