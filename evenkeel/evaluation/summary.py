@@ -1,4 +1,30 @@
-"""A study as reports/metrics/evaluation.json; its layout is told in docs/evaluation.md."""
+"""A study as reports/metrics/evaluation.json.
+
+A measure stands there as `name` and `name_ci95`, both null where it is unknown. Where the bias of a
+model is withheld, `too_weak` says why and the measures of bias are null. Lists are tables, which
+`dvc metrics show` leaves out.
+
+axis, model, sample  what was asked of whom, and how much of it, by split
+competence           accuracy on the prompts with a right answer, chance, margin, too_weak
+bias_test            do the log-odds go with the world's shares: p, verdict, and the correlation
+                     that so many occupations would have shown
+baseline             the unsteered model on test
+interventions        list, an entry a method, action and gate, and two of random directions swept
+                     like them: recipe, within_budget, measures on test, spread_p and spread_p_holm
+                     (permutation test of the spread, adjusted for all methods),
+                     definitional_choices (lost, won, McNemar's p), minimum_detectable
+prompting            list of the best prefix, as above, with the prefix; empty if none is tried
+selected             the entry of the selected intervention, or null
+selection            the budget, and what was chosen of how many
+power                of minimum_detectable
+equal_damage         list: the best of each method within damage_at_most budgets on validation, its
+                     measures there, and on test as test_*
+nulls                list, an entry a kind (random, orthogonal, shuffled): draws in the selected
+                     one's place, the distribution of each measure, and the rank of the selected
+                     bias reduction as p
+transfer             list, an entry an axis whose vectors took the selected ones' place
+reprobing            list, an entry a target, layer and probe: AUROC unsteered, steered, change
+"""
 
 from typing import Any
 
@@ -24,6 +50,7 @@ def study_metrics(study: Study) -> dict[str, Any]:
     tests = tests_of(measures, baseline.readings, outcomes, study.seed)
     interventions = {
         cell.candidate.name: {
+            "name": cell.candidate.name,
             **cell.candidate.recipe,
             "within_budget": study.budget.allows(cell),
             **method_entry(
@@ -42,9 +69,9 @@ def study_metrics(study: Study) -> dict[str, Any]:
         "competence": _competence(study),
         "bias_test": _bias_test(study),
         "baseline": {"too_weak": baseline.too_weak, **as_json(baseline.measures)},
-        "interventions": interventions,
-        "prompting": _prompting(study, tests) if study.prompting else None,
-        "selected": {"name": name} | interventions[name] if name else None,
+        "interventions": list(interventions.values()),
+        "prompting": [_prompting(study, tests)] if study.prompting else [],
+        "selected": interventions[name] if name else None,
         "selection": {
             "split": "validation",
             "max_perplexity_ratio": study.params.max_perplexity_ratio,

@@ -98,7 +98,7 @@ class Evaluation(Row):
     axis: str
     sample: dict[str, dict[str, int]]
     baseline: Measures
-    interventions: dict[str, Measures]
+    interventions: list[Measures]
     selected: Measures | None
     selection: SelectionRule
 

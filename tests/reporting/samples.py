@@ -203,7 +203,7 @@ def make_results(*, selected: bool = True, text: str = " she was tired.") -> Res
             axis="gender",
             sample={"validation": sample, "test": sample | {"continued_prompts": 1}},
             baseline=BASELINE,
-            interventions={"probe_ablate": STEERED},
+            interventions=[STEERED | {"name": "probe_ablate", "too_weak": None}],
             selected=STEERED | {"name": "probe_ablate"} if selected else None,
             selection={
                 "max_perplexity_ratio": 1.02, "max_definitional_loss": 0.05,

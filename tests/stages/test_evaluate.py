@@ -14,7 +14,7 @@ from evenkeel.activations.writer import write_store
 from evenkeel.evaluation.continuations import continue_texts
 from evenkeel.files import write_jsonl
 from evenkeel.models.loading import load_model, record_provenance
-from evenkeel.params import CaptureParams
+from evenkeel.params import load_params
 from evenkeel.steering.spec import InterventionSpec
 from evenkeel.synthesis.records import CorpusText
 from evenkeel.vectors.vector_set import VectorSet
@@ -45,14 +45,7 @@ def inputs(tiny_folder: Path, tmp_path: Path) -> dict[str, Path]:
     own = make_vectors(("caa", "pca"))
     other = [replace(vector, axis="age", direction=-vector.direction) for vector in own]
     VectorSet.of([*own, *other]).save(tmp_path / "vectors")
-    capture = CaptureParams(
-        sites=["resid_post"],
-        layers="all",
-        positions="last",
-        dtype="float32",
-        batch_tokens=4096,
-        max_texts=None,
-    )
+    (capture,) = load_params(Path("tests/reduced_params.yaml"), "activations.statements")
     statements = planted_statements(terms=4, quads=8).to_dict("records")
     write_store(tmp_path / "statements.h5", load_model(tiny_folder, "cpu"), statements, capture)
     write_jsonl(tmp_path / "prompts.jsonl", make_prompts())
@@ -98,14 +91,14 @@ def test_the_stage_writes_what_it_says(inputs: dict[str, Path]) -> None:
     assert result.exit_code == 0, result.output
     assert "bias_reduction" in result.output
     metrics = json.loads(inputs["metrics"].read_text())
-    assert set(metrics["interventions"]) == {
+    assert {entry["name"] for entry in metrics["interventions"]} == {
         f"{method}_{action}"
         for method in ("caa", "pca")
         for action in ("add", "ablate", "ablate_band", "ablate_probe")
     } | {"random_add", "random_ablate"}
     assert metrics["selection"]["candidates"] == 2 * 4 * 5
     selected = metrics["selected"]
-    assert metrics["interventions"][selected["name"]].items() <= selected.items()
+    assert selected in metrics["interventions"]
     for name in ("occupation_spread", "definitional_accuracy", "perplexity", "distinct_2"):
         assert {name, f"{name}_ci95"} <= metrics["baseline"].keys() & selected.keys()
     for name in ("bias_reduction", "perplexity_ratio", "definitional_margin_ratio", "kl_neutral"):
@@ -171,9 +164,9 @@ def test_a_sceptic_finds_the_controls(inputs: dict[str, Path]) -> None:
     assert (frontier.test_bias_reduction_low <= frontier.test_bias_reduction_high).all()
     assert {row["damage_at_most"] for row in metrics["equal_damage"]} <= {0.5, 1, 2}
 
-    prompting = metrics["prompting"]
+    (prompting,) = metrics["prompting"]
     assert prompting["prefix"] in ("Be fair. ", "It rained. ")
-    for entry in [prompting, *metrics["interventions"].values()]:
+    for entry in [prompting, *metrics["interventions"]]:
         assert entry["spread_p"] <= entry["spread_p_holm"] <= 1
         assert entry["definitional_choices"].keys() == {"lost", "won", "p"}
         assert entry["minimum_detectable"]["bias_reduction"] > 0
@@ -189,7 +182,7 @@ def test_a_model_too_weak_is_not_judged(inputs: dict[str, Path]) -> None:
     assert result.exit_code == 0, result.output
     metrics = json.loads(inputs["metrics"].read_text())
     assert metrics["selected"] is None
-    for entry in (metrics["baseline"], metrics["interventions"]["caa_add"], metrics["prompting"]):
+    for entry in [metrics["baseline"], *metrics["interventions"], *metrics["prompting"]]:
         assert entry["too_weak"].startswith("too weak to tell: right on")
         assert entry["occupation_spread"] is None
         assert entry["perplexity"] is not None
@@ -224,7 +217,7 @@ def test_nothing_within_the_budget_is_said_and_not_selected(
     metrics = json.loads(inputs["metrics"].read_text())
     assert metrics["selected"] is None
     assert "none of the 8 candidates" in metrics["selection"]["reason"]
-    assert not metrics["interventions"]["caa_add"]["within_budget"]
+    assert not any(entry["within_budget"] for entry in metrics["interventions"])
     assert InterventionSpec.load(inputs["output"] / "intervention").interventions == ()
     assert pd.read_csv(inputs["plots"] / "evaluation_occupations.csv").steered.isna().all()
 
@@ -241,7 +234,7 @@ def test_a_model_with_no_bias_has_no_reduction(inputs: dict[str, Path]) -> None:
     assert result.exit_code == 0, result.output
     metrics = json.loads(inputs["metrics"].read_text())
     assert metrics["baseline"]["occupation_spread"] == 0
-    assert metrics["interventions"]["caa_add"]["bias_reduction"] is None
+    assert all(entry["bias_reduction"] is None for entry in metrics["interventions"])
     assert metrics["selected"] is None
 
 
