@@ -3,7 +3,7 @@ PYTHON ?= python3
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev repro validate test check bench clean
+.PHONY: help install install-dev repro validate test docs check bench clean
 
 help:  ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -18,7 +18,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	$(VENV)/bin/pip install -q --disable-pip-version-check -c constraints.txt -e '.[pipeline,dev]'
+	$(VENV)/bin/pip install -q --disable-pip-version-check -c constraints.txt -e '.[pipeline,dev,docs]'
 	touch $@
 
 install: $(VENV)/.installed  ## Make .venv with what the pipeline needs
@@ -36,11 +36,14 @@ validate: install  ## Hold the measures against the truth, on organisms whose bi
 test: install-dev  ## Run the tests
 	OMP_NUM_THREADS=1 python -m pytest -n auto --dist loadgroup
 
-check: install-dev  ## Lint, format, types, tests: what CI runs
+docs: install-dev  ## Build the documentation into site/
+	NO_MKDOCS_2_WARNING=1 mkdocs build --strict -q
+
+check: install-dev  ## Lint, format, types, tests, documentation: what CI runs
 	ruff check .
 	ruff format --check .
 	mypy
-	$(MAKE) test
+	$(MAKE) test docs
 
 bench: install-dev  ## Measure the hot paths as ratios to their floors
 	for script in benchmarks/*.py; do python -m benchmarks.$$(basename $$script .py); done
