@@ -47,6 +47,9 @@ def test_probes_metrics_and_table_say_the_same(workspace: Path) -> None:
             assert layer["C"] == probe.c
             assert layer["n_test"] == 32
         assert entry["best"]["layer"] == probes.best(axis).layer
+        importance = [layer["importance"] for layer in entry["layers"]]
+        assert importance == list(probes.detector(axis).weights)
+        assert table.importance[table.axis == axis].tolist() == importance
 
 
 def test_saved_probes_reproduce_the_reported_accuracy(workspace: Path) -> None:
