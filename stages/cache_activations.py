@@ -17,9 +17,9 @@ from stages.command import FilePath, FolderPath, print_table, stage
 @click.option(
     "--texts",
     "texts_path",
-    type=FilePath,
+    type=click.Path(path_type=Path),
     default=Path("data/dataset/statements.jsonl"),
-    help="Texts: .jsonl with a field `text`, or plain text a line.",
+    help="Texts: .jsonl with a field `text`, plain text a line, or a saved dataset's folder.",
 )
 @click.option("--model", "model_path", type=FolderPath, default=Path("models/base"), help="Model.")
 @click.option(
@@ -51,7 +51,7 @@ def main(
     import time
     from dataclasses import asdict
 
-    from evenkeel.activations.sources import TextFile
+    from evenkeel.activations.sources import open_texts
     from evenkeel.activations.space import size_text
     from evenkeel.activations.writer import write_store
     from evenkeel.files import write_json
@@ -59,7 +59,7 @@ def main(
     from evenkeel.params import load_params
 
     (params,) = load_params(params_path, f"activations.{name}")
-    texts = TextFile(texts_path)
+    texts = open_texts(texts_path)
     loaded = load_model(model_path)
     started = time.perf_counter()
     summary = write_store(output, loaded, texts, params)

@@ -18,6 +18,8 @@ from evenkeel.models.loading import LoadedModel
 
 SCHEMA = 2
 _ENCODED_TOGETHER = 1000
+_SHARD_TEXTS = 2**18
+"""Most texts of a shard: they are held in memory."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,8 @@ def cut_into_shards(
     while some := list(islice(stream, _ENCODED_TOGETHER)):
         for row, row_ids in zip(some, encode(loaded, texts_of(some, number), number), strict=True):
             added = (len(row_ids) if header.positions == "all" else 1) * header.row_bytes
-            if rows and size + added > shard_bytes:
+            full = size + added > shard_bytes or len(rows) == _SHARD_TEXTS
+            if rows and full:
                 yield ShardContent(header, first, rows, ids)
                 first, rows, ids, size = first + len(rows), [], [], 0
             rows.append(row)

@@ -57,8 +57,9 @@ def create_shard(path: Path, content: ShardContent) -> Places:
         _write_checked(file, "tokens/input_ids", np.concatenate(content.ids))
         _write_checked(file, "texts/offsets", content.offsets())
         for name, column in columns.items():
-            file[f"texts/{name}"] = column
-            file[f"texts/{name}"].attrs["sha256"] = digest_of(column)
+            # Not found by its name again: HDF5 loses a new array that follows megabytes of strings.
+            dataset = file.create_dataset(f"texts/{name}", data=column)
+            dataset.attrs["sha256"] = digest_of(column)
         stored = STORED[header.dtype]
         points = {
             (site, layer): _reserve(file, f"{site}/{layer}", (content.rows, width), stored)

@@ -1,18 +1,46 @@
-"""Where texts come from: files read line by line, never whole."""
+"""Where texts come from: files and datasets read row by row, never whole."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from evenkeel.activations.columns import Row
 from evenkeel.errors import BadInputError
 
 
+def open_texts(path: Path) -> Iterable[Row]:
+    """Texts of a file, or of a folder that a dataset of the library `datasets` was saved to.
+
+    Both may be larger than memory, and know how many rows they have.
+
+    Raises:
+        BadInputError: it is missing, or the folder holds no dataset with a column `text`.
+    """
+    return _dataset(path) if path.is_dir() else TextFile(path)
+
+
+def _dataset(folder: Path) -> Iterable[Row]:
+    from datasets import Dataset, load_from_disk
+
+    try:
+        dataset = load_from_disk(folder)
+    except (OSError, ValueError) as error:
+        raise BadInputError(f"{folder}: no dataset was saved there ({error})") from error
+    if not isinstance(dataset, Dataset):
+        raise BadInputError(
+            f"{folder}: a dataset of several splits; name the folder of one: {', '.join(dataset)}"
+        )
+    if "text" not in dataset.column_names:
+        raise BadInputError(
+            f"{folder}: a dataset without a column 'text'; it has {', '.join(dataset.column_names)}"
+        )
+    return dataset
+
+
 class TextFile:
     """Texts of a file: a JSON object a line (.jsonl), or plain text a line (any other name).
 
-    Iterable any number of times. Its length counts the lines without parsing them. (A `datasets`
-    dataset needs no such wrapper: it already is a sized iterable of rows.)
+    Iterable any number of times. Its length counts the lines without parsing them.
     """
 
     def __init__(self, path: Path) -> None:

@@ -1,8 +1,10 @@
+import json
 from pathlib import Path
 
+import datasets
 import pytest
 
-from evenkeel.activations.sources import TextFile
+from evenkeel.activations.sources import TextFile, open_texts
 from evenkeel.errors import BadInputError
 
 
@@ -44,3 +46,27 @@ def test_lines_that_are_no_rows(content: bytes, message: str, tmp_path: Path) ->
 def test_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match="no such file"):
         TextFile(tmp_path / "none.jsonl")
+
+
+def test_a_dataset_as_a_file(tmp_path: Path) -> None:
+    rows = [{"text": "one", "n": 1}, {"text": "two", "n": 2}]
+    datasets.Dataset.from_list(rows).save_to_disk(tmp_path / "set")
+    (tmp_path / "set.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+    for path in (tmp_path / "set", tmp_path / "set.jsonl"):
+        source = open_texts(path)
+        assert list(source) == list(source) == rows
+        assert len(source) == 2
+
+
+def test_folders_without_texts(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(BadInputError, match="empty: no dataset was saved there"):
+        open_texts(tmp_path / "empty")
+    other = datasets.Dataset.from_list([{"sentence": "one"}])
+    other.save_to_disk(tmp_path / "other")
+    with pytest.raises(BadInputError, match="without a column 'text'; it has sentence"):
+        open_texts(tmp_path / "other")
+    datasets.DatasetDict(train=other, test=other).save_to_disk(tmp_path / "splits")
+    with pytest.raises(BadInputError, match="of several splits; name the folder of one: train"):
+        open_texts(tmp_path / "splits")

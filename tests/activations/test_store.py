@@ -53,6 +53,14 @@ def test_a_part_of_the_rows(loaded: LoadedModel, tmp_path: Path) -> None:
             )
 
 
+def test_megabytes_of_text(loaded: LoadedModel, tmp_path: Path) -> None:
+    rows = [{**row, "note": f"{number}" * 1_000_000} for number, row in enumerate(ROWS)]
+    write_store(tmp_path / "a.h5", loaded, rows, capture_params())
+
+    with ActivationStore.open(tmp_path / "a.h5") as store:
+        assert store.texts["note"].tolist() == [row["note"] for row in rows]
+
+
 def test_texts_keep_their_fields(store: ActivationStore) -> None:
     frame = store.texts
 

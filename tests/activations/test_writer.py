@@ -1,6 +1,7 @@
 import errno
 import os
 import shutil
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from evenkeel.activations import writer
+from evenkeel.activations import content, writer
 from evenkeel.activations.lock import writing_alone
 from evenkeel.activations.store import ActivationStore
 from evenkeel.activations.writer import write_store
@@ -49,6 +50,26 @@ def test_a_file_takes_a_folders_place_and_the_reverse(loaded: LoadedModel, tmp_p
         assert path.is_dir() == (shard_bytes == 20_000)
         with ActivationStore.open(path) as store:
             assert len(store.texts) == len(ROWS)
+
+
+def test_memory_does_not_grow_with_the_number_of_texts(
+    loaded: LoadedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(content, "_ENCODED_TOGETHER", 50)
+    monkeypatch.setattr(content, "_SHARD_TEXTS", 50)
+    params = capture_params(positions="last", batch_tokens=2048)
+    peaks = []
+    for count in (100, 200, 800):  # the first warms up
+        rows = ({"text": f"Hello {n}", "note": f"{n}" * 5000} for n in range(count))
+        tracemalloc.start()
+        summary = write_store(tmp_path / "a.h5", loaded, rows, params)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert summary.shards == count // 50
+
+    _, few, many = peaks
+    assert few > 50 * 10_000, "the notes of a shard"
+    assert many < 1.5 * few
 
 
 def test_a_stream_of_unknown_length_and_a_limit(loaded: LoadedModel, tmp_path: Path) -> None:
