@@ -5,7 +5,7 @@ the last; a stage is handed only the sections that it names, which are those tha
 """
 
 from evenkeel.params.activations import ActivationsParams, CaptureParams
-from evenkeel.params.benchmarks import BenchmarkName, BenchmarksParams
+from evenkeel.params.benchmarks import BenchmarkName, BenchmarksParams, HarnessParams
 from evenkeel.params.dataset import DatasetParams
 from evenkeel.params.demonstration import (
     ComparedPromptsParams,
@@ -54,6 +54,7 @@ __all__ = [
     "FeaturesParams",
     "GateKind",
     "GenerationParams",
+    "HarnessParams",
     "InterpretationParams",
     "Layers",
     "ModelParams",

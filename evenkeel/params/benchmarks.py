@@ -2,12 +2,21 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import AfterValidator, Field, PositiveInt
 
-from evenkeel.params.fields import Section
+from evenkeel.params.fields import Section, distinct
 
 BenchmarkName = Literal["crows_pairs", "stereoset", "winobias", "winogender", "bbq", "wikitext"]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class HarnessParams(Section):
+    tasks: Annotated[list[Annotated[str, Field(min_length=1)]], AfterValidator(distinct)]
+    """Tasks of lm-evaluation-harness to run, by its names; it fetches their data itself."""
+    include_path: str | None
+    """Folder with task files of your own, in its format; they stand in for those it brings."""
+    limit: PositiveInt | None
+    """Items of each task at most; null is all."""
 
 
 class BenchmarksParams(Section):
@@ -22,3 +31,4 @@ class BenchmarksParams(Section):
     """Tokens from one window of WikiText to the next; null is a whole window, without overlap."""
     resamples: Annotated[int, Field(ge=100)]
     """Bootstrap resamples behind each interval."""
+    harness: HarnessParams

@@ -1,5 +1,6 @@
 """Stages that are there only when params.yaml names a benchmark declare what they do, too."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from evenkeel.models.loading import record_provenance
 from evenkeel.steering.intervention import Ablate
 from evenkeel.steering.spec import InterventionSpec
 from tests.evaluation.benchmarks.samples import write_crows_pairs
+from tests.evaluation.benchmarks.test_harness import tasks
 from tests.evaluation.benchmarks.test_sources import Host, host, serve
 from tests.pipeline.imports import check_code
 from tests.pipeline.recording import (
@@ -26,11 +28,14 @@ from tests.pipeline.recording import (
     within,
 )
 
-__all__ = ["host"]  # a fixture
+__all__ = ["host", "tasks"]  # fixtures
+
+
+OPTIONAL = {"download_benchmark", "benchmark", "harness"}
 
 
 @pytest.fixture
-def chosen(tmp_path: Path) -> dict[str, Run]:
+def chosen(tmp_path: Path, tasks: Path) -> dict[str, Run]:
     """The stages of a project whose params.yaml names benchmarks, by name."""
     from dvc.repo import Repo
 
@@ -41,6 +46,7 @@ def chosen(tmp_path: Path) -> dict[str, Run]:
     params["benchmarks"] |= {
         "download": {"stereoset": {}},
         "run": {"crows_pairs": "pairs.csv", "stereoset": "data/benchmarks/stereoset"},
+        "harness": {"tasks": ["evenkeel_choose"], "include_path": str(tasks), "limit": 2},
     }
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
     Repo.init(str(folder), no_scm=True).close()
@@ -69,7 +75,7 @@ def listen(run: Run, folder: Path, project: Path, recorder: Recorder) -> None:
 
 
 def test_by_default_no_benchmark_is_in_the_pipeline() -> None:
-    assert not [run.name for run in declared_stages() if "benchmark" in run.name]
+    assert not [run.name for run in declared_stages() if run.name.partition("@")[0] in OPTIONAL]
 
 
 def test_a_benchmark_waits_for_its_download(chosen: dict[str, Run]) -> None:
@@ -78,17 +84,31 @@ def test_a_benchmark_waits_for_its_download(chosen: dict[str, Run]) -> None:
     assert "data/benchmarks/stereoset" in chosen["benchmark@stereoset"].declared_reads
 
 
-def test_a_benchmark_does_what_it_declares(
-    chosen: dict[str, Run], tmp_path: Path, tiny_folder: Path, recorder: Recorder
-) -> None:
+@pytest.fixture
+def folder(tmp_path: Path, tiny_folder: Path) -> Path:
+    """A model and an intervention, where the pipeline keeps them."""
     folder = tmp_path / "run"
     record_provenance(tiny_folder, "local", "tiny", "float32")
     copy(tiny_folder, folder / "models" / "base")
     direction = torch.linspace(-1, 1, 32)
     spec = InterventionSpec((Ablate(direction, layer=0, site="resid_post"),))
     spec.save(folder / "reports" / "evaluation" / "intervention")
+    return folder
+
+
+def test_a_benchmark_does_what_it_declares(
+    chosen: dict[str, Run], tmp_path: Path, folder: Path, recorder: Recorder
+) -> None:
     write_crows_pairs(folder).rename(folder / "pairs.csv")
     listen(chosen["benchmark@crows_pairs"], folder, tmp_path / "project", recorder)
+
+
+def test_a_task_of_the_harness_does_what_it_declares(
+    chosen: dict[str, Run], tmp_path: Path, folder: Path, recorder: Recorder
+) -> None:
+    listen(chosen["harness@evenkeel_choose"], folder, tmp_path / "project", recorder)
+    record = json.loads((folder / "reports/metrics/harness/evenkeel_choose.json").read_text())
+    assert record["tasks"]["evenkeel_choose"]["items"] == 2
 
 
 def test_a_download_does_what_it_declares(
