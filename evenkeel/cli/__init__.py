@@ -9,6 +9,7 @@ from evenkeel.cli.detect import detect
 from evenkeel.cli.export import export
 from evenkeel.cli.generate import generate
 from evenkeel.cli.inspect import inspect
+from evenkeel.cli.receptivity import receptivity
 from evenkeel.errors import BadInputError
 
 
@@ -22,6 +23,7 @@ group.add_command(detect)
 group.add_command(export)
 group.add_command(generate)
 group.add_command(inspect)
+group.add_command(receptivity)
 
 
 def main() -> None:

@@ -33,8 +33,16 @@ def spread_over_kinds(prompts: Sequence[Prompt], number: int) -> list[Prompt]:
     return [prompt for *_, prompt in sorted(turns, key=lambda turn: turn[:3])[:number]]
 
 
+def continue_texts(model: Any, tokenizer: Any, texts: Sequence[str], **how: Any) -> list[str]:
+    """What the model goes on with after each text, as text; see `continue_ids`."""
+    return [
+        tokenizer.decode(ids, clean_up_tokenization_spaces=False)
+        for ids in continue_ids(model, tokenizer, texts, **how)
+    ]
+
+
 @torch.inference_mode()
-def continue_texts(
+def continue_ids(
     model: Any,
     tokenizer: Any,
     texts: Sequence[str],
@@ -46,11 +54,12 @@ def continue_texts(
     seed: int,
     frequency_penalty: float = 0.0,
     chat: bool = False,
-) -> list[str]:
+) -> list[list[int]]:
     """What the model goes on with after each text; call it within `steer` for a steered model.
 
-    The same seed draws the same random numbers, so that unsteered and steered text part where
-    steering changes what is drawn and not before. The generator of the process is left as it was.
+    Special tokens are left out. The same seed draws the same random numbers, so that unsteered and
+    steered text part where steering changes what is drawn and not before. The generator of the
+    process is left as it was.
 
     Args:
         model: a causal language model.
@@ -75,7 +84,7 @@ def continue_texts(
     if frequency_penalty:
         sampling["logits_processor"] = [FrequencyPenalty(frequency_penalty, pad)]
     encode = encode_message if chat else encode_text
-    continuations: list[str] = []
+    continuations: list[list[int]] = []
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         for start in range(0, len(texts), batch_size):
             torch.manual_seed(seed)
@@ -85,10 +94,9 @@ def continue_texts(
             output = model.generate(
                 **batch, **sampling, max_new_tokens=max_new_tokens, pad_token_id=pad
             )
-            new = output[:, batch["input_ids"].shape[1] :]
-            continuations += tokenizer.batch_decode(
-                new, skip_special_tokens=True, clean_up_tokenization_spaces=False
-            )
+            new = output[:, batch["input_ids"].shape[1] :].tolist()
+            special = set(tokenizer.all_special_ids)
+            continuations += [[token for token in row if token not in special] for row in new]
     return continuations
 
 

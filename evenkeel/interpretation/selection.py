@@ -1,11 +1,13 @@
 """What is known of the features that are worth interpreting: those of the axes, and any listed."""
 
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 
 import pandas as pd
 
 from evenkeel.interpretation.evidence import Evidence, gather_evidence
+from evenkeel.interpretation.records import Interpretation
 from evenkeel.params import InterpretationParams
 from evenkeel.sae.results import Context
 from evenkeel.sae.selection import select_features
@@ -15,6 +17,26 @@ def promoted_tokens(table: pd.DataFrame) -> dict[int, tuple[str, ...]]:
     """For each feature, the tokens whose logits it raises most, the strongest first."""
     words = zip(table["feature"], table["top_activated_words"], strict=True)
     return {int(feature): tuple(map(str, tokens)) for feature, tokens in words}
+
+
+def features_about(table: pd.DataFrame, known: Sequence[Interpretation], keyword: str) -> list[int]:
+    """Features that promote a word, or whose explanation speaks of it, ascending.
+
+    Case does not matter. A word is promoted if it is, stripped of spaces, one of the feature's top
+    tokens, and spoken of if it stands in the label or the explanation.
+    """
+    wanted = keyword.strip().casefold()
+    found = {
+        feature
+        for feature, tokens in promoted_tokens(table).items()
+        if wanted in (token.strip().casefold() for token in tokens)
+    }
+    for row in known:
+        if row.explanation is not None:
+            told = f"{row.explanation.label} {row.explanation.explanation}"
+            if wanted in re.findall(r"\w+", told.casefold()):
+                found.add(row.feature)
+    return sorted(found)
 
 
 def select_evidence(

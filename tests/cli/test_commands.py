@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 import torch
 from click.testing import CliRunner, Result
@@ -13,9 +14,13 @@ from click.testing import CliRunner, Result
 from evenkeel.cli import group
 from evenkeel.errors import BadInputError
 from evenkeel.models.loading import record_provenance
+from evenkeel.sae.results import LEADING
+from evenkeel.sae.saving import save_module
+from evenkeel.sae.table import write_table
 from evenkeel.steering.intervention import Add
 from evenkeel.steering.spec import InterventionSpec
 from evenkeel.vectors.vector import SteeringVector
+from tests.steering.saes import random_sae
 
 
 @pytest.fixture
@@ -177,3 +182,20 @@ def test_help_loads_nothing_heavy(command: list[str]) -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "Usage" in done.stdout
+
+
+def test_receptivity_finds_features_by_number_and_by_word(model: Path, tmp_path: Path) -> None:
+    table = pd.DataFrame({name: range(12) for name in LEADING} | {"max_active": 1.0})
+    table["top_activated_words"] = [[" tired"]] * 2 + [[" he", " The"]] * 10
+    write_table(tmp_path / "features.parquet", table)
+    save_module(tmp_path / "sae", random_sae("resid_post", 1).module, torch.ones(12))
+    (tmp_path / "texts").write_text("The nurse said\nMy father\n")
+    given = ("--model", model, "--sae", tmp_path / "sae", "--file", tmp_path / "texts")
+    given += ("--features", tmp_path / "features.parquet", "--max-new-tokens", 3, "--json")
+    found = rows(run("receptivity", "--feature", 5, "--keyword", "TIRED", *given))
+    assert [row["feature"] for row in found] == [0, 1, 5]
+    assert [row["coefficient"] for row in found] == [2.0] * 3
+    assert rows(run("receptivity", "--feature", 5, "--keyword", "TIRED", *given)) == found
+    none = run("receptivity", "--keyword", "queen", *given).exception
+    assert isinstance(none, BadInputError)
+    assert "no feature to test" in str(none)
