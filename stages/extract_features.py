@@ -42,6 +42,13 @@ SHOWN = 10
     help="Texts to write in which latents fire, and do not.",
 )
 @click.option(
+    "--top-words",
+    "top_words_path",
+    type=FilePath,
+    default=Path("data/features/top_words.json"),
+    help="Top words of each latent, to write as JSON.",
+)
+@click.option(
     "--metrics", type=FilePath, default=Path("reports/metrics/features.json"), help="Summary."
 )
 def main(
@@ -52,6 +59,7 @@ def main(
     sae_path: Path,
     output: Path,
     contexts_path: Path,
+    top_words_path: Path,
     metrics: Path,
     params_path: Path,
 ) -> None:
@@ -70,7 +78,7 @@ def main(
     from evenkeel.sae.features import measure_features
     from evenkeel.sae.loading import open_sae
     from evenkeel.sae.results import LEADING
-    from evenkeel.sae.table import summary, write_table
+    from evenkeel.sae.table import summary, top_words, write_table
     from evenkeel.synthesis.records import Prompt, Statement
 
     seed, params = load_params(params_path, "seed", "features")
@@ -85,6 +93,7 @@ def main(
         table, top, silent = measure_features(loaded, sae, corpus, statements, asked, params, seed)
         write_jsonl(contexts_path, contexts(corpus, top, silent, loaded.tokenizer))
     write_table(output, table)
+    write_json(top_words_path, top_words(table))
     write_json(metrics, summary(table))
     shown = table.sort_values("kurtosis", ascending=False, kind="stable").head(SHOWN)
     rows = shown[LEADING].itertuples(index=False)

@@ -40,6 +40,8 @@ class Sae:
     model: str
     layer: int
     latents: int
+    threshold: float
+    """What a latent's input has to pass; a few in a hundred do on a token of the stand-in."""
 
 
 MODELS = (
@@ -50,12 +52,22 @@ MODELS = (
 )
 SAES = (
     Sae(
-        "jbloom/GPT2-Small-SAEs-Reformatted", "blocks.8.hook_resid_pre", "gpt2-small", 8, 24576
+        "jbloom/GPT2-Small-SAEs-Reformatted",
+        "blocks.8.hook_resid_pre",
+        "gpt2-small",
+        layer=8,
+        latents=24576,
+        threshold=0.3,
     ),
     Sae(
-        "JoshEngels/Mistral-7B-Residual-Stream-SAEs", "mistral_7b_layer_16", "mistral-7b", 16, 65536
+        "JoshEngels/Mistral-7B-Residual-Stream-SAEs",
+        "mistral_7b_layer_16",
+        "mistral-7b",
+        layer=16,
+        latents=65536,
+        threshold=1.5,
     ),
-)  # fmt: skip
+)
 
 
 def fill_cache(hf_home: Path) -> None:
@@ -177,7 +189,7 @@ def _write_sae(folder: Path, sae: Sae) -> None:
     weights = {
         "W_dec": decoder,
         "W_enc": decoder.T.contiguous(),
-        "b_enc": torch.full((sae.latents,), -1.5),  # few latents fire on a token
+        "b_enc": torch.full((sae.latents,), -sae.threshold),
         "b_dec": torch.zeros(D_MODEL),
     }
     save_file(weights, folder / "sae_weights.safetensors")

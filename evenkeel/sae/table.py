@@ -71,6 +71,14 @@ def write_table(path: Path, table: pd.DataFrame) -> None:
         pq.write_table(pa.Table.from_pandas(table, preserve_index=False), part)
 
 
+def top_words(table: pd.DataFrame) -> dict[str, dict[str, str]]:
+    """Top words of each feature in one text: {"feature_0": {"top_words": "she her herself"}}."""
+    return {
+        f"feature_{feature}": {"top_words": " ".join(word.strip() for word in words)}
+        for feature, words in zip(table["feature"], table["top_activated_words"], strict=True)
+    }
+
+
 def strongest(table: pd.DataFrame, axis: str, contrast: str) -> Int[np.ndarray, " latents"]:
     """Features by their association on the selection part, the strongest of either sign first."""
     auroc = table[f"{axis}_{contrast}_auroc_selection"].to_numpy()
@@ -98,9 +106,10 @@ def summary(table: pd.DataFrame) -> dict[str, Any]:
                 "separation_test": test if chosen >= 0.5 else 1 - test,
                 "significant": int((table[f"{name}_q_selection"] < SIGNIFICANT_Q).sum()),
             }
+    coherence = float(table["coherence"].mean())  # NaN where no latent has two contexts
     return {
         "features": len(table),
         "dead": int((table["frequency"] == 0).sum()),
-        "mean_coherence": float(table["coherence"].mean()),
+        "mean_coherence": None if np.isnan(coherence) else coherence,
         "strongest": found,
     }

@@ -58,8 +58,12 @@ def _dvc(words: list[str]) -> None:
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
     for flag, value in pairwise(words):
         if flag in ("-S", "--set-param") and not value.startswith("+"):
+            name, _, given = value.partition("=")
+            if name == "experiment":
+                assert (ROOT / "conf" / name / f"{given}.yaml").is_file(), f"no {value}"
+                continue
             section = params
-            for key in value.split("=")[0].split("."):
+            for key in name.split("."):
                 assert key in section, f"{value}: params.yaml has no such key"
                 section = section[key]
 
@@ -70,7 +74,9 @@ def _anything(words: list[str]) -> None:
 
 CHECKS: dict[str, Callable[[list[str]], None]] = {
     "evenkeel": _evenkeel, "python": _python, "make": _make, "dvc": _dvc,
-    **dict.fromkeys(("cd", "git", "mkdocs", "pip", "pre-commit", "sed", "source"), _anything),
+    **dict.fromkeys(
+        ("cd", "export", "git", "mkdocs", "pip", "pre-commit", "sed", "source"), _anything
+    ),
 }  # fmt: skip
 SAVED = "everywhere.py"
 """A file that the tutorial has its reader save."""
@@ -101,7 +107,12 @@ def test_ci_runs_what_the_readme_shows() -> None:
 
 
 def test_a_command_that_does_not_exist_is_noticed() -> None:
-    for line in ("evenkeel steer", "make magic", "dvc exp run -S evaluation.budget=1"):
+    for line in (
+        "evenkeel steer",
+        "make magic",
+        "dvc exp run -S evaluation.budget=1",
+        "dvc exp run -S experiment=love",
+    ):
         words = shlex.split(line)
         with pytest.raises(AssertionError):
             CHECKS[words[0]](words[1:])

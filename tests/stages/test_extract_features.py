@@ -23,6 +23,7 @@ from tests.stages.conftest import set_params
 ARGUMENTS = ["--statements", "statements.jsonl", "--activations", "corpus.h5", "--model", "model"]
 ARGUMENTS += ["--prompts", "prompts.jsonl"]
 ARGUMENTS += ["--sae", "sae", "--output", "features.parquet", "--contexts", "contexts.jsonl"]
+ARGUMENTS += ["--top-words", "top_words.json"]
 ARGUMENTS += ["--metrics", "features.json"]
 
 
@@ -53,6 +54,11 @@ def test_it_measures_every_latent_and_writes_the_same_bytes_again(features: Path
     alive = table[table["frequency"] > 0]
     np.testing.assert_allclose(10 ** alive["sparsity"], alive["frequency"], rtol=1e-4)
     assert all(len(words) == 10 for words in table["top_activated_words"])
+    words = json.loads((features / "top_words.json").read_text())
+    assert len(words) == 24
+    assert words["feature_7"] == {
+        "top_words": " ".join(word.strip() for word in table["top_activated_words"][7])
+    }
     contexts = read_jsonl(features / "contexts.jsonl", Context)
     assert {row.feature for row in contexts if row.kind == "top"} == set(alive["feature"])
     summary = json.loads((features / "features.json").read_text())
@@ -64,7 +70,7 @@ def test_it_measures_every_latent_and_writes_the_same_bytes_again(features: Path
     assert defined["separation_test"] in (defined["auroc_test"], 1 - defined["auroc_test"])
     assert "age_definition" not in summary["strongest"]
 
-    names = ("features.parquet", "contexts.jsonl", "features.json")
+    names = ("features.parquet", "contexts.jsonl", "top_words.json", "features.json")
     first = [(features / name).read_bytes() for name in names]
     assert run().exit_code == 0
     assert [(features / name).read_bytes() for name in names] == first
