@@ -58,29 +58,38 @@ def main(
     from evenkeel.models.loading import load_model
     from evenkeel.params import load_params
     from evenkeel.probes.probe_set import ProbeSet
+    from evenkeel.probes.statements import statements_of
     from evenkeel.sae.loading import open_sae
     from evenkeel.sae.results import read_table
     from evenkeel.vectors.actadd import text_differences
     from evenkeel.vectors.computing import compute_vectors
     from evenkeel.vectors.decoder import DecoderRows
+    from evenkeel.vectors.group_term import group_term_streams
     from evenkeel.vectors.summary import best_rows, vector_metrics
     from evenkeel.vectors.vector_set import VectorSet
 
     seed, params = load_params(params_path, "seed", "vectors")
     with ActivationStore.open(activations) as store:
         probes = ProbeSet.load(probes_path) if "probe" in params.methods else None
-        actadd = None
-        if "actadd" in params.methods:
+        actadd = group_terms = None
+        if {"actadd", "term"} & set(params.methods):
             texts, loaded = params.actadd, load_model(model_path)
             store.require_model(loaded.fingerprint)
             points = [(site, layer) for site in store.sites for layer in store.layers(site)]
             actadd = text_differences(loaded, points, texts.positive, texts.negative)
+            group_terms = group_term_streams(loaded, statements_of(store), points)
         decoder = None
         if "sae" in params.methods:
             sae, table = open_sae(sae_path), read_table(features_path)
             decoder = DecoderRows.of(sae, table, store, params.sae)
         results = compute_vectors(
-            store, params, seed, probes=probes, actadd=actadd, decoder=decoder
+            store,
+            params,
+            seed,
+            probes=probes,
+            actadd=actadd,
+            group_terms=group_terms,
+            decoder=decoder,
         )
     vectors = VectorSet.of(result.vector for result in results if result.vector)
     vectors.save(output)

@@ -1,4 +1,4 @@
-"""Gates fitted to prompts: open where gender is a stereotype, closed where it is by definition."""
+"""Gates fitted to prompts: open at what is stereotyped, shut at what is known by definition."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -24,12 +24,15 @@ REGULARIZATION = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 
 
 @dataclass(frozen=True, eq=False)
-class Contexts:
-    """What the stream holds at each word of a split's prompts, from the prompt's term on."""
+class Words:
+    """What the stream holds at each word of a split's prompts."""
 
     streams: dict[Point, Float[ndarray, "words width"]]
     stereotypical: Bool[ndarray, " words"]
-    """Whether the word follows, or ends, an occupation; else a gendered noun or a name."""
+    """Whether the word ends the term of a stereotypical prompt, or comes after it."""
+    definitional: Bool[ndarray, " words"]
+    """The same of definitional prompts."""
+    ends_term: Bool[ndarray, " words"]
 
 
 class GateFitter:
@@ -69,14 +72,15 @@ class GateFitter:
                 return (self._probes[point],)
 
     @cached_property
-    def _train(self) -> Contexts:
-        return _contexts(self._loaded, self._prompts, "train", self._vectors)
+    def _train(self) -> Words:
+        return _words(self._loaded, self._prompts, "train", self._vectors)
 
     @cached_property
-    def _validation(self) -> Contexts:
-        return _contexts(self._loaded, self._prompts, "validation", self._vectors)
+    def _validation(self) -> Words:
+        return _words(self._loaded, self._prompts, "validation", self._vectors)
 
     def _band(self, point: Point, direction: Tensor) -> BandGate:
+        """Around the mean of stereotypical prompts, from their terms on."""
         width = self._train.streams[point].shape[1]
         if len(direction) != width:
             raise BadInputError(
@@ -84,18 +88,19 @@ class GateFitter:
                 f"{len(direction)}, but this model has {width} there; compute the vectors again"
             )
         train, validation = (
-            contexts.streams[point] @ direction.numpy()
-            for contexts in (self._train, self._validation)
+            words.streams[point] @ direction.numpy() for words in (self._train, self._validation)
         )
         centre = float(train[self._train.stereotypical].mean())
-        nearness = -np.abs(validation - centre)
-        bound = -best_cut(nearness, self._validation.stereotypical)
+        told = self._validation.stereotypical | self._validation.definitional
+        nearness = -np.abs(validation[told] - centre)
+        bound = -best_cut(nearness, self._validation.stereotypical[told])
         return BandGate(direction, centre, bound)
 
     def _probe(self, point: Point) -> ProbeGate:
+        """Of the terms of stereotypical prompts, against every other word."""
         train, validation = (
-            (contexts.streams[point], contexts.stereotypical)
-            for contexts in (self._train, self._validation)
+            (words.streams[point], words.stereotypical & words.ends_term)
+            for words in (self._train, self._validation)
         )
         _, (weight, bias) = choose_c(train, validation, REGULARIZATION)
         threshold = best_cut(scores(validation[0], (weight, bias)), validation[1])
@@ -121,29 +126,37 @@ def best_cut(values: Float[ndarray, " rows"], positive: Bool[ndarray, " rows"]) 
     return float((ranked[best] + ranked[best + 1]) / 2)
 
 
-def _contexts(
+def _words(
     loaded: LoadedModel, prompts: Sequence[Prompt], split: str, vectors: Sequence[SteeringVector]
-) -> Contexts:
-    kinds: dict[str, bool] = {}
+) -> Words:
+    rows: dict[str, tuple[bool, bool, bool]] = {}
     for prompt in prompts:
-        if prompt.split == split and prompt.kind != "neutral":
-            kinds |= dict.fromkeys(_beginnings(prompt), prompt.kind == "stereotypical")
-    stereotypical = np.array(list(kinds.values()))
-    if stereotypical.all() or not stereotypical.any():
+        if prompt.split == split:
+            rows |= dict(_beginnings(prompt))
+    stereotypical, definitional, ends_term = np.array(list(rows.values()), dtype=np.bool_).T
+    if not (stereotypical.any() and definitional.any()):
         raise BadInputError(
             f"the {split} split has not both stereotypical and definitional prompts, which gates "
             "are fitted to; give it some of each, or set evaluation.gates to [none]"
         )
     sites = sorted({vector.site for vector in vectors})
     layers = sorted({vector.layer for vector in vectors})
-    return Contexts(capture_texts(loaded, list(kinds), sites, layers), stereotypical)
+    streams = capture_texts(loaded, list(rows), sites, layers)
+    return Words(streams, stereotypical, definitional, ends_term)
 
 
-def _beginnings(prompt: Prompt) -> Iterator[str]:
-    """The prompt up to the end of its term, and up to the end of each word after it."""
+def _beginnings(prompt: Prompt) -> Iterator[tuple[str, tuple[bool, bool, bool]]]:
+    """The prompt up to each of its words, and whether that one is what `Words` asks."""
     start = prompt.text.lower().find(prompt.term.lower())
-    stop = start + len(prompt.term)
-    for end in range(stop, len(prompt.text)):
-        if prompt.text[end] == " ":
-            yield prompt.text[:end]
-    yield prompt.text
+    if start < 0:
+        raise BadInputError(
+            f"prompt {prompt.id}: its text does not hold its term {prompt.term!r}, at which gates "
+            "are fitted; correct it, or set evaluation.gates to [none]"
+        )
+    term_end = start + len(prompt.term)
+    spaces = {index for index, letter in enumerate(prompt.text) if letter == " "}
+    for end in sorted(spaces | {term_end, len(prompt.text)}):
+        told = end >= term_end
+        stereotypical = told and prompt.kind == "stereotypical"
+        definitional = told and prompt.kind == "definitional"
+        yield prompt.text[:end], (stereotypical, definitional, end == term_end)

@@ -17,7 +17,7 @@ ln1_out     what attention reads: the first norm's output, its scale and bias ap
 ln2_out     what the MLP reads: the second norm's output, its scale and bias applied
 """
 Dtype = Literal["float32", "float16", "bfloat16"]
-VectorMethod = Literal["caa", "group", "pca", "probe", "actadd", "sae"]
+VectorMethod = Literal["caa", "group", "term", "pca", "probe", "actadd", "sae"]
 Action = Literal["add", "ablate"]
 GateKind = Literal["none", "band", "probe"]
 

@@ -34,9 +34,9 @@ class FeatureVectorsParams(Section):
 
 class VectorsParams(Section):
     methods: Annotated[list[VectorMethod], Field(min_length=1), AfterValidator(distinct)]
-    """caa: neutral - biased means; group: group - group means; pca: of group differences;
-    probe: normal of the linear probe; actadd: one pair of texts; sae: decoder rows of features,
-    at the SAE's own layer and site."""
+    """caa: neutral - biased means; group: group - group means; term: the same at the group's term
+    itself; pca: of group differences; probe: normal of the linear probe; actadd: one pair of texts;
+    sae: decoder rows of features, at the SAE's own layer and site."""
     actadd: ActAddParams
     sae: FeatureVectorsParams
     resamples: Annotated[int, Field(ge=100)]
@@ -70,8 +70,9 @@ class EvaluationParams(Section):
     ]
     """Share of the projection that is taken out; 1 removes it whole."""
     gates: Annotated[list[GateKind], Field(min_length=1), AfterValidator(distinct)]
-    """Where an ablation acts. none: everywhere; band: where the projection on its direction is near
-    that of stereotypical prompts; probe: where a linear probe reads no definitional gender."""
+    """Where an ablation acts. none: everywhere; probe: at words that a linear probe takes for terms
+    of stereotypical prompts, as occupations are; band: where the projection on its direction is as
+    near to that of stereotypical prompts as definitional ones are not."""
     max_perplexity_ratio: Annotated[float, Field(ge=1)]
     """Budget: an intervention that costs more on validation text cannot be selected."""
     max_definitional_loss: Annotated[float, Field(ge=0, le=1)]

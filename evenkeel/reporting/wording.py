@@ -8,6 +8,7 @@ UNKNOWN = "unknown"
 METHODS = {
     "caa": "neutral − biased mean difference (CAA)",
     "group": "group mean difference",
+    "term": "group mean difference at the group’s term",
     "pca": "PCA of pair differences",
     "probe": "linear probe",
     "actadd": "single pair of texts (ActAdd)",
@@ -15,8 +16,8 @@ METHODS = {
 
 GATES = {
     "none": "",
-    "band": " wherever the projection on it is near that of occupations",
-    "probe": " wherever a probe reads no gendered noun or name",
+    "band": " wherever its projection is near that of stereotyped words",
+    "probe": " at the words that a probe takes for stereotyped ones",
 }
 
 

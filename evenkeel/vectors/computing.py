@@ -25,6 +25,7 @@ def compute_vectors(
     *,
     probes: ProbeSet | None = None,
     actadd: Mapping[tuple[str, int], Float[np.ndarray, " d_model"]] | None = None,
+    group_terms: Mapping[tuple[str, int], Float[np.ndarray, "statements d_model"]] | None = None,
     decoder: DecoderRows | None = None,
 ) -> list[Computed]:
     """Make each vector from train statements and judge it on validation statements.
@@ -35,6 +36,7 @@ def compute_vectors(
         seed: of the resamples.
         probes: trained on the same store (method probe).
         actadd: difference of two texts' activations by (site, layer) (method actadd).
+        group_terms: streams at the statements' group terms by (site, layer) (method term).
         decoder: rows of the features of each axis (method sae).
 
     Raises:
@@ -64,6 +66,7 @@ def compute_vectors(
                     stream_norms=norms,
                     probe=probes.get(axis, site, layer) if probes else None,
                     actadd=actadd[site, layer] if actadd else None,
+                    group_terms=group_terms[site, layer] if group_terms else None,
                     features=decoder.at(axis, site, layer) if decoder else None,
                     metadata=metadata,
                 )

@@ -64,9 +64,9 @@ class Computed:
 class VectorTask:
     """The contrasts of one axis: the same at every layer and site.
 
-    Sense of the vectors: caa and probe point from biased to neutral, group and pca from the second
-    group to the first (alphabetically), actadd from its negative to its positive text, sae to more
-    of the feature.
+    Sense of the vectors: caa and probe point from biased to neutral, group, term and pca from the
+    second group to the first (alphabetically), actadd from its negative to its positive text, sae
+    to more of the feature.
     """
 
     labels: Contrast
@@ -90,6 +90,7 @@ class VectorTask:
         stream_norms: Float[np.ndarray, " statements"],
         probe: Probe | None = None,
         actadd: Direction | None = None,
+        group_terms: Float[np.ndarray, "statements d_model"] | None = None,
         features: Mapping[int, Direction] | None = None,
         metadata: Mapping[str, Any],
     ) -> list[Computed]:
@@ -101,11 +102,12 @@ class VectorTask:
             x: one finite activation a statement, in the order of the records.
             site: where they are from.
             layer: where they are from.
-            methods: of caa, group, pca, probe, actadd, sae.
+            methods: of caa, group, term, pca, probe, actadd, sae.
             stream_norms: norm of the stream at each statement, in the same order.
             probe: the trained probe of this axis, site and layer (method probe).
             actadd: activation of the positive - of the negative text (method actadd; Turner et al.
                 2023, "Activation Addition").
+            group_terms: activation at each statement's group term (method term).
             features: decoder rows of this place (method sae); none elsewhere.
             metadata: kept with each vector.
 
@@ -122,8 +124,9 @@ class VectorTask:
             )
         results = []
         for method, feature, raw, contrast in self._raws(
-            methods, x, group, probe, actadd, features or {}
+            methods, x, group, probe, actadd, group_terms, features or {}
         ):
+            judged = group_terms if method == "term" and group_terms is not None else x
             relative_norm = float(np.linalg.norm(raw)) / stream_norm
             vector = None
             if relative_norm > _NOTHING:
@@ -134,7 +137,7 @@ class VectorTask:
                     site=site,
                     layer=layer,
                     stream_norm=stream_norm,
-                    separation=contrast.separation(x, raw / np.linalg.norm(raw)),
+                    separation=contrast.separation(judged, raw / np.linalg.norm(raw)),
                     feature=feature,
                     metadata={**metadata, "statements": len(used)},
                 )
@@ -160,6 +163,7 @@ class VectorTask:
         group: Direction,
         probe: Probe | None,
         actadd: Direction | None,
+        group_terms: Float[np.ndarray, "statements d_model"] | None,
         features: Mapping[int, Direction],
     ) -> Iterator[tuple[str, int | None, Direction, Contrast]]:
         """Method, feature, direction before it is normalized, contrast that it should tell apart.
@@ -170,6 +174,14 @@ class VectorTask:
             if method == "sae":
                 for feature, row in features.items():
                     yield method, feature, row, self.groups
+            elif method == "term":
+                assert group_terms is not None, "method term without its activations"
+                yield (
+                    method,
+                    None,
+                    mean_difference(self.groups.differences(group_terms)),
+                    self.groups,
+                )
             else:
                 yield method, None, *self._raw(method, x, group, probe, actadd)
 

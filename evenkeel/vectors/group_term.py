@@ -1,0 +1,38 @@
+"""The stream at the word that names a group, where the concept enters it."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+
+from evenkeel.activations.capture import Point, capture_texts
+from evenkeel.errors import BadInputError
+from evenkeel.models.loading import LoadedModel
+from evenkeel.probes.statements import terms
+
+
+def group_term_streams(
+    loaded: LoadedModel, statements: pd.DataFrame, points: Sequence[Point]
+) -> dict[Point, Float[np.ndarray, "statements d_model"]]:
+    """The stream at the last token of each statement's group term, at each site and layer.
+
+    Raises:
+        BadInputError: a statement does not hold its group term, or the model lacks a site or layer.
+    """
+    beginnings = []
+    for text, (group_term, *_) in zip(statements["text"], terms(statements), strict=True):
+        start = text.lower().find(group_term.lower())
+        if start < 0:
+            raise BadInputError(
+                f"statement {text!r} does not hold its group term {group_term!r}, which the method "
+                "term reads; name it first among its terms, or drop term from vectors.methods"
+            )
+        beginnings.append(text[: start + len(group_term)])
+    distinct, rows = np.unique(beginnings, return_inverse=True)
+    streams: dict[Point, Float[np.ndarray, "statements d_model"]] = {}
+    for site in sorted({site for site, _ in points}):
+        layers = [layer for own, layer in points if own == site]
+        found = capture_texts(loaded, distinct.tolist(), [site], layers, "last")
+        streams |= {point: values[rows] for point, values in found.items()}
+    return streams
