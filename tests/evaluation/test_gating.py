@@ -1,5 +1,6 @@
 """Gates open at stereotypes and shut at definitions, as far as the stream tells them apart."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -8,11 +9,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evenkeel.errors import BadInputError
 from evenkeel.evaluation.gating import GateFitter, best_cut
 from evenkeel.steering.gates import BandGate, ProbeGate
 from evenkeel.synthesis.records import Prompt
 from evenkeel.vectors.vector import SteeringVector
-from tests.evaluation.samples import make_vectors
+from tests.evaluation.samples import TERMS
 
 
 @given(st.lists(st.tuples(st.integers(-4, 4), st.booleans()), min_size=2, max_size=12))
@@ -37,47 +39,69 @@ GENDERED = {"sister": 3, "brother": -3, "mother": 4, "uncle": -4, "queen": 3, "k
 """Where gendered nouns are planted along the direction; occupations are nearer to its centre."""
 
 
-def planted(texts: list[str]) -> torch.Tensor:
-    """Streams [texts, 32]: gender along dimension 0, around 0.5; definition along dimension 1."""
+def planted(texts: Sequence[str]) -> torch.Tensor:
+    """Streams [texts, 32]: gender along dimension 0, around 0.5; persons along 1 and 2."""
     generator = torch.Generator().manual_seed(len(texts))
     streams = torch.randn(len(texts), 32, generator=generator) / 10
+    jobs = {job for jobs in TERMS.values() for job in jobs}
     for row, text in zip(streams, texts, strict=True):
-        known = [noun for noun in GENDERED if noun in text]
+        words = text.split()
+        known = [noun for noun in GENDERED if noun in words]
         row[0] += 0.5 + (GENDERED[known[0]] if known else (-1) ** len(text))
-        row[1] += 1.0 if known else -1.0
+        row[1] += 3 * (words[-1] in GENDERED)
+        row[2] += 3 * (words[-1] in jobs)
     return streams
 
 
-@pytest.mark.parametrize("kind", ["band", "probe"])
-def test_fitted_gates_know_unseen_terms(
-    kind: Any, prompts: list[Prompt], monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The texts whose streams are asked for; they are handed out as `planted`."""
+    texts_read: list[str] = []
+
     def capture(_loaded: Any, texts: list[str], sites: list[str], layers: list[int]) -> Any:
+        texts_read.extend(texts)
         return {(site, layer): planted(texts).numpy() for site in sites for layer in layers}
 
     monkeypatch.setattr("evenkeel.evaluation.gating.capture_texts", capture)
-    vector = SteeringVector.of(
-        torch.eye(32)[0], axis="gender", method="group", site="resid_post", layer=1, stream_norm=1.0
-    )
+    return texts_read
+
+
+def vector(width: int = 32) -> SteeringVector:
+    return SteeringVector.of(
+        torch.eye(width)[0], axis="gender", method="group", site="resid_post", layer=1,
+        stream_norm=1.0,
+    )  # fmt: skip
+
+
+@pytest.mark.usefixtures("read")
+@pytest.mark.parametrize("kind", ["band", "probe"])
+def test_fitted_gates_know_unseen_terms(kind: Any, prompts: list[Prompt]) -> None:
     seen = [prompt for prompt in prompts if prompt.split != "test"]
-    (gate,) = GateFitter(None, seen, [vector]).fit(kind, vector)  # type: ignore[arg-type]
+    (gate,) = GateFitter(None, seen, [vector()]).fit(kind, vector())  # type: ignore[arg-type]
     assert isinstance(gate, BandGate if kind == "band" else ProbeGate)
     asked = [prompt for prompt in prompts if prompt.split == "test" and prompt.kind != "neutral"]
-    is_open = gate(planted([prompt.text for prompt in asked])[None])[0]
-    assert is_open.tolist() == [prompt.kind == "stereotypical" for prompt in asked]
+    terms = [prompt.text[: prompt.text.find(prompt.term) + len(prompt.term)] for prompt in asked]
+    occupations = [prompt.kind == "stereotypical" for prompt in asked]
+    assert gate(planted(terms)[None])[0].tolist() == occupations
+    after = gate(planted([prompt.text for prompt in asked])[None])[0].tolist()
+    assert after == (occupations if kind == "band" else [False] * len(asked))
 
 
-def test_words_are_read_from_the_term_on(
-    prompts: list[Prompt], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    read = []
+def test_every_word_is_read(read: list[str], prompts: list[Prompt]) -> None:
+    fitter = GateFitter(None, prompts, [vector()])  # type: ignore[arg-type]
+    assert fitter.fit("none", vector()) == ()
+    assert not read
+    fitter.fit("probe", vector())
+    begun = {"I", "I met", "I met the", "I met the nurse", "I met the nurse because", "The maid"}
+    assert begun <= set(read)
+    assert len(set(read)) < len(read), "the two splits share beginnings, each read once in both"
+    assert not {"Our", "That pilot", ""} & set(read), "nothing of the test split"
 
-    def capture(_loaded: Any, texts: list[str], _sites: Any, layers: list[int]) -> Any:
-        read.extend(texts)
-        return {("resid_post", layer): planted(texts).numpy() for layer in layers}
 
-    monkeypatch.setattr("evenkeel.evaluation.gating.capture_texts", capture)
-    GateFitter(None, prompts, make_vectors()).fit("probe", make_vectors()[0])  # type: ignore[arg-type]
-    expected = {"I met the nurse", "I met the nurse because", "The maid", "The maid saw"}
-    assert expected <= set(read)
-    assert not {"The", "I met the", "The sky", "That pilot", ""} & set(read)
+@pytest.mark.usefixtures("read")
+def test_what_gates_cannot_be_fitted_to_is_refused(prompts: list[Prompt]) -> None:
+    spoilt = [prompt.model_copy(update={"text": "Someone said that"}) for prompt in prompts]
+    with pytest.raises(BadInputError, match="does not hold its term 'maid'"):
+        GateFitter(None, spoilt, [vector()]).fit("probe", vector())  # type: ignore[arg-type]
+    with pytest.raises(BadInputError, match="width of 16, but this model has 32"):
+        GateFitter(None, prompts, [vector()]).fit("band", vector(16))  # type: ignore[arg-type]

@@ -63,7 +63,7 @@ def test_vectors_of_every_axis_method_and_layer_with_their_metrics(probed: Path)
     keys = [
         (axis, method, "resid_post", layer, feature)
         for axis, features in (("age", (3, 8, 9)), ("gender", (3, 5, 8)))
-        for method in ("actadd", "caa", "group", "pca", "probe", "sae")
+        for method in ("actadd", "caa", "group", "pca", "probe", "sae", "term")
         for layer in (0, 2)
         for feature in (features if method == "sae" else (None,))
         if (method, layer) != ("sae", 0)

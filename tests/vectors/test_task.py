@@ -9,7 +9,7 @@ from evenkeel.probes.task import ProbeTask
 from evenkeel.vectors.task import Computed, VectorTask
 from tests.probes.planted import fit_settings, planted_activations, planted_statements
 
-METHODS = ["caa", "group", "pca", "probe", "actadd"]
+METHODS = ["caa", "group", "term", "pca", "probe", "actadd"]
 
 
 def compute(statements: pd.DataFrame, x: np.ndarray, **changes: Any) -> dict[str, Computed]:
@@ -22,6 +22,7 @@ def compute(statements: pd.DataFrame, x: np.ndarray, **changes: Any) -> dict[str
         "stream_norms": np.linalg.norm(x, axis=1),
         "probe": probe,
         "actadd": np.eye(x.shape[1], dtype=np.float32)[1] * 2,
+        "group_terms": np.roll(x, 1, axis=1),  # the groups differ along dimension 2 there
         "metadata": {"seed": 0},
     }
     results = task.compute(x, site="resid_post", layer=3, **(arguments | changes))
@@ -36,6 +37,7 @@ def test_each_method_finds_its_planted_direction_in_its_sense() -> None:
         ("caa", 0, -1),  # dimension 0 is biased, and caa points to neutral
         ("probe", 0, -1),
         ("group", 1, 1),  # dimension 1 is men, the first group
+        ("term", 2, 1),
         ("pca", 1, 1),
         ("actadd", 1, 1),
     ]:
