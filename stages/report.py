@@ -11,7 +11,6 @@ SECTIONS = (
     "dataset", "model", "activations", "sae", "features", "interpretation", "probes", "vectors",
     "evaluation",
 )  # fmt: skip
-LIBRARIES = ("numpy", "sae-lens", "scikit-learn", "tokenizers", "torch", "transformers")
 INPUTS = {
     "model": "reports/metrics/model.json",
     "probes": "reports/metrics/probes.json",
@@ -24,7 +23,6 @@ INPUTS = {
     "sweep": "reports/plots/evaluation_sweep.csv",
     "occupations": "reports/plots/evaluation_occupations.csv",
     "continuations": "reports/evaluation/continuations.jsonl",
-    "pipeline": "dvc.yaml",
 }
 """What the page is made from, each an option of its own."""
 
@@ -37,6 +35,15 @@ def _input_options(function: Any) -> Any:
 
 @stage
 @_input_options
+@click.option(
+    "--validation",
+    type=FolderPath,
+    default=Path("reports/validation"),
+    help="What `make validate` found, if it was run.",
+)
+@click.option(
+    "--pipeline", type=FilePath, default=Path("dvc.yaml"), help="Stages, to be drawn as a graph."
+)
 @click.option("--output", type=FilePath, default=Path("reports/report.html"), help="The page.")
 @click.option(
     "--figures",
@@ -45,53 +52,28 @@ def _input_options(function: Any) -> Any:
     default=Path("reports/figures"),
     help="Its figures, each as PNG, SVG and CSV.",
 )
-def main(output: Path, figures_path: Path, params_path: Path, **inputs: Path) -> None:
+def main(
+    validation: Path,
+    pipeline: Path,
+    output: Path,
+    figures_path: Path,
+    params_path: Path,
+    **inputs: Path,
+) -> None:
     """Write one page of what was found, what steering did, what it cost and how sure that is.
 
     \b
     Example:
       python -m stages.report --output reports/report.html
     """
-    import hashlib
-    import platform
-    from importlib.metadata import version
-
-    from evenkeel.files import atomic_folder, read_jsonl, write_text
-    from evenkeel.interpretation.records import Interpretation
+    from evenkeel.files import atomic_folder, write_text
     from evenkeel.params import load_params
-    from evenkeel.reporting import results as kinds
-    from evenkeel.reporting.cards import make_cards
-    from evenkeel.reporting.lineage import read_lineage
+    from evenkeel.reporting.gathering import gather_results
     from evenkeel.reporting.page import make_page
-    from evenkeel.reporting.reading import read_record, read_table
-    from evenkeel.sae.results import Context
-    from evenkeel.sae.results import read_table as read_features
 
     seed, report, *sections = load_params(params_path, "seed", "report", *SECTIONS)
     shown = {name: section.model_dump() for name, section in zip(SECTIONS, sections, strict=True)}
-    interpretations = read_jsonl(inputs["interpretations"], Interpretation, may_be_empty=True)
-    results = kinds.Results(
-        model=read_record(inputs["model"], kinds.ModelInfo),
-        probes=read_record(inputs["probes"], kinds.Probes),
-        projections=read_table(inputs["projections"], kinds.ProjectionRow),
-        sae=read_record(inputs["sae"], kinds.SaeInfo),
-        cards=make_cards(
-            read_features(inputs["features"]),
-            read_jsonl(inputs["contexts"], Context),
-            interpretations,
-        ),
-        evaluation=read_record(inputs["evaluation"], kinds.Evaluation),
-        sweep=read_table(inputs["sweep"], kinds.SweepRow),
-        occupations=read_table(inputs["occupations"], kinds.OccupationRow),
-        continuations=read_jsonl(inputs["continuations"], kinds.Continuation),
-        lineage=read_lineage(inputs["pipeline"]),
-        inputs={
-            str(path): hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
-            for path in inputs.values()
-        },
-        versions={"python": platform.python_version()}
-        | {name: version(name) for name in LIBRARIES},
-    )
+    results = gather_results(inputs, validation, pipeline)
     page = make_page(results, report.title, {"seed": seed} | shown)
     with atomic_folder(figures_path) as folder:
         for drawing in page.drawings:

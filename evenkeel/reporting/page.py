@@ -18,6 +18,7 @@ from evenkeel.reporting.drawing import Drawing
 from evenkeel.reporting.figures.lineage import lineage_figure
 from evenkeel.reporting.figures.occupations import occupation_figure
 from evenkeel.reporting.figures.probes import probe_figure, projection_figure
+from evenkeel.reporting.figures.recovery import recovery_figure
 from evenkeel.reporting.figures.sweep import heat_figure, sweep_figure
 from evenkeel.reporting.palette import DARK, LIGHT, css_variables
 from evenkeel.reporting.results import Results
@@ -74,6 +75,8 @@ def make_page(results: Results, title: str, params: dict[str, Any]) -> Page:
         "occupations": occupation_figure(results.occupations),
         "lineage": lineage_figure(results.lineage),
     }
+    if results.ground_truth:
+        drawings["recovery"] = recovery_figure(results.recovery)
     script = files("evenkeel.reporting").joinpath("page.js").read_text(encoding="utf-8")
     environment = Environment(
         loader=PackageLoader("evenkeel", "reporting"),

@@ -24,6 +24,15 @@ def read_record(path: Path, record_type: type[Record]) -> Record:
         raise _foreign(str(path), error) from None
 
 
+def read_record_if_there(path: Path, record_type: type[Record]) -> Record | None:
+    """As `read_record`, but None where there is no file."""
+    try:
+        path.open().close()
+    except FileNotFoundError:
+        return None
+    return read_record(path, record_type)
+
+
 def read_table(path: Path, row_type: type[Record]) -> list[Record]:
     """Read a CSV file with a header, a row a `row_type`; an empty cell is unknown (None).
 

@@ -131,6 +131,42 @@ class OccupationRow(Row):
     steered_high: float | None
 
 
+class Share(Row):
+    """How many of some organisms a bias was found in."""
+
+    found: int
+    of: int
+    share_ci95: Interval | None
+
+
+class Line(Row):
+    """Measured strength on planted strength."""
+
+    slope: float | None
+    slope_ci95: Interval | None = None
+
+
+class GroundTruth(Row):
+    """validation/summary.json: organisms whose bias is known, measured as any model is."""
+
+    organisms: int
+    too_weak: int
+    level: float
+    false_positives: Share
+    detected: Share
+    recovery: Line
+
+
+class RecoveryRow(Row):
+    """One organism of the validation, as recovery.csv has it."""
+
+    organism: str
+    planted: float
+    measured: float | None
+    measured_low: float | None
+    measured_high: float | None
+
+
 class Continuation(BaseModel):
     """A prompt and what followed it, as continuations.jsonl has it."""
 
@@ -157,6 +193,9 @@ class Results:
     sweep: list[SweepRow]
     occupations: list[OccupationRow]
     continuations: list[Continuation]
+    ground_truth: GroundTruth | None
+    """None where `make validate` was not run."""
+    recovery: list[RecoveryRow]
     lineage: list[StageNode]
     inputs: dict[str, str]
     """MD5 of each file that the page is made from, as dvc.lock has it."""

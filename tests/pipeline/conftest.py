@@ -31,7 +31,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory, workspace: Path) -> list[Run]
     for run in declared_stages():
         run.folder = tmp_path_factory.mktemp(run.name.replace("@", "-"))
         for read in run.declared_reads:
-            copy(workspace / read, run.folder / read)
+            made = workspace / read  # or, in Git, there before any stage
+            copy(made if made.exists() else ROOT / read, run.folder / read)
         shutil.copyfile(ROOT / "tests" / "reduced_params.yaml", run.folder / "params.yaml")
         shutil.copyfile(ROOT / "dvc.yaml", run.folder / "dvc.yaml")
         before = files_in(run.folder)

@@ -13,11 +13,13 @@ from evenkeel.reporting.results import (
     AxisProbes,
     Continuation,
     Evaluation,
+    GroundTruth,
     ModelInfo,
     OccupationRow,
     ProbeRow,
     Probes,
     ProjectionRow,
+    RecoveryRow,
     Results,
     SaeInfo,
     SweepRow,
@@ -157,6 +159,13 @@ def write_inputs(folder: Path) -> dict[str, Path]:
         paths[name].write_text("".join(row.model_dump_json() + "\n" for row in rows))
     paths["features"] = folder / "features.parquet"
     feature_table().to_parquet(paths["features"])
+    paths["validation"] = folder / "validation"
+    paths["validation"].mkdir()
+    assert results.ground_truth
+    summary = results.ground_truth.model_dump_json()
+    (paths["validation"] / "summary.json").write_text(summary)
+    recovery = pd.DataFrame([row.model_dump() for row in results.recovery])
+    recovery.to_csv(paths["validation"] / "recovery.csv", index=False)
     paths["pipeline"] = folder / "dvc.yaml"
     paths["pipeline"].write_text(PIPELINE)
     return paths
@@ -232,6 +241,17 @@ def make_results(*, selected: bool = True, text: str = " she was tired.") -> Res
                 id="1", kind="stereotypical", term="pilot", prompt="The pilot said that",
                 unsteered=" he was tired.", steered=text if selected else None,
             )
+        ],
+        ground_truth=GroundTruth(
+            organisms=4, too_weak=1, level=0.05,
+            false_positives={"found": 0, "of": 2, "share_ci95": (0.0, 0.8)},
+            detected={"found": 1, "of": 1, "share_ci95": (0.03, 1.0)},
+            recovery={"slope": 0.98, "slope_ci95": (0.9, 1.06)},
+        ),
+        recovery=[
+            RecoveryRow(organism=name, planted=planted, measured=measured, measured_low=-0.1,
+                        measured_high=1.1)
+            for name, planted, measured in (("twin-0", 0.0, 0.02), ("strength-1.0", 1.0, 0.99))
         ],
         lineage=[
             StageNode("prepare_model", "Train", ("models/base",), (), 0),

@@ -127,10 +127,11 @@ def test_figures_take_the_colours_of_the_page(html: str) -> None:
 
 
 def test_what_was_not_found_is_said() -> None:
-    results = dataclasses.replace(make_results(selected=False), cards=[])
+    results = dataclasses.replace(make_results(selected=False), cards=[], ground_truth=None)
     outline = Outline(make_page(results, "A report", PARAMS).html)
     assert "Nothing was selected" in outline.text
     assert "No feature goes with an axis" in outline.text
+    assert "Not checked in this run" in outline.text
     assert not outline.unbalanced
     assert "None" not in outline.text
 

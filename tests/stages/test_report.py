@@ -35,7 +35,7 @@ def test_the_stage_writes_page_and_figures(options: dict[str, Path]) -> None:
     result = run(options)
     assert result.exit_code == 0, result.output
     first = contents(options)
-    drawn = ("lineage", "layers", "occupations", "probes", "projections", "sweep")
+    drawn = ("lineage", "layers", "occupations", "probes", "projections", "recovery", "sweep")
     files = {f"{name}.{kind}" for name in drawn for kind in ("csv", "png", "svg")}
     assert set(first) == {"report.html"} | files
     assert b"removed 80 % [70, 90]" in first["report.html"]

@@ -1,0 +1,56 @@
+"""All results of a run, read from the files in which the earlier stages left them."""
+
+import hashlib
+import platform
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+
+from evenkeel.files import read_jsonl
+from evenkeel.interpretation.records import Interpretation
+from evenkeel.reporting import results as kinds
+from evenkeel.reporting.cards import make_cards
+from evenkeel.reporting.lineage import read_lineage
+from evenkeel.reporting.reading import read_record, read_record_if_there, read_table
+from evenkeel.sae.results import Context
+from evenkeel.sae.results import read_table as read_features
+
+LIBRARIES = ("numpy", "sae-lens", "scikit-learn", "tokenizers", "torch", "transformers")
+
+
+def gather_results(inputs: Mapping[str, Path], validation: Path, pipeline: Path) -> kinds.Results:
+    """Read everything that the report is made from.
+
+    Args:
+        inputs: files of the earlier stages, by the names that are read here.
+        validation: folder of what `make validate` found; it may hold nothing.
+        pipeline: the dvc.yaml.
+
+    Raises:
+        BadInputError: a file is missing or is not what its stage writes.
+    """
+    truth = read_record_if_there(validation / "summary.json", kinds.GroundTruth)
+    return kinds.Results(
+        model=read_record(inputs["model"], kinds.ModelInfo),
+        probes=read_record(inputs["probes"], kinds.Probes),
+        projections=read_table(inputs["projections"], kinds.ProjectionRow),
+        sae=read_record(inputs["sae"], kinds.SaeInfo),
+        cards=make_cards(
+            read_features(inputs["features"]),
+            read_jsonl(inputs["contexts"], Context),
+            read_jsonl(inputs["interpretations"], Interpretation, may_be_empty=True),
+        ),
+        evaluation=read_record(inputs["evaluation"], kinds.Evaluation),
+        sweep=read_table(inputs["sweep"], kinds.SweepRow),
+        occupations=read_table(inputs["occupations"], kinds.OccupationRow),
+        continuations=read_jsonl(inputs["continuations"], kinds.Continuation),
+        ground_truth=truth,
+        recovery=read_table(validation / "recovery.csv", kinds.RecoveryRow) if truth else [],
+        lineage=read_lineage(pipeline),
+        inputs={
+            str(path): hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+            for path in inputs.values()
+        },
+        versions={"python": platform.python_version()}
+        | {name: version(name) for name in LIBRARIES},
+    )
