@@ -1,6 +1,7 @@
 """The fenced blocks of a page, and its commands as a script: `python fenced.py PAGE | bash -e`."""
 
 import re
+import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,10 +26,25 @@ def blocks(page: str) -> list[Block]:
 
 
 def commands(page: str) -> list[str]:
-    """The commands of the bash blocks, one a line of shell, comments and continuations undone."""
+    """The commands of the bash blocks, comments and continuations undone."""
     shell = "".join(block.text for block in blocks(page) if block.language == "bash")
-    lines = (line.split(" #")[0].strip() for line in shell.replace("\\\n", " ").splitlines())
-    return [part.strip() for line in lines if line for part in line.split("&&")]
+    found, begun = [], ""
+    for line in shell.replace("\\\n", " ").splitlines():
+        begun += line.split(" #")[0].rstrip() + "\n"
+        if _is_open(begun):
+            continue
+        found += [part.strip() for part in begun.split("&&") if part.strip()]
+        begun = ""
+    return found
+
+
+def _is_open(text: str) -> bool:
+    """Whether a quotation goes on in the next line."""
+    try:
+        shlex.split(text)
+    except ValueError:
+        return True
+    return False
 
 
 def script(page: str) -> str:
