@@ -29,9 +29,9 @@ def dose_rows(
     rows = [_row(0.0, 0.0, trial.baseline)]
     if candidate is None:
         return rows
-    for dose in sorted(doses):
-        multiplier = candidate.multiplier * dose
-        rows.append(_row(dose, multiplier, trial.of(replace(candidate, multiplier=multiplier))))
+    tried = [replace(candidate, multiplier=candidate.multiplier * dose) for dose in sorted(doses)]
+    for dose, each, outcome in zip(sorted(doses), tried, trial.of(tried), strict=True):
+        rows.append(_row(dose, each.multiplier, outcome))
     return rows
 
 

@@ -181,7 +181,10 @@ def run_study(
     selection = select(cells[: len(candidates)], budget)
     best = selection.best + select(cells[len(candidates) :], budget).best
     trial = splits.trial("test")
-    outcomes = {cell.candidate.name: trial.of(cell.candidate) for cell in best}
+    tried = [cell.candidate for cell in best]
+    outcomes = {
+        candidate.name: outcome for candidate, outcome in zip(tried, trial.of(tried), strict=True)
+    }
     chosen = selection.selected.candidate if selection.selected else None
     samples = {"validation": validation.sample, "test": test.sample}
     samples["test"]["continued_prompts"] = len(trial.prompts)

@@ -10,6 +10,7 @@ from evenkeel.evaluation.continuations import continue_texts, text_measures
 from evenkeel.evaluation.divergence import text_divergences
 from evenkeel.evaluation.measures import Measures, PanelMeasures
 from evenkeel.evaluation.panel import Panel, Readings
+from evenkeel.evaluation.sweep import read_steered
 from evenkeel.params import GenerationParams
 from evenkeel.steering.hooks import steer
 from evenkeel.synthesis.records import Prompt
@@ -60,20 +61,24 @@ class Trial:
         self.prompts = prompts
         self._generation = generation
         self._seed = seed
-        readings, texts, alone = self._ask(measures.panel)
+        readings, texts = measures.panel.read(model, batch_size), self._continue()
+        alone = self._alone(readings, texts)
         too_weak = gate.reason(alone)
         self.baseline = Outcome(readings, texts, withheld(alone) if too_weak else alone, too_weak)
 
-    def of(self, candidate: Candidate) -> Outcome:
-        """The trial of the model under a candidate, with its measures against the baseline."""
-        interventions = candidate.interventions
-        with steer(self.model, interventions):
-            readings, texts, alone = self._ask(self.measures.panel)
-        divergences = text_divergences(
-            self.model, interventions, self.measures.panel.texts, self.batch_size
-        )
-        kl = {"kl_neutral": self.measures.kl_neutral(divergences)}
-        return self._against_baseline(readings, texts, alone | kl)
+    def of(self, candidates: Sequence[Candidate]) -> list[Outcome]:
+        """The trial of the model under each candidate, with its measures against the baseline."""
+        edits = [candidate.interventions for candidate in candidates]
+        panel = self.measures.panel
+        _, steered = read_steered(self.model, edits, panel, self.batch_size, "trial")
+        divergences = text_divergences(self.model, edits, panel.texts, self.batch_size)
+        outcomes = []
+        for interventions, readings, moved in zip(edits, steered, divergences, strict=True):
+            with steer(self.model, interventions):
+                texts = self._continue()
+            kl = {"kl_neutral": self.measures.kl_neutral(moved)}
+            outcomes.append(self._judged(readings, texts, kl))
+        return outcomes
 
     def behind(self, prefix: str, panel: Panel) -> Outcome:
         """The trial of the unsteered model behind a prefix.
@@ -82,16 +87,23 @@ class Trial:
             prefix: put before every prompt.
             panel: the trial's panel behind the same prefix.
         """
-        return self._against_baseline(*self._ask(panel, prefix))
+        readings = panel.read(self.model, self.batch_size)
+        return self._judged(readings, self._continue(prefix), {})
 
-    def _against_baseline(self, readings: Readings, texts: list[str], alone: Measures) -> Outcome:
-        found = alone | self.measures.against(self.baseline.readings, readings)
+    def _judged(self, readings: Readings, texts: list[str], more: Measures) -> Outcome:
+        """Measures of what a steered model said, against the baseline."""
+        alone = self._alone(readings, texts)
+        found = alone | more | self.measures.against(self.baseline.readings, readings)
         too_weak = self.baseline.too_weak or self.gate.reason(found)
         return Outcome(readings, texts, withheld(found) if too_weak else found, too_weak)
 
-    def _ask(self, panel: Panel, prefix: str = "") -> tuple[Readings, list[str], Measures]:
-        readings = panel.read(self.model, self.batch_size)
-        texts = continue_texts(
+    def _alone(self, readings: Readings, texts: list[str]) -> Measures:
+        """Measures of a model by itself."""
+        of_text = text_measures(texts, self.measures.resamples, self._seed)
+        return self.measures.of(readings) | of_text
+
+    def _continue(self, prefix: str = "") -> list[str]:
+        return continue_texts(
             self.model,
             self._tokenizer,
             [prefix + prompt.text for prompt in self.prompts],
@@ -101,6 +113,3 @@ class Trial:
             batch_size=self.batch_size,
             seed=self._seed,
         )
-        alone = self.measures.of(readings)
-        alone |= text_measures(texts, self.measures.resamples, self._seed)
-        return readings, texts, alone

@@ -135,7 +135,9 @@ def test_kl_agrees_with_one_text_at_a_time(tiny_gpt2: Any, panel: Panel) -> None
                 steered = tiny_gpt2(ids).logits[0].double().log_softmax(1)
         expected.append(float(torch.nn.functional.kl_div(steered, base, log_target=True,
                                                          reduction="sum")))  # fmt: skip
-    found = text_divergences(tiny_gpt2, [PUSH], panel.texts, batch_size=4)
+    other = replace(PUSH, scale=0.1)
+    found, less = text_divergences(tiny_gpt2, [[PUSH], [other]], panel.texts, batch_size=4)
+    assert (less < found).all()
     assert found == pytest.approx(expected, rel=1e-4)
     assert min(expected) > 0
     kl = PanelMeasures(panel, 100, 0).kl_neutral(found)
