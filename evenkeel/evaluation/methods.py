@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from evenkeel.evaluation.bootstrap import rounded
+from evenkeel.evaluation.bias import bias_reduction
+from evenkeel.evaluation.bootstrap import mean, rounded
+from evenkeel.evaluation.crossed import CrossedBootstrap
 from evenkeel.evaluation.measures import PanelMeasures, as_json
 from evenkeel.evaluation.panel import Readings
 from evenkeel.evaluation.power import smallest_detectable
@@ -65,11 +67,49 @@ def tests_of(
     }
 
 
-def method_entry(outcome: Outcome, tests: Tests, measures: PanelMeasures) -> dict[str, Any]:
+class WiderIntervals:
+    """Intervals of the two headline changes that hold for other templates as well.
+
+    Args:
+        measures: of the test panel.
+        baseline: what the unsteered model said.
+        seed: of the resamples.
+    """
+
+    def __init__(self, measures: PanelMeasures, baseline: Readings, seed: int) -> None:
+        panel, resamples = measures.panel, measures.resamples
+        self._baseline = baseline
+        self._occupations = CrossedBootstrap.of(panel.stereotypical, resamples, seed)
+        self._definitions = CrossedBootstrap.of(panel.definitional, resamples, seed)
+
+    def of(self, outcome: Outcome) -> dict[str, list[float | None] | None]:
+        """The intervals, None where prompts are not crossed or the bias is withheld."""
+        before, after = self._baseline, outcome.readings
+        reduction = change = None
+        if self._occupations and not outcome.too_weak:
+            reduction = self._occupations.interval(
+                bias_reduction, before.stereotypical, after.stereotypical
+            )
+        if self._definitions:
+            won = (after.margins > 0).astype(float) - (before.margins > 0)
+            change = self._definitions.interval(mean, won)
+        return {
+            f"{name}_ci95_crossed": [rounded(end) for end in interval] if interval else None
+            for name, interval in (
+                ("bias_reduction", reduction),
+                ("definitional_accuracy_change", change),
+            )
+        }
+
+
+def method_entry(
+    outcome: Outcome, tests: Tests, measures: PanelMeasures, wider: WiderIntervals
+) -> dict[str, Any]:
     """What evaluation.json says of one method on test."""
     return {
         "too_weak": outcome.too_weak,
         **as_json(outcome.measures),
+        **wider.of(outcome),
         **tests.as_json(),
         "minimum_detectable": smallest_detectable(outcome.measures, measures.units),
     }

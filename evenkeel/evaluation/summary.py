@@ -10,7 +10,8 @@ bias_test            do the log-odds go with the world's shares: p, verdict, and
                      that so many occupations would have shown
 baseline             the unsteered model on test
 interventions        list, an entry a method, action and gate, and two of random directions swept
-                     like them: recipe, within_budget, measures on test, spread_p and spread_p_holm
+                     like them: recipe, within_budget, measures on test, *_ci95_crossed (terms and
+                     templates resampled), spread_p and spread_p_holm
                      (permutation test of the spread, adjusted for all methods),
                      definitional_choices (lost, won, McNemar's p), minimum_detectable
 prompting            list of the best prefix, as above, with the prefix; empty if none is tried
@@ -26,6 +27,7 @@ transfer             list, an entry an axis whose vectors took the selected ones
 reprobing            list, an entry a target, layer and probe: AUROC unsteered, steered, change
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -33,7 +35,7 @@ import numpy as np
 from evenkeel.evaluation.association import MIN_OCCUPATIONS, association
 from evenkeel.evaluation.bootstrap import rounded
 from evenkeel.evaluation.measures import as_json
-from evenkeel.evaluation.methods import method_entry, tests_of
+from evenkeel.evaluation.methods import Tests, WiderIntervals, method_entry, tests_of
 from evenkeel.evaluation.power import POWER, detectable_correlation
 from evenkeel.evaluation.study import Study
 
@@ -48,13 +50,14 @@ def study_metrics(study: Study) -> dict[str, Any]:
     if study.prompting:
         outcomes["prompting"] = study.prompting[1]
     tests = tests_of(measures, baseline.readings, outcomes, study.seed)
+    wider = WiderIntervals(measures, baseline.readings, study.seed)
     interventions = {
         cell.candidate.name: {
             "name": cell.candidate.name,
             **cell.candidate.recipe,
             "within_budget": study.budget.allows(cell),
             **method_entry(
-                study.outcomes[cell.candidate.name], tests[cell.candidate.name], measures
+                study.outcomes[cell.candidate.name], tests[cell.candidate.name], measures, wider
             ),
         }
         for cell in study.best
@@ -70,7 +73,7 @@ def study_metrics(study: Study) -> dict[str, Any]:
         "bias_test": _bias_test(study),
         "baseline": {"too_weak": baseline.too_weak, **as_json(baseline.measures)},
         "interventions": list(interventions.values()),
-        "prompting": [_prompting(study, tests)] if study.prompting else [],
+        "prompting": [_prompting(study, tests, wider)] if study.prompting else [],
         "selected": interventions[name] if name else None,
         "selection": {
             "split": "validation",
@@ -122,12 +125,12 @@ def _bias_test(study: Study) -> dict[str, Any]:
     }
 
 
-def _prompting(study: Study, tests: Any) -> dict[str, Any]:
+def _prompting(study: Study, tests: Mapping[str, Tests], wider: WiderIntervals) -> dict[str, Any]:
     assert study.prompting is not None
     prefixed, outcome = study.prompting
     return {
         "prefix": prefixed.prefix,
         "tried": len(study.params.prefixes),
         "within_budget": study.budget.allows(prefixed),
-        **method_entry(outcome, tests["prompting"], study.trial.measures),
+        **method_entry(outcome, tests["prompting"], study.trial.measures, wider),
     }

@@ -1,0 +1,98 @@
+"""What a cell of the sweep costs: a panel under one intervention, over a whole forward pass.
+
+A model of the organism's size with random weights is asked the validation panel of the default
+pipeline, ablated at each layer. The floor is the same panel read by the same model, unsteered and
+whole; a cell reuses what the unsteered model computes below its edit. Each round runs every layer
+and the floor once, so that whatever else the machine does falls on all of them.
+
+    python -m benchmarks.sweep --rounds 5
+"""
+
+import argparse
+import statistics
+import time
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.table import Table
+from tqdm import tqdm
+from transformers import GPT2Config, GPT2LMHeadModel
+
+from evenkeel.evaluation.panel import Panel
+from evenkeel.evaluation.sweep import read_steered
+from evenkeel.models.organism import train_tokenizer
+from evenkeel.steering.intervention import Ablate
+from evenkeel.synthesis.corpus import make_corpus
+from evenkeel.synthesis.prompts import make_prompts
+
+LAYERS, WIDTH, HEADS, VOCAB, CONTEXT = 6, 128, 4, 2048, 64
+TEXTS, BATCH = 200, 64
+CELLS = 8
+"""Cells of a layer in one call, so that the unsteered pass that they share counts little."""
+
+
+def material() -> tuple[Any, Panel]:
+    """The model and the panel that it is asked."""
+    corpus, _ = make_corpus(4000, 0, 0, 1.0)
+    tokenizer = train_tokenizer([text.text for text in corpus], VOCAB)
+    torch.manual_seed(0)
+    config = GPT2Config(
+        n_layer=LAYERS,
+        n_embd=WIDTH,
+        n_head=HEADS,
+        vocab_size=VOCAB,
+        n_positions=CONTEXT,
+        activation_function="gelu_pytorch_tanh",
+    )
+    model = GPT2LMHeadModel(config).eval()
+    prompts = [prompt for prompt in make_prompts(0, 1.0) if prompt.split == "validation"]
+    plain = [text.text for text in corpus if text.kind == "plain"][:TEXTS]
+    return model, Panel.of(model, tokenizer, prompts, plain)
+
+
+def seconds_per_cell(model: Any, panel: Panel, layer: int | None) -> float:
+    """Seconds of a cell at a layer; of a whole, unsteered pass for None."""
+    started = time.perf_counter()
+    if layer is None:
+        for _ in range(CELLS):
+            panel.read(model, BATCH)
+        return (time.perf_counter() - started) / CELLS
+    direction = torch.ones(WIDTH)
+    edit = [Ablate(layer=layer, site="resid_post", directions=direction)]
+    read_steered(model, [], panel, BATCH, "floor")
+    shared = time.perf_counter() - started
+    started = time.perf_counter()
+    read_steered(model, [edit] * CELLS, panel, BATCH, "cells")
+    return (time.perf_counter() - started - shared) / CELLS
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=5, help="rounds")
+    options = parser.parse_args()
+    model, panel = material()
+    whole: list[float] = []
+    cells: list[list[float]] = [[] for _ in range(LAYERS)]
+    for _ in tqdm(range(options.rounds + 1), disable=None):
+        whole.append(seconds_per_cell(model, panel, None))
+        for layer, times in enumerate(cells):
+            times.append(seconds_per_cell(model, panel, layer))
+    floor = statistics.median(whole[1:])  # the first round warms up
+    ratios = [
+        statistics.median(cell / base for cell, base in zip(times[1:], whole[1:], strict=True))
+        for times in cells
+    ]
+    table = Table(
+        title=f"a cell / a whole pass of {floor:.3f} s, median of {options.rounds} rounds"
+    )
+    table.add_column("edited at the end of layer")
+    table.add_column("ratio", justify="right")
+    for layer, ratio in enumerate(ratios):
+        table.add_row(str(layer), f"{ratio:.3f}")
+    table.add_row("mean over layers", f"{statistics.mean(ratios):.3f}")
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()
