@@ -17,7 +17,7 @@ from evenkeel.evaluation.fluency import perplexity_ratio
 from evenkeel.evaluation.measures import spread_estimate
 from evenkeel.synthesis.occupations import PERCENT_WOMEN
 
-EXPERIMENTS, UNITS, RESAMPLES = 500, 20, 1000
+EXPERIMENTS, UNITS, RESAMPLES = 500, 20, 500
 SHARES = np.array(list(PERCENT_WOMEN.values())) / 100
 POPULATION = np.log(SHARES / (1 - SHARES))
 VARIANCE = POPULATION.var()
