@@ -44,7 +44,7 @@ def run(options: dict[str, str]) -> Result:
 def test_the_stage_writes_what_it_says_twice_alike(inputs: dict[str, str]) -> None:
     result = run(inputs)
     assert result.exit_code == 0, result.output
-    assert "6 pairs" in result.output
+    assert "7 pairs" in result.output
     record = json.loads(Path(inputs["metrics"]).read_text())
     figure = record["figures"]["bos_sum"]["all"]["stereotype_preferred"]
     assert {"baseline", "baseline_ci95", "steered", "difference", "mcnemar"} <= figure.keys()

@@ -108,7 +108,8 @@ def _mean(_places: Differing, more: Side, less: Side) -> float:
 
 
 def _shared_sum(places: Differing, more: Side, less: Side) -> float:
-    return float(np.sum(more[places.shared[0]]) - np.sum(less[places.shared[1]]))
+    """A token that is first in one sentence, and so perhaps not scored there, counts in neither."""
+    return float(np.nansum(more[places.shared[0]] - less[places.shared[1]]))
 
 
 def _modified_mean(places: Differing, more: Side, less: Side) -> float:

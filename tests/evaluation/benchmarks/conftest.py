@@ -23,7 +23,13 @@ def loaded(tokenizer: Any) -> LoadedModel:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         config = GPT2Config(
-            vocab_size=len(tokenizer), n_positions=400, n_embd=16, n_layer=1, n_head=2
+            vocab_size=len(tokenizer),
+            n_positions=400,
+            n_embd=16,
+            n_layer=1,
+            n_head=2,
+            bos_token_id=tokenizer.bos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
         )
         model = GPT2LMHeadModel(config).eval()
     with torch.no_grad():

@@ -39,11 +39,12 @@ def plain_scores(
         yield f"{beginning}_mean", sum(known[0]) / len(known[0]), sum(known[1]) / len(known[1])
         if beginning == "first":
             continue
-        kept = [
-            [side[place] or 0.0 for place in places]
-            for side, places in zip(sides, shared, strict=True)
+        both = [
+            (sides[0][place], sides[1][other])
+            for place, other in zip(*shared, strict=True)
+            if sides[0][place] is not None and sides[1][other] is not None
         ]
-        yield f"{beginning}_shared_sum", sum(kept[0]), sum(kept[1])
+        yield f"{beginning}_shared_sum", sum(one for one, _ in both), sum(two for _, two in both)
         changed = [
             [value for place, value in enumerate(side) if place not in places and value is not None]
             for side, places in zip(sides, shared, strict=True)
@@ -108,8 +109,8 @@ def test_words_that_are_only_left_out_have_no_modified_tokens(
     loaded: LoadedModel, tmp_path: Path
 ) -> None:
     found = measured(loaded, "crows_pairs", write_crows_pairs(tmp_path))
-    assert len(found["bos_sum", "all", "margin"].columns[0]) == 6
-    assert len(found["bos_modified_mean", "all", "margin"].columns[0]) == 5
+    assert len(found["bos_sum", "all", "margin"].columns[0]) == 7
+    assert len(found["bos_modified_mean", "all", "margin"].columns[0]) == 6
 
 
 @pytest.mark.parametrize(
