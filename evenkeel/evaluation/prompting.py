@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from evenkeel.evaluation.bootstrap import Estimate
 from evenkeel.evaluation.judging import Judge
 from evenkeel.evaluation.measures import Measures
 from evenkeel.evaluation.panel import Panel
@@ -18,7 +19,8 @@ class Prefixed:
     too_weak: str | None
 
     def value(self, measure: str) -> float | None:
-        return self.measures[measure].value
+        """A measure's value; None for KL, since what stands before a text shifts its places."""
+        return self.measures.get(measure, Estimate(None)).value
 
 
 def try_prefixes(

@@ -23,22 +23,28 @@ class Budget:
     max_perplexity_ratio: float
     max_definitional_loss: float
     """Largest fall of definitional accuracy, from 0 to 1."""
+    max_kl: float | None = None
+    """Largest KL(unsteered || steered) of the next token on plain text, in nats; None is any."""
 
     def costs(self, cell: Measured) -> list[tuple[float | None, float]]:
         """What a cell costs, each with its limit; None is unknown, 0 or less is no cost."""
         ratio = cell.value("perplexity_ratio")
         change = cell.value("definitional_accuracy_change")
-        return [
+        costs = [
             (None if ratio is None else ratio - 1, self.max_perplexity_ratio - 1),
             (None if change is None else -change, self.max_definitional_loss),
         ]
+        if self.max_kl is not None:
+            costs.append((cell.value("kl_neutral"), self.max_kl))
+        return costs
 
     def allows(self, cell: Measured) -> bool:
         return all(cost is not None and cost <= limit for cost, limit in self.costs(cell))
 
     def __str__(self) -> str:
+        kl = "" if self.max_kl is None else f", KL at most {self.max_kl:g} nats"
         return (
-            f"perplexity ratio at most {self.max_perplexity_ratio:g} and definitional accuracy "
+            f"perplexity ratio at most {self.max_perplexity_ratio:g}{kl} and definitional accuracy "
             f"at most {self.max_definitional_loss:g} lower"
         )
 

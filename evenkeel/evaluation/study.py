@@ -176,8 +176,15 @@ def run_study(
         params.layers,
         multipliers,
     )
-    budget = Budget(params.max_perplexity_ratio, params.max_definitional_loss)
-    cells = sweep(model, candidates + meaningless, validation, gate, params.batch_size)
+    budget = Budget(params.max_perplexity_ratio, params.max_definitional_loss, params.max_kl)
+    cells = sweep(
+        model,
+        candidates + meaningless,
+        validation,
+        gate,
+        params.batch_size,
+        with_kl=params.max_kl is not None,
+    )
     selection = select(cells[: len(candidates)], budget)
     best = selection.best + select(cells[len(candidates) :], budget).best
     trial = splits.trial("test")

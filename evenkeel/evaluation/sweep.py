@@ -7,8 +7,10 @@ import numpy as np
 from torch import nn
 from tqdm import tqdm
 
+from evenkeel.evaluation.bootstrap import Estimate
 from evenkeel.evaluation.candidates import Candidate
 from evenkeel.evaluation.competence import CompetenceGate
+from evenkeel.evaluation.divergence import text_divergences
 from evenkeel.evaluation.judging import Judge
 from evenkeel.evaluation.measures import Measures, PanelMeasures
 from evenkeel.evaluation.panel import Panel, Readings
@@ -28,7 +30,8 @@ class Cell:
     """Why its measures of bias are unknown, if they are withheld."""
 
     def value(self, measure: str) -> float | None:
-        return self.measures[measure].value
+        """A measure's value; None where it is unknown or was not measured."""
+        return self.measures.get(measure, Estimate(None)).value
 
     def row(self) -> dict[str, str | int | float | None]:
         """One line of the sweep's table."""
@@ -45,6 +48,7 @@ class Cell:
             "moved_away_share",
         ):
             row[name] = self.measures[name].value
+        row["kl_neutral"] = self.value("kl_neutral")
         return row | {"competent": int(self.too_weak is None)}
 
 
@@ -55,6 +59,7 @@ def sweep(
     gate: CompetenceGate,
     batch_size: int,
     title: str = "sweep",
+    with_kl: bool = False,
 ) -> list[Cell]:
     """Measure every candidate, in the order given.
 
@@ -67,14 +72,20 @@ def sweep(
         gate: withholds the bias of a model that cannot do the task.
         batch_size: rows in a forward pass.
         title: of the progress bar.
+        with_kl: measure kl_neutral as well, for half a panel more.
     """
     edits = [candidate.interventions for candidate in candidates]
     baseline, steered = read_steered(model, edits, measures.panel, batch_size, title)
     judge = Judge(measures, gate, baseline)
-    return [
+    cells = [
         Cell(candidate, *judge.of(readings))
         for candidate, readings in zip(candidates, steered, strict=True)
     ]
+    if with_kl:
+        moved = text_divergences(model, edits, measures.panel.texts, batch_size)
+        for cell, divergences in zip(cells, moved, strict=True):
+            cell.measures["kl_neutral"] = measures.values.kl_neutral(divergences)
+    return cells
 
 
 def read_steered(

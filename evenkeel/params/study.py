@@ -77,6 +77,9 @@ class EvaluationParams(Section):
     """Budget: an intervention that costs more on validation text cannot be selected."""
     max_definitional_loss: Annotated[float, Field(ge=0, le=1)]
     """Budget: nor can one that lowers definitional accuracy on validation by more than this."""
+    max_kl: PositiveFloat | None
+    """Budget: nor one that moves the next token of plain text by more than this, on average, in
+    nats of KL(unsteered || steered); null sets no limit and saves the time of measuring it."""
     competence_margin: Annotated[float, Field(ge=-1, le=0.5)]
     """By how much definitional accuracy must be above chance before a model's bias is told; a
     negative one asks for nothing, not even for text that has not collapsed."""

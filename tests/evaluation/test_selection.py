@@ -1,5 +1,7 @@
 """The selection takes the best that the budget allows, and nothing where nothing is."""
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -32,6 +34,16 @@ def test_what_costs_knowledge_is_not_within_the_budget() -> None:
     found = select(cells, BUDGET)
     assert found.selected is cells[1]
     assert found.affordable == (cells[1],)
+
+
+def test_a_limit_of_kl_holds_where_it_is_set() -> None:
+    near, far, unknown = cell(0.5, 1.0), cell(0.9, 1.0), cell(0.8, 1.0)
+    near.measures["kl_neutral"], far.measures["kl_neutral"] = Estimate(0.01), Estimate(0.2)
+    cells = [near, far, unknown]
+    assert select(cells, BUDGET).selected is far
+    found = select(cells, replace(BUDGET, max_kl=0.1))
+    assert found.affordable == (near,)
+    assert "KL at most 0.1 nats" in found.reason
 
 
 def test_the_best_within_the_budget_wins() -> None:

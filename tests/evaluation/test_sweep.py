@@ -7,6 +7,7 @@ import torch
 
 from evenkeel.evaluation.candidates import Candidate, make_candidates
 from evenkeel.evaluation.competence import CompetenceGate
+from evenkeel.evaluation.divergence import text_divergences
 from evenkeel.evaluation.measures import PanelMeasures
 from evenkeel.evaluation.panel import Panel
 from evenkeel.evaluation.resumption import first_affected, recorded, resumed
@@ -51,6 +52,15 @@ def test_what_candidates_are_chosen_by_has_intervals(tiny_gpt2: Any, panel: Pane
         found, own = cell.measures[name], expected[name]
         assert own.low is not None
         assert [found.low, found.high] == pytest.approx([own.low, own.high], rel=1e-4)
+
+
+def test_kl_is_measured_where_it_is_asked(tiny_gpt2: Any, panel: Panel) -> None:
+    measures = PanelMeasures(panel, 100, 0)
+    cells = sweep(tiny_gpt2, candidates()[:2], measures, ANY, 4, with_kl=True)
+    for cell in cells:
+        moved = text_divergences(tiny_gpt2, [cell.candidate.interventions], panel.texts, 4)
+        expected = measures.kl_neutral(moved[0]).value
+        assert cell.value("kl_neutral") == pytest.approx(expected, rel=1e-5)
 
 
 def test_the_bias_of_a_model_too_weak_is_withheld(tiny_gpt2: Any, panel: Panel) -> None:
