@@ -45,7 +45,7 @@ def chosen(tmp_path: Path, tasks: Path) -> dict[str, Run]:
     params = yaml.safe_load((ROOT / "tests" / "reduced_params.yaml").read_text())
     params["benchmarks"] |= {
         "download": {"stereoset": {}},
-        "run": {"crows_pairs": "pairs.csv", "stereoset": "data/benchmarks/stereoset"},
+        "run": {"crows_pairs": "my pairs.csv", "stereoset": "data/benchmarks/stereoset"},
         "harness": {"tasks": ["evenkeel_choose"], "include_path": str(tasks), "limit": 2},
     }
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
@@ -99,7 +99,7 @@ def folder(tmp_path: Path, tiny_folder: Path) -> Path:
 def test_a_benchmark_does_what_it_declares(
     chosen: dict[str, Run], tmp_path: Path, folder: Path, recorder: Recorder
 ) -> None:
-    write_crows_pairs(folder).rename(folder / "pairs.csv")
+    write_crows_pairs(folder).rename(folder / "my pairs.csv")
     listen(chosen["benchmark@crows_pairs"], folder, tmp_path / "project", recorder)
 
 

@@ -33,6 +33,8 @@ except ImportError as error:
 CHOICE = "multiple_choice"
 RESAMPLES = 1000
 """Of the harness's own standard errors."""
+SEED = 1234
+"""The harness's own, for the examples that a task puts before its items."""
 
 
 class ScoringLM(LM):  # type: ignore[misc]  # the harness has no types
@@ -92,7 +94,7 @@ class HarnessResult:
                     "items": baseline["n-samples"][name]["effective"],
                     "figures": self._figures(name),
                 }
-                for name in baseline["results"]
+                for name in baseline["n-samples"]
             },
         }
 
@@ -162,7 +164,12 @@ def run_harness(
     # The harness reads some ten thousand task files of its own; with others, it need not.
     own = {} if include_path is None else {"include_path": str(include_path)}
     manager = TaskManager(**own, include_defaults=include_path is None)
-    tasks = _load(task, manager)
+    loaded_tasks = _load(task, manager)
+    tasks = loaded_tasks["tasks"].values()
+    for each in tasks:
+        if each.get_config("num_fewshot") is None:
+            each.set_config("num_fewshot", 0)
+        each.set_fewshot_seed(SEED)
     rows = max(1, batch_tokens // (Encoder.of(loaded).limit or batch_tokens))
     models = {
         "lm_eval": HFLM(pretrained=loaded.model, tokenizer=loaded.tokenizer, batch_size=rows),
@@ -177,17 +184,14 @@ def run_harness(
     for condition, context in conditions.items():
         with context:
             for who, model in models.items():
-                runs[f"{who} {condition}"] = lm_eval.simple_evaluate(
-                    model=model,
-                    tasks=tasks,
-                    task_manager=manager,
-                    limit=limit,
-                    bootstrap_iters=RESAMPLES,
+                # simple_evaluate would also ask pip and git, for seconds, what is installed here.
+                runs[f"{who} {condition}"] = lm_eval.evaluate(
+                    model, loaded_tasks, limit=limit, bootstrap_iters=RESAMPLES
                 )
     return HarnessResult(task, loaded, runs)
 
 
-def _load(task: str, manager: Any) -> list[Any]:
+def _load(task: str, manager: Any) -> dict[str, Any]:
     if task not in manager.all_tasks:
         raise BadInputError(
             f"benchmarks.harness.tasks: there is no task {task!r}; `lm_eval ls tasks` lists those "
@@ -195,7 +199,7 @@ def _load(task: str, manager: Any) -> list[Any]:
             "that folder count"
         )
     try:
-        return list(manager.load([task])["tasks"].values())
+        return dict(manager.load([task]))
     except Exception as error:  # the harness, datasets and the hub each raise their own
         first_line = str(error).strip().partition("\n")[0]
         raise BadInputError(
