@@ -37,13 +37,24 @@ def planned(
     """Plan what a spec does to a model; positions are followed while the block runs.
 
     Raises:
-        BadInputError: as of `plan`, before the block is entered.
+        BadInputError: as of `plan`, or the model is compiled; before the block is entered.
     """
+    _refuse_compiled(model)
     interventions = interventions_in(spec)
     tracker = PositionTracker(mask) if depends_on_place(interventions) else None
     places = plan(model, interventions, tracker)
     with tracker.watching(model) if tracker else nullcontext():
         yield places
+
+
+def _refuse_compiled(model: Any) -> None:
+    # torch.compile does not guard hooks: code compiled before would run on, silently unsteered.
+    parts = model.modules()
+    if hasattr(model, "_orig_mod") or any(part._compiled_call_impl for part in parts):
+        raise BadInputError(
+            "this model is compiled already, and compiled code does not see what is done to it "
+            "later; steer the model as it was, and call torch.compile within the block"
+        )
 
 
 def plan(
