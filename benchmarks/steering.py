@@ -39,7 +39,7 @@ MODELS = {
 }
 """The second has the size of the embedded model."""
 QUICK = 5
-"""Rounds of the small model for each of the large one: they are short, so their ratios are rough."""
+"""Rounds of the small model for each of the large one: being short, they are rough."""
 CLOCKS: dict[str, Callable[[], float]] = {"wall": time.perf_counter, "cpu": time.process_time}
 Case = tuple[Any, Callable[[], AbstractContextManager[Any]]]
 """The model to generate with, and what to do so within."""
