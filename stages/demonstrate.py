@@ -53,6 +53,7 @@ def main(
     from evenkeel.demonstration.cases import make_cases
     from evenkeel.demonstration.comparison import compare_prompts
     from evenkeel.demonstration.effects import measure_effects
+    from evenkeel.demonstration.findings import layers_separate_late, steering_findings
     from evenkeel.demonstration.scores import as_row, score_texts
     from evenkeel.demonstration.summary import agreement, continuation_rows, sweet_spots
     from evenkeel.files import atomic_folder, write_json, write_text
@@ -66,16 +67,20 @@ def main(
     seed, params = load_params(params_path, "seed", "demonstration")
     loaded, sae = load_model(model_path), open_sae(sae_path)
     sae.require_fit(loaded.model)
-    scores = [
-        as_row(text, detection)
-        for text, detection in score_texts(
-            loaded, ProbeSet.load(probes), params.axes, params.prompts
-        )
-    ]
+    probe_set = ProbeSet.load(probes)
+    found = score_texts(loaded, probe_set, params.axes, params.prompts)
+    scores = [as_row(text, detection) for text, detection in found]
     comparison = compare_prompts(loaded, sae, params.compared, params.recipes)
-    cases = make_cases(loaded, params.recipes, params.prompts, VectorSet.load(vectors), sae)
+    cases = make_cases(
+        loaded, params.recipes, params.prompts, VectorSet.load(vectors), sae, comparison.common
+    )
     questions = Questions(loaded.tokenizer, params.prompts, params.words, params.sampling, seed)
     effects = measure_effects(loaded.model, questions, cases, params.resamples)
+    layers = loaded.model.config.get_text_config().num_hidden_layers
+    findings = [
+        layers_separate_late(probe_set, layers, params.resamples, seed),
+        *steering_findings(effects, layers, params.sampling.samples, params.resamples, seed),
+    ]
     rows = [effect.row() for effect in effects]
 
     with atomic_folder(output) as folder:
@@ -89,7 +94,12 @@ def main(
         if comparison.drawn:
             (folder / "features.png").write_bytes(prompt_feature_figure(*comparison.drawn).png())
     write_text(plot, pd.DataFrame(rows).to_csv(index=False, float_format="%.6g"))
-    write_json(metrics, {"best": sweet_spots(effects), "agreement": agreement(effects)})
+    record = {
+        "best": sweet_spots(effects),
+        "agreement": agreement(effects),
+        "findings": [finding.record() for finding in findings],
+    }
+    write_json(metrics, record)
     columns = ["recipe", "layer", "multiplier", "shift", "repetition", "perplexity"]
     print_table(
         f"{len(params.prompts)} prompts continued by {loaded.name}",

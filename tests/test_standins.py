@@ -91,7 +91,7 @@ def test_a_feature_is_added_by_its_decoder_row() -> None:
         backends=["hooks"],
     )
     loaded = LoadedModel(model, tokenizer, provenance=None)  # type: ignore[arg-type]
-    cases = make_cases(loaded, [recipe], ["Hello"], VectorSet.of(make_vectors(("caa",))), sae)
+    cases = make_cases(loaded, [recipe], ["Hello"], VectorSet.of(make_vectors(("caa",))), sae, ())
     assert [case.multiplier for case in cases] == [50, 300]
     for case, scale in zip(cases, (50, 300), strict=True):
         assert isinstance(case.intervention, Add)

@@ -1,5 +1,6 @@
 """The interventions that a person asked to see: each recipe, at each layer, with each force."""
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,8 @@ from evenkeel.vectors.actadd import text_differences
 from evenkeel.vectors.vector import SteeringVector
 from evenkeel.vectors.vector_set import VectorSet
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, eq=False)
 class Case:
@@ -35,6 +38,7 @@ def make_cases(
     prompts: Sequence[str],
     vectors: VectorSet,
     sae: LoadedSae,
+    common: Sequence[int],
 ) -> list[Case]:
     """Every case, recipe by recipe, layer by layer.
 
@@ -45,6 +49,7 @@ def make_cases(
             recipes of texts: at their last tokens.
         vectors: of the model.
         sae: of the model.
+        common: latents that a recipe of common features scales; with none it has no case.
 
     Raises:
         BadInputError: the model, the vectors or the SAE have not what a recipe names.
@@ -52,7 +57,7 @@ def make_cases(
     cases = []
     for recipe in recipes:
         if isinstance(recipe, FeatureRecipeParams):
-            cases += list(_of_feature(recipe, sae))
+            cases += list(_of_feature(recipe, sae, common))
             continue
         if isinstance(recipe, TextsRecipeParams):
             found = _of_texts(loaded, recipe, prompts)
@@ -100,18 +105,25 @@ def _directional(
     return Add(direction=vector.direction, scale=multiplier * unit, **place)
 
 
-def _of_feature(recipe: FeatureRecipeParams, sae: LoadedSae) -> Iterator[Case]:
-    if recipe.feature >= sae.d_sae:
-        raise BadInputError(
-            f"demonstration.recipes, {recipe.name!r}: feature {recipe.feature} does not exist; "
-            f"this SAE has features 0 to {sae.d_sae - 1}"
-        )
+def _of_feature(
+    recipe: FeatureRecipeParams, sae: LoadedSae, common: Sequence[int]
+) -> Iterator[Case]:
     place, positions = sae.place, recipe.positions
-    row = sae.decoder[recipe.feature].float().cpu()
+    features = common if recipe.feature == "common" else [recipe.feature]
+    if not features:
+        log.warning("recipe %r: the prompts have no features in common", recipe.name)
+        return
+    for feature in features:
+        if feature >= sae.d_sae:
+            raise BadInputError(
+                f"demonstration.recipes, {recipe.name!r}: feature {feature} does not exist; "
+                f"this SAE has features 0 to {sae.d_sae - 1}"
+            )
+    row = sae.decoder[features[0]].float().cpu()
     for multiplier in recipe.multipliers:
         intervention: Intervention
         if recipe.action == "scale":
-            intervention = Scale.of(sae, [recipe.feature], factor=multiplier, positions=positions)
+            intervention = Scale.of(sae, features, factor=multiplier, positions=positions)
         else:
             intervention = Add(
                 direction=row / row.norm(),

@@ -70,6 +70,7 @@ def compare_prompts(
     negative = read_prompts(loaded, sae, params.negative)
     common = tuple(map(int, common_features(positive, negative, params.top)))
     named = [recipe.feature for recipe in recipes if isinstance(recipe, FeatureRecipeParams)]
-    features = tuple(dict.fromkeys([*common, *(f for f in named if f < sae.d_sae)]))
+    numbers = [feature for feature in named if feature != "common" and feature < sae.d_sae]
+    features = tuple(dict.fromkeys([*common, *numbers]))
     sides = [("positive", read) for read in positive] + [("negative", read) for read in negative]
     return Comparison(common, features, tuple(sides))

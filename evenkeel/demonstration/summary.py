@@ -7,26 +7,34 @@ from evenkeel.demonstration.asking import Questions
 from evenkeel.demonstration.effects import Effect
 
 MAX_DEGENERATE = 0.1
-"""A case in which more texts than this collapsed is out of the question, however far it shifts."""
+MAX_PERPLEXITY_RATIO = 10.0
+"""A case has collapsed if more of its texts than the first are degenerate, or if they surprise the
+model as it is this many times more than its own texts do. How far it shifts is then no merit."""
 
 
 def sweet_spots(effects: Sequence[Effect]) -> dict[str, dict[str, Any]]:
     """Of each recipe the case that shifts the words most without collapse.
 
-    A case is left out if more than MAX_DEGENERATE of its texts are degenerate. A recipe has no
-    entry where every case is, or where no words are read.
+    A recipe has no entry where every case collapsed, or where no words are read.
     """
     best: dict[str, Effect] = {}
-    for effect in effects:
-        if effect.case is None or "shift" not in effect.measures:
+    baseline, *cases = effects
+    for effect in cases:
+        if "shift" not in effect.measures or has_collapsed(effect, baseline):
             continue
-        collapsed = effect.measures["degenerate_share"].value or 0
-        if collapsed > MAX_DEGENERATE:
-            continue
+        assert effect.case is not None
         name = effect.case.recipe.name
         if name not in best or _shift(effect) > _shift(best[name]):
             best[name] = effect
     return {name: effect.record() for name, effect in best.items()}
+
+
+def has_collapsed(effect: Effect, baseline: Effect) -> bool:
+    """Whether a case breaks the text; see MAX_DEGENERATE and MAX_PERPLEXITY_RATIO."""
+    degenerate = effect.measures["degenerate_share"].value or 0
+    own, before = (e.measures["perplexity"].value for e in (effect, baseline))
+    surprising = own is not None and before is not None and own > MAX_PERPLEXITY_RATIO * before
+    return degenerate > MAX_DEGENERATE or surprising
 
 
 def _shift(effect: Effect) -> float:

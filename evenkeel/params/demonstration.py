@@ -58,10 +58,17 @@ class VectorRecipeParams(_Directional):
 class FeatureRecipeParams(RecipeParams):
     kind: Literal["feature"]
     """A latent of the SAE, at the SAE's place."""
-    feature: NonNegativeInt
+    feature: NonNegativeInt | Literal["common"]
+    """Its number; common: all latents together that the positive prompts of `compared` share."""
     action: Literal["add", "scale"]
     """add: multiplier x its unit decoder row; scale: its activation times the multiplier, so that
     0 ablates it."""
+
+    @model_validator(mode="after")
+    def _one_row_is_added(self) -> Self:
+        if self.feature == "common" and self.action == "add":
+            raise ValueError("action add takes one feature; scale the common ones, or name one")
+        return self
 
 
 Recipe = Annotated[

@@ -20,19 +20,29 @@ RECIPE = FeatureRecipeParams(
 )
 
 
-def effect(multiplier: float, shift: float, degenerate: float, agreed: float = 1.0) -> Effect:
+def effect(
+    multiplier: float, shift: float, degenerate: float, agreed: float = 1.0, perplexity: float = 20
+) -> Effect:
     case = Case(RECIPE, 3, multiplier, Add(torch.ones(4), layer=3, site="resid_post"))
-    measures = {"shift": Estimate(shift), "degenerate_share": Estimate(degenerate)}
+    measures = {
+        "shift": Estimate(shift),
+        "degenerate_share": Estimate(degenerate),
+        "perplexity": Estimate(perplexity),
+    }
     return Effect(case, ["text"], None, measures, {"wrapper": agreed})
+
+
+UNSTEERED = Effect(None, ["text"], None, {"perplexity": Estimate(2.5)}, {})
 
 
 def test_what_collapses_is_left_out() -> None:
     subtle, sweet, broken = effect(1, -0.1, 0), effect(30, -2, 0.1), effect(80, -5, 0.2)
-    best = sweet_spots([subtle, broken, sweet])
+    noise = effect(100, -9, 0, perplexity=26)
+    best = sweet_spots([UNSTEERED, subtle, broken, sweet, noise])
     assert best.keys() == {"feature"}
     assert best["feature"]["multiplier"] == 30
     assert best["feature"]["layer"] == 3
-    assert sweet_spots([broken]) == {}
+    assert sweet_spots([UNSTEERED, broken, noise]) == {}
 
 
 def test_agreement_is_that_of_the_worst_case() -> None:

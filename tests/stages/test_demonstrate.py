@@ -102,6 +102,7 @@ def lines(path: Path) -> list[dict[str, Any]]:
 def test_every_case_is_shown_and_measured(inputs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # A random model writes half characters, which count as collapse.
     monkeypatch.setattr("evenkeel.demonstration.summary.MAX_DEGENERATE", 1.0)
+    monkeypatch.setattr("evenkeel.demonstration.summary.MAX_PERPLEXITY_RATIO", 1e9)
     result = run(inputs)
     assert result.exit_code == 0, result.output
     table = pd.read_csv(inputs / "demonstration.csv", keep_default_na=False, na_values=[""])
