@@ -26,7 +26,7 @@ class BenchmarksParams(Section):
     run: dict[BenchmarkName, Annotated[str, Field(min_length=1)]]
     """Benchmarks to run, and the file or folder of each: data/benchmarks/<name>, or your own."""
     batch_tokens: PositiveInt
-    """Tokens in a forward pass, padding included."""
+    """Tokens in a forward pass, padding included; memory holds the logits of all of them."""
     stride: PositiveInt | None
     """Tokens from one window of WikiText to the next; null is a whole window, without overlap."""
     resamples: Annotated[int, Field(ge=100)]

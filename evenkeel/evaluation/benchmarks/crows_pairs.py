@@ -7,7 +7,7 @@ by side.
 
 import difflib
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -131,12 +131,6 @@ MARGINS = {
 class CrowsPairs(Task):
     """The pairs, encoded for one model."""
 
-    rules: Mapping[str, str] = {
-        f"{beginning}_{score}": f"{SCORES[score]}, {BEGINNINGS[beginning]}"
-        for beginning, scores in RULES.items()
-        for score in scores
-    }
-
     def __init__(self, pairs: Sequence[Pair], encoder: Encoder, seed: int) -> None:
         rng = random.Random(seed)
         texts = [(pair.more, pair.less, _shuffled(pair.less, rng)) for pair in pairs]
@@ -149,6 +143,11 @@ class CrowsPairs(Task):
         self._differing = list(map(Differing.of, more, less))
         self._sentences = Sentences(more + less + shuffled, encoder.bos)
         self.asked = self._sentences.asked
+        self.rules = {
+            f"{beginning}_{score}": f"{SCORES[score]}, {BEGINNINGS[beginning]}"
+            for beginning in self._sentences.beginnings
+            for score in RULES[beginning]
+        }
         self._groups = self._group()
 
     def _group(self) -> dict[str, Int[ndarray, " members"]]:

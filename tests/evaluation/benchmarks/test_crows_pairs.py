@@ -11,6 +11,8 @@ import pytest
 
 from evenkeel.errors import BadInputError
 from evenkeel.evaluation.benchmarks.crows_pairs import CrowsPairs, read_pairs
+from evenkeel.evaluation.benchmarks.encoding import Encoder
+from evenkeel.evaluation.benchmarks.scoring import Scorer
 from evenkeel.models.loading import LoadedModel
 from tests.evaluation.benchmarks import plain
 from tests.evaluation.benchmarks.conftest import measured
@@ -71,7 +73,7 @@ def check(loaded: LoadedModel, path: Path) -> None:
                     margins.setdefault((rule, group), []).append(0.0 if tie else more - less)
     found = measured(loaded, "crows_pairs", path)
     assert {(rule, group) for rule, group, _ in found} == set(margins)
-    assert len({rule for rule, _ in margins}) == len(CrowsPairs.rules) == 10
+    assert len({rule for rule, _ in margins}) == 10
     for (rule, group), values in margins.items():
         hits, counts = found[rule, group, "stereotype_preferred"].columns
         score = hits.sum() / counts.sum()
@@ -111,6 +113,22 @@ def test_words_that_are_only_left_out_have_no_modified_tokens(
     found = measured(loaded, "crows_pairs", write_crows_pairs(tmp_path))
     assert len(found["bos_sum", "all", "margin"].columns[0]) == 7
     assert len(found["bos_modified_mean", "all", "margin"].columns[0]) == 6
+
+
+def test_a_tokenizer_without_a_beginning_leaves_the_rules_that_need_none(
+    loaded: LoadedModel, tmp_path: Path
+) -> None:
+    class Bare:
+        bos_token_id = eos_token_id = None
+
+        def __call__(self, text: str, **options: Any) -> Any:
+            return loaded.tokenizer(text, **options)
+
+    pairs = read_pairs(write_crows_pairs(tmp_path))
+    task = CrowsPairs(pairs, Encoder(Bare(), 400), 0)
+    measures = task.measures(Scorer(task.asked, 512).run(loaded.model))
+    assert set(task.rules) == {measure.rule for measure in measures}
+    assert {rule.partition("_")[0] for rule in task.rules} == {"nobos"}
 
 
 @pytest.mark.parametrize(

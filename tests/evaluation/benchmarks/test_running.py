@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from evenkeel.errors import BadInputError
-from evenkeel.evaluation.benchmarks.running import BenchmarkResult, run_benchmark
+from evenkeel.evaluation.benchmarks.results import BenchmarkResult
+from evenkeel.evaluation.benchmarks.running import run_benchmark
 from evenkeel.models.loading import LoadedModel
 from evenkeel.params import BenchmarkName
 from evenkeel.steering.hooks import steer
