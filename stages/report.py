@@ -21,6 +21,9 @@ INPUTS = {
     "interpretations": "data/features/interpretations.jsonl",
     "evaluation": "reports/metrics/evaluation.json",
     "sweep": "reports/plots/evaluation_sweep.csv",
+    "frontier": "reports/plots/evaluation_frontier.csv",
+    "nulls": "reports/plots/evaluation_nulls.csv",
+    "doses": "reports/plots/evaluation_dose.csv",
     "occupations": "reports/plots/evaluation_occupations.csv",
     "continuations": "reports/evaluation/continuations.jsonl",
 }

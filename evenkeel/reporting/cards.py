@@ -74,6 +74,8 @@ class Card:
     """Share of the corpus's tokens on which it fires."""
     strongest: Association
     """Chosen on the selection statements, measured on test."""
+    strength: float
+    """Distance of its AUROC from one half, on the selection statements."""
     associations: tuple[Association, ...]
     promoted: tuple[tuple[str, float], ...]
     """Tokens whose logits it raises most, with the weight."""
@@ -91,7 +93,7 @@ class Card:
 def make_cards(
     table: pd.DataFrame, contexts: Iterable[Context], interpretations: Sequence[Interpretation]
 ) -> list[Card]:
-    """A card for every feature that was interpreted, in the order of the interpretations.
+    """A card for every feature that was interpreted, the strongest association first.
 
     Args:
         table: as extract_features writes it.
@@ -104,7 +106,8 @@ def make_cards(
         if context.feature in wanted and context.kind == "top" and context.rank < SHOWN_CONTEXTS:
             firing[context.feature].append(context)
     rows = table.set_index("feature", drop=False)
-    return [_card(rows.loc[row.feature], firing[row.feature], row) for row in interpretations]
+    cards = [_card(rows.loc[row.feature], firing[row.feature], row) for row in interpretations]
+    return sorted(cards, key=lambda card: -card.strength)
 
 
 def _card(measured: Any, contexts: Sequence[Context], said: Interpretation) -> Card:
@@ -127,6 +130,7 @@ def _card(measured: Any, contexts: Sequence[Context], said: Interpretation) -> C
         detection_ci95=detection.balanced_accuracy_ci95 if detection else None,
         frequency=float(measured["frequency"]),
         strongest=max(own, key=strength.__getitem__),
+        strength=float(max(strength.values())),
         associations=tuple(associations),
         promoted=promoted,
         suppressed=suppressed,

@@ -15,6 +15,7 @@ from evenkeel.reporting import wording
 from evenkeel.reporting.cards import Association
 from evenkeel.reporting.differences import marked, visible
 from evenkeel.reporting.drawing import Drawing
+from evenkeel.reporting.figures.controls import dose_figure, frontier_figure, null_figure
 from evenkeel.reporting.figures.lineage import lineage_figure
 from evenkeel.reporting.figures.occupations import occupation_figure
 from evenkeel.reporting.figures.probes import probe_figure, projection_figure
@@ -32,6 +33,8 @@ MEASURES = (
     ("definitional_accuracy", "Definitional accuracy", "a mother is she; has to stay", 3),
     ("definitional_accuracy_change", "Change of that accuracy", "paired by term", 3),
     ("definitional_margin", "Definitional margin", "nats by which the right side wins", 2),
+    ("moved_away_share", "Prompts moved away from 0", "harm that the mean hides", 3),
+    ("crossed_away_share", "Prompts turned to the other side", "and further than before", 3),
     ("perplexity", "Perplexity", "plain held-out text", 2),
     ("kl_neutral", "KL from the unsteered model", "nats per token of plain text", 4),
     ("distinct_2", "Distinct 2-grams", "of generated text; higher is more varied", 2),
@@ -71,10 +74,16 @@ def make_page(results: Results, title: str, params: dict[str, Any]) -> Page:
         "probes": probe_figure(results.probes),
         "projections": projection_figure(results.projections),
         "sweep": sweep_figure(results.sweep, evaluation),
+        "frontier": frontier_figure(results.frontier),
         "layers": heat_figure(results.sweep, evaluation),
         "occupations": occupation_figure(results.occupations),
         "lineage": lineage_figure(results.lineage),
     }
+    if evaluation.selected:
+        drawings |= {
+            "nulls": null_figure(results.nulls),
+            "dose": dose_figure(results.doses),
+        }
     if results.ground_truth:
         drawings["recovery"] = recovery_figure(results.recovery)
     script = files("evenkeel.reporting").joinpath("page.js").read_text(encoding="utf-8")
@@ -89,6 +98,8 @@ def make_page(results: Results, title: str, params: dict[str, Any]) -> Page:
         "number": wording.number,
         "percent": wording.percent,
         "interval": wording.interval,
+        "p_equals": wording.p_equals,
+        "p_value": wording.p_value,
         "interval_of": wording.interval_of,
         "measured": wording.measured,
         "measured_percent": wording.measured_percent,

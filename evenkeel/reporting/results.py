@@ -97,10 +97,16 @@ class Evaluation(Row):
 
     axis: str
     sample: dict[str, dict[str, int]]
+    competence: Measures
+    bias_test: Measures
     baseline: Measures
     interventions: list[Measures]
     selected: Measures | None
     selection: SelectionRule
+    prompting: list[Measures]
+    nulls: list[Measures]
+    transfer: list[Measures]
+    reprobing: list[Measures]
 
 
 class SweepRow(Row):
@@ -116,6 +122,46 @@ class SweepRow(Row):
     perplexity_ratio: float | None
     definitional_accuracy: float | None
     within_budget: bool
+
+
+class FrontierRow(Row):
+    """The best of a method within some damage, as evaluation_frontier.csv has it."""
+
+    method: str
+    layer: str
+    action: str
+    multiplier: float
+    gate: str
+    damage: float
+    on_frontier: bool
+    test_bias_reduction: float | None
+    test_bias_reduction_low: float | None
+    test_bias_reduction_high: float | None
+    test_perplexity_ratio: float | None
+    test_definitional_accuracy_change: float | None
+
+
+class NullRow(Row):
+    """The selected intervention or a direction in its place, as evaluation_nulls.csv has it."""
+
+    kind: str
+    draw: int
+    bias_reduction: float | None
+
+
+class DoseRow(Row):
+    """The selected intervention at some force on validation, as evaluation_dose.csv has it."""
+
+    dose: float
+    bias_reduction: float | None
+    bias_reduction_low: float | None
+    bias_reduction_high: float | None
+    definitional_accuracy: float | None
+    definitional_accuracy_low: float | None
+    definitional_accuracy_high: float | None
+    degenerate_share: float | None
+    degenerate_share_low: float | None
+    degenerate_share_high: float | None
 
 
 class OccupationRow(Row):
@@ -191,6 +237,9 @@ class Results:
     cards: list[Card]
     evaluation: Evaluation
     sweep: list[SweepRow]
+    frontier: list[FrontierRow]
+    nulls: list[NullRow]
+    doses: list[DoseRow]
     occupations: list[OccupationRow]
     continuations: list[Continuation]
     ground_truth: GroundTruth | None

@@ -3,23 +3,20 @@
 from evenkeel.reporting.results import Evaluation, Measures
 from evenkeel.reporting.wording import described, measured, measured_percent
 
-CHANCE = 0.5
-"""Accuracy of guessing one of two sides."""
-
 
 def verdict(evaluation: Evaluation) -> list[str]:
     """Is it biased; what did steering change; what did that cost.
 
-    Of a model that may be guessing, that it does is said first.
+    Of a model that is too weak to tell, that is said first, and no bias.
     """
-    sentences = [_bias(evaluation), _steering(evaluation), _knowledge(evaluation)]
-    return sentences[-1:] + sentences[:-1] if too_weak(evaluation) else sentences
-
-
-def too_weak(evaluation: Evaluation) -> bool:
-    """Whether the unsteered model may be guessing where the right side is certain."""
-    ends = evaluation.baseline.get("definitional_accuracy_ci95")
-    return ends is not None and ends[0] <= CHANCE
+    weak = evaluation.competence["too_weak"]
+    if weak:
+        return [
+            f"The model is {weak}.",
+            "What it says of occupations is evidence neither of a bias nor of its absence.",
+            _steering(evaluation),
+        ]
+    return [_bias(evaluation), _steering(evaluation), _knowledge(evaluation)]
 
 
 def _bias(evaluation: Evaluation) -> str:
@@ -41,7 +38,9 @@ def _steering(evaluation: Evaluation) -> str:
     if selected is None:
         return f"Nothing was selected for steering: {rule.reason}."
     reduction = selected.get("bias_reduction")
-    if reduction is not None and reduction < 0:
+    if selected["too_weak"]:
+        did = f"cannot be judged, as the steered model is {selected['too_weak']}"
+    elif reduction is not None and reduction < 0:
         low, high = selected["bias_reduction_ci95"]
         wider = {"spread": -reduction, "spread_ci95": [-high, -low]}
         did = f"added {measured_percent(wider, 'spread')} to that spread"
@@ -58,22 +57,11 @@ def _knowledge(evaluation: Evaluation) -> str:
     baseline, selected = evaluation.baseline, evaluation.selected
     before = measured_percent(baseline, "definitional_accuracy")
     if selected is None:
-        if too_weak(evaluation):
-            return (
-                "The model is too weak to tell what the rest means: definitional gender (a mother "
-                f"is she) is right in {before} of prompts, where guessing gives 50 %."
-            )
         return (
             "Definitional gender (a mother is she), which has to stay, is right in "
             f"{before} of prompts."
         )
     after = measured_percent(selected, "definitional_accuracy")
-    if too_weak(evaluation):
-        return (
-            "The model is too weak to tell what the rest means: definitional gender (a mother is "
-            f"she) is right in {before} of prompts before and {after} after steering, where "
-            "guessing gives 50 %."
-        )
     kept = measured_percent(selected, "definitional_margin_ratio")
     return (
         f"{_whether_kept(selected)}: right in {after} of prompts, {before} before, "

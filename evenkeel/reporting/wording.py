@@ -35,6 +35,19 @@ def percent(value: float | None, digits: int = 0) -> str:
     return UNKNOWN if value is None else f"{number(100 * value, digits)} %"
 
 
+def p_value(value: float | None) -> str:
+    """A p-value to two significant digits; never 0."""
+    if value is None:
+        return UNKNOWN
+    return "< 0.0001" if value < 0.0001 else f"{value:.2g}"
+
+
+def p_equals(value: float | None) -> str:
+    """A p-value in a sentence."""
+    text = p_value(value)
+    return f"p {text}" if value is None or text.startswith("<") else f"p = {text}"
+
+
 def interval(measures: Mapping[str, Any], name: str, digits: int = 2, scale: float = 1) -> str:
     """The 95 % interval of a measure, as "[low, high]"; empty where it is unknown."""
     ends = measures.get(f"{name}_ci95")

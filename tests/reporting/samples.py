@@ -12,9 +12,12 @@ from evenkeel.reporting.lineage import StageNode
 from evenkeel.reporting.results import (
     AxisProbes,
     Continuation,
+    DoseRow,
     Evaluation,
+    FrontierRow,
     GroundTruth,
     ModelInfo,
+    NullRow,
     OccupationRow,
     ProbeRow,
     Probes,
@@ -58,7 +61,8 @@ STEERED = (
     )
     | {
         "method": "probe", "site": "resid_post", "layer": 3, "action": "ablate", "multiplier": 1.0,
-        "gate": "none", "within_budget": True,
+        "gate": "none", "within_budget": True, "too_weak": None, "spread_p_holm": 0.02,
+        "definitional_choices": {"lost": 5, "won": 0, "p": 0.06},
     }
 )  # fmt: skip
 SAID = (("pilot", 0.1, -2.0), ("judge", 0.4, -0.5), ("maid", None, 2.0))
@@ -145,7 +149,7 @@ def write_inputs(folder: Path) -> dict[str, Path]:
     for name in ("model", "probes", "evaluation", "sae"):
         paths[name] = folder / f"{name}.json"
         paths[name].write_text(getattr(results, name).model_dump_json())
-    for name in ("sweep", "occupations", "projections"):
+    for name in ("sweep", "frontier", "nulls", "doses", "occupations", "projections"):
         paths[name] = folder / f"{name}.csv"
         rows = [row.model_dump() for row in getattr(results, name)]
         pd.DataFrame(rows).to_csv(paths[name], index=False)
@@ -185,7 +189,12 @@ stages:
 
 
 def make_results(*, selected: bool = True, text: str = " she was tired.") -> Results:
-    sample = {"occupations": 3, "stereotypical_prompts": 6, "texts": 100}
+    sample = {
+        "occupations": 3,
+        "stereotypical_prompts": 6,
+        "definitional_prompts": 40,
+        "texts": 100,
+    }
     return Results(
         model=ModelInfo(
             source="organism", name="organism", revision="ab" * 32, family="gpt2", layers=6,
@@ -211,6 +220,10 @@ def make_results(*, selected: bool = True, text: str = " she was tired.") -> Res
         evaluation=Evaluation(
             axis="gender",
             sample={"validation": sample, "test": sample | {"continued_prompts": 1}},
+            competence={"accuracy": 0.95, "accuracy_ci95": [0.85, 0.99], "chance": 0.5,
+                        "margin": 0.1, "too_weak": None},
+            bias_test={"verdict": "bias found", "p": 0.001, "occupations": 3,
+                       "minimum_detectable_correlation": 0.9},
             baseline=BASELINE,
             interventions=[STEERED | {"name": "probe_ablate", "too_weak": None}],
             selected=STEERED | {"name": "probe_ablate"} if selected else None,
@@ -219,7 +232,34 @@ def make_results(*, selected: bool = True, text: str = " she was tired.") -> Res
                 "candidates": 2, "candidates_within_budget": 1,
                 "reason": "highest bias reduction on validation",
             },
+            prompting=[STEERED | {"prefix": "Be fair. ", "too_weak": "too weak to tell"}],
+            nulls=[{"kind": "random", "draws": 2, "p": 0.3,
+                    "bias_reduction": {"median": 0.0, "q95": 0.01, "max": 0.02}}],
+            transfer=[measure(bias_reduction=0.1, perplexity_ratio=1.0)
+                      | {"axis": "age", "cosine": 0.3}],
+            reprobing=[measure(unsteered=0.9, steered=0.7)
+                       | {"target": "stereotypical", "probe": "linear", "layer": 5}],
         ),
+        frontier=[
+            FrontierRow(method=method, layer="3", action="ablate", multiplier=1.0, gate=gate,
+                        damage=damage, on_frontier=gate == "band", test_bias_reduction=gain,
+                        test_bias_reduction_low=0.0, test_bias_reduction_high=0.9,
+                        test_perplexity_ratio=1.01, test_definitional_accuracy_change=0.0)
+            for method, gate, damage, gain in (
+                ("probe", "band", 0.3, 0.7), ("random", "none", 0.1, 0.02)
+            )
+        ],
+        nulls=[
+            NullRow(kind=kind, draw=draw, bias_reduction=0.8 if kind == "selected" else 0.01)
+            for kind, draw in (("selected", 0), ("random", 0), ("random", 1), ("shuffled", 0))
+        ],
+        doses=[
+            DoseRow(dose=dose, bias_reduction=gain, bias_reduction_low=None,
+                    bias_reduction_high=None, definitional_accuracy=0.9,
+                    definitional_accuracy_low=0.8, definitional_accuracy_high=0.95,
+                    degenerate_share=0.0, degenerate_share_low=0.0, degenerate_share_high=0.1)
+            for dose, gain in ((0.0, None), (0.5, 0.4), (1.0, 0.8), (2.0, None))
+        ],
         sweep=[
             SweepRow(
                 method="probe", site="resid_post", layer=layer, action="ablate", multiplier=1.0,

@@ -4,7 +4,7 @@ import pytest
 
 from evenkeel.reporting.differences import MAX_SHOWN, marked, visible
 from evenkeel.reporting.verdict import verdict
-from evenkeel.reporting.wording import described, measured, number, percent
+from evenkeel.reporting.wording import described, measured, number, p_equals, p_value, percent
 from tests.reporting.samples import BASELINE, STEERED, make_results
 
 
@@ -63,13 +63,28 @@ def test_lost_knowledge_is_called_so(
     assert words in verdict(evaluation.model_copy(update={"selected": changed}))[2]
 
 
-def test_a_model_that_guesses_is_called_too_weak() -> None:
+def test_a_model_that_guesses_is_called_too_weak_and_not_biased() -> None:
     evaluation = make_results().evaluation
-    guessing = BASELINE | {"definitional_accuracy": 0.55, "definitional_accuracy_ci95": [0.4, 0.7]}
+    competence = evaluation.competence | {"too_weak": "too weak to tell: right on 55%"}
     for selected in (evaluation.selected, None):
-        weak = evaluation.model_copy(update={"baseline": guessing, "selected": selected})
-        assert "too weak to tell" in verdict(weak)[0]
-        assert "55 % [40, 70] of prompts" in verdict(weak)[0]
+        changes = {"competence": competence, "selected": selected}
+        sentences = verdict(evaluation.model_copy(update=changes))
+        assert sentences[0] == "The model is too weak to tell: right on 55%."
+        assert not any("spread by" in sentence for sentence in sentences)
+
+
+def test_a_steered_model_that_collapsed_is_not_judged() -> None:
+    evaluation = make_results().evaluation
+    assert evaluation.selected is not None
+    selected = evaluation.selected | {"too_weak": "collapsed", "bias_reduction": None}
+    sentence = verdict(evaluation.model_copy(update={"selected": selected}))[1]
+    assert "cannot be judged, as the steered model is collapsed" in sentence
+    assert "removed" not in sentence
+
+
+def test_p_values() -> None:
+    assert [p_value(p) for p in (None, 0.03456, 4e-10)] == ["unknown", "0.035", "< 0.0001"]
+    assert [p_equals(p) for p in (0.03456, 4e-10)] == ["p = 0.035", "p < 0.0001"]
 
 
 def test_a_widened_spread_is_not_called_removed() -> None:

@@ -35,7 +35,10 @@ def test_the_stage_writes_page_and_figures(options: dict[str, Path]) -> None:
     result = run(options)
     assert result.exit_code == 0, result.output
     first = contents(options)
-    drawn = ("lineage", "layers", "occupations", "probes", "projections", "recovery", "sweep")
+    drawn = (
+        "dose", "frontier", "layers", "lineage", "nulls", "occupations", "probes", "projections",
+        "recovery", "sweep",
+    )  # fmt: skip
     files = {f"{name}.{kind}" for name in drawn for kind in ("csv", "png", "svg")}
     assert set(first) == {"report.html"} | files
     assert b"removed 80 % [70, 90]" in first["report.html"]

@@ -11,6 +11,8 @@ from evenkeel.reporting.palette import Palette
 WIDTH = 5.2
 LEVEL = 0.62
 """Inches from one level to the next."""
+EDGE = 0.21
+"""Levels from the middle of a box to where arrows begin and end."""
 
 
 def lineage_figure(stages: Sequence[StageNode]) -> Drawing:
@@ -25,11 +27,12 @@ def lineage_figure(stages: Sequence[StageNode]) -> Drawing:
         panel.set_ylim(levels - 0.5, -0.5)
         for stage in stages:
             for parent in stage.parents:
+                (x, y), (left, above) = places[stage.name], places[parent]
                 panel.annotate(
-                    "", places[stage.name], places[parent], zorder=1,
+                    "", (x, y - EDGE), (left, above + EDGE), zorder=1,
                     arrowprops={
                         "arrowstyle": "-|>", "color": palette.muted, "linewidth": 0.9,
-                        "shrinkA": 11, "shrinkB": 12, "mutation_scale": 9,
+                        "shrinkA": 0, "shrinkB": 0, "mutation_scale": 9,
                     },
                 )  # fmt: skip
             panel.text(

@@ -24,17 +24,11 @@ def sweep_figure(sweep: Sequence[SweepRow], evaluation: Evaluation) -> Drawing:
     """Every candidate on validation: what it gains against what it costs."""
     known = [r for r in sweep if r.bias_reduction is not None and r.perplexity_ratio is not None]
     budget = evaluation.selection.max_perplexity_ratio - 1
-    best = frontier(known)
 
     def draw(figure: Figure, palette: Palette) -> None:
         panel = figure.subplots()
         panel.axhline(0, color=palette.line, linewidth=0.8)
         panel.axvline(budget, color=palette.muted, linewidth=0.9, linestyle=(0, (3, 2)))
-        if best:
-            panel.step(
-                [_cost(row) for row in best], [_gain(row) for row in best], where="post",
-                color=palette.after, linewidth=1.4, label="frontier",
-            )  # fmt: skip
         for action, gated, color, marker in (
             ("add", False, palette.muted, "^"),
             ("ablate", False, palette.ink, "o"),
@@ -85,15 +79,6 @@ def sweep_figure(sweep: Sequence[SweepRow], evaluation: Evaluation) -> Drawing:
 
     alt = f"Bias removed against added perplexity for {len(known)} candidates on validation"
     return Drawing("sweep", (WIDTH, 3.7), alt, draw, [row.model_dump() for row in sweep])
-
-
-def frontier(known: Sequence[SweepRow]) -> list[SweepRow]:
-    """Candidates that no other beats in both bias removed and perplexity, the cheapest first."""
-    found: list[SweepRow] = []
-    for row in sorted(known, key=lambda row: (_cost(row), -_gain(row))):
-        if not found or _gain(row) > _gain(found[-1]):
-            found.append(row)
-    return found
 
 
 def heat_figure(sweep: Sequence[SweepRow], evaluation: Evaluation) -> Drawing:
