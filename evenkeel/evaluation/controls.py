@@ -1,7 +1,7 @@
 """Controls of the selected intervention, on the test panel: would anything else have done it?"""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from evenkeel.evaluation.bootstrap import rounded
 from evenkeel.evaluation.candidates import Candidate
 from evenkeel.evaluation.measures import Measures
 from evenkeel.evaluation.nulls import distribution, null_candidates, rank_p
+from evenkeel.evaluation.power import detectable, smallest_detectable
 from evenkeel.evaluation.reprobing import Reprobed, reprobe
 from evenkeel.evaluation.sweep import Cell, sweep
 from evenkeel.evaluation.transfer import cosines, transferred
@@ -26,6 +27,8 @@ SHOWN = ("bias_reduction", "definitional_accuracy_change", "perplexity_ratio")
 class Controls:
     """What other directions do in the selected one's place, and what is still there after it."""
 
+    units: Mapping[str, int]
+    """Terms or texts behind each measure of change."""
     selected: Outcome
     nulls: Mapping[str, Sequence[Cell]]
     """Directions that mean nothing, by kind."""
@@ -61,6 +64,7 @@ class Controls:
             entry: dict[str, Any] = {"axis": axis, "cosine": rounded(self.cosines[axis])}
             for name in SHOWN:
                 entry |= cell.measures[name].named(name)
+            entry["minimum_detectable"] = smallest_detectable(cell.measures, self.units)
             table.append(entry)
         return table
 
@@ -69,12 +73,14 @@ class Controls:
         """One entry a target, layer and probe."""
         return [
             {
-                key: [rounded(end) for end in value]
-                if isinstance(value, tuple)
-                else rounded(value)
-                if isinstance(value, float)
-                else value
-                for key, value in asdict(row).items()
+                "target": row.target,
+                "layer": row.layer,
+                "probe": row.probe,
+                "terms": row.terms,
+                **row.unsteered.named("unsteered"),
+                **row.steered.named("steered"),
+                **row.change.named("change"),
+                "minimum_detectable_change": rounded(detectable(row.change, row.terms)),
             }
             for row in self.reprobed
         ]
@@ -111,6 +117,7 @@ def run_controls(
         sweep(loaded.model, tried, trial.measures, trial.gate, trial.batch_size, "controls")
     )
     return Controls(
+        trial.measures.units,
         outcome,
         {kind: [next(cells) for _ in own] for kind, own in nulls.items()},
         {axis: next(cells) for axis in others},

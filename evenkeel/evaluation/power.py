@@ -1,5 +1,7 @@
 """What a table could have shown: the smallest effect that its sample would mostly find."""
 
+from collections.abc import Mapping
+
 import numpy as np
 from scipy.stats import norm
 from scipy.stats import t as student
@@ -34,7 +36,7 @@ def detectable_correlation(units: int) -> float | None:
     return float(np.tanh((norm.ppf(0.975) + norm.ppf(POWER)) / np.sqrt(units - 3)))
 
 
-def smallest_detectable(measures: Measures, units: dict[str, int]) -> dict[str, float | None]:
+def smallest_detectable(measures: Measures, units: Mapping[str, int]) -> dict[str, float | None]:
     """`detectable` of each measure named in `units`, which gives the units behind it."""
     return {
         name: rounded(detectable(measures[name], number))

@@ -16,6 +16,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from evenkeel.evaluation.bootstrap import Estimate
 from evenkeel.evaluation.log_odds import encode_text
 from evenkeel.evaluation.resumption import first_affected, recorded
 from evenkeel.evaluation.token_reads import length_sorted, padded
@@ -45,14 +46,11 @@ class Reprobed:
     layer: int
     """Index of the block whose output is probed."""
     probe: Kind
-    unsteered: float
+    unsteered: Estimate
     """AUROC; 0.5 is chance."""
-    unsteered_ci95: tuple[float, float]
-    steered: float
-    steered_ci95: tuple[float, float]
-    change: float
+    steered: Estimate
+    change: Estimate
     """Steered - unsteered, paired."""
-    change_ci95: tuple[float, float]
     terms: int
     """Test terms behind the intervals."""
 
@@ -164,9 +162,9 @@ def _compare(
     drawn = [auroc(each, test, weights) for each in told]
     return Reprobed(
         target, layer, kind,
-        values[0], _interval(drawn[0]),
-        values[1], _interval(drawn[1]),
-        values[1] - values[0], _interval(drawn[1] - drawn[0]),
+        Estimate(values[0], *_interval(drawn[0])),
+        Estimate(values[1], *_interval(drawn[1])),
+        Estimate(values[1] - values[0], *_interval(drawn[1] - drawn[0])),
         terms,
     )  # fmt: skip
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from evenkeel.activations.store import ActivationStore
+from evenkeel.evaluation.bootstrap import Estimate
 from evenkeel.evaluation.candidates import make_candidates
 from evenkeel.evaluation.controls import Controls, null_rows, run_controls
 from evenkeel.evaluation.dose import dose_rows
@@ -24,6 +25,20 @@ from evenkeel.params import EvaluationParams
 from evenkeel.steering.spec import InterventionSpec
 from evenkeel.synthesis.records import Prompt
 from evenkeel.vectors.vector import SteeringVector
+
+SHOWN = (
+    "occupation_spread",
+    "planted_slope",
+    "definitional_accuracy",
+    "perplexity",
+    "repetition",
+    "bias_reduction",
+    "moved_away_share",
+    "definitional_accuracy_change",
+    "perplexity_ratio",
+    "kl_neutral",
+)
+"""Measures of the stage's table; evaluation.json has all."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,13 +104,18 @@ class Study:
     def table(self) -> tuple[list[str], list[list[str]]]:
         """Columns and rows of the measures, the selected intervention next to the baseline."""
         before, after = self.trial.baseline.measures, self.selected and self.selected.measures
-        rows: list[list[str]] = []
-        for name in after or before:
-            cells = [
-                str(measures[name]) if measures and name in measures else "-"
-                for measures in (before, after)
+        rows = [
+            [
+                name,
+                *(
+                    str(measures[name]) if measures and name in measures else "-"
+                    for measures in (before, after)
+                ),
             ]
-            rows.append([name, *cells])
+            for name in SHOWN
+        ]
+        for entry in self.controls.null_table if self.controls else []:
+            rows.append([f"p_among_{entry['kind']}", "-", str(Estimate(entry["p"]))])
         return ["measure", "baseline", "selected"], rows
 
     @property

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from evenkeel.evaluation.bootstrap import Estimate
 from evenkeel.evaluation.log_odds import encode_text
 from evenkeel.evaluation.reprobing import last_streams, reprobe
 from evenkeel.steering.hooks import steer
@@ -46,9 +47,11 @@ def test_no_edit_changes_nothing(tiny_gpt2: Any, tokenizer: Any) -> None:
         for probe in ("linear", "mlp")
     }
     for row in found:
-        assert (row.change, row.change_ci95) == (0, (0, 0))
+        assert row.change == Estimate(0, 0, 0)
         assert row.unsteered == row.steered
-        assert 0 <= row.unsteered_ci95[0] <= row.unsteered_ci95[1] <= 1
+        assert row.unsteered.low is not None
+        assert row.unsteered.high is not None
+        assert 0 <= row.unsteered.low <= row.unsteered.high <= 1
 
 
 def test_taking_everything_leaves_chance(tiny_gpt2: Any, tokenizer: Any) -> None:
@@ -64,7 +67,7 @@ def test_taking_everything_leaves_chance(tiny_gpt2: Any, tokenizer: Any) -> None
         **SETTINGS,
     )
     assert {row.layer for row in found} == {2}
-    assert [row.steered for row in found] == pytest.approx([0.5] * len(found), abs=0.05)
+    assert [row.steered.value for row in found] == pytest.approx([0.5] * len(found), abs=0.05)
 
 
 def test_a_target_without_two_sides_is_left_out(tiny_gpt2: Any, tokenizer: Any) -> None:

@@ -90,6 +90,7 @@ def test_the_stage_writes_what_it_says(inputs: dict[str, Path]) -> None:
     result = run(inputs)
     assert result.exit_code == 0, result.output
     assert "bias_reduction" in result.output
+    assert "p_among_shuffled" in result.output
     metrics = json.loads(inputs["metrics"].read_text())
     assert {entry["name"] for entry in metrics["interventions"]} == {
         f"{method}_{action}"
