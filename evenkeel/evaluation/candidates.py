@@ -2,16 +2,29 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Any, Literal
+
+from jaxtyping import Float
+from torch import Tensor
 
 from evenkeel.errors import BadInputError
-from evenkeel.params import Action, GateKind, Layers, Site
+from evenkeel.params import Action, GateKind, Layers
+from evenkeel.steering.erasure import MeanAblate
 from evenkeel.steering.gates import Gate
 from evenkeel.steering.intervention import Ablate, Add, Intervention
 from evenkeel.vectors.vector import SteeringVector
 
-FitGates = Callable[[GateKind, SteeringVector], tuple[Gate, ...]]
-"""The gates of one kind for what is done with a vector."""
+
+@dataclass(frozen=True, eq=False)
+class Gating:
+    """Where an ablation with a vector acts, and what it leaves there."""
+
+    gates: tuple[Gate, ...] = ()
+    middle: Float[Tensor, " d_model"] | None = None
+    """Whose projection takes the place of the stream's; None leaves none."""
+
+
+FitGates = Callable[[GateKind, SteeringVector], Gating]
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,10 +34,11 @@ class Candidate:
     vectors: tuple[SteeringVector, ...]
     action: Action
     multiplier: float
-    """add: in units of the stream's mean norm at the vector's place; ablate: share taken out."""
+    """add: in units of the stream's mean norm at the vector's place; ablate: share taken out, or of
+    the way to the middle of a gating that has one."""
     gate: GateKind = "none"
-    gates: tuple[tuple[Gate, ...], ...] = ()
-    """Those of each vector; empty if none has any."""
+    gatings: tuple[Gating, ...] = ()
+    """That of each vector; empty if all act everywhere."""
 
     @property
     def method(self) -> str:
@@ -59,19 +73,16 @@ class Candidate:
 
     @property
     def interventions(self) -> list[Intervention]:
-        gates = self.gates or ((),) * len(self.vectors)
-        return [self._intervention(*pair) for pair in zip(self.vectors, gates, strict=True)]
+        gatings = self.gatings or (Gating(),) * len(self.vectors)
+        return [self._intervention(*pair) for pair in zip(self.vectors, gatings, strict=True)]
 
-    def _intervention(self, vector: SteeringVector, gates: tuple[Gate, ...]) -> Intervention:
+    def _intervention(self, vector: SteeringVector, gating: Gating) -> Intervention:
         if self.action == "add":
-            return Add.relative(vector, self.multiplier, gates=gates)
-        return Ablate(
-            layer=vector.layer,
-            site=cast(Site, vector.site),
-            directions=vector.direction,
-            multiplier=self.multiplier,
-            gates=gates,
-        )
+            return Add.relative(vector, self.multiplier, gates=gating.gates)
+        where: Any = {"layer": vector.layer, "site": vector.site, "gates": gating.gates}
+        if gating.middle is None:
+            return Ablate(vector.direction, self.multiplier, **where)
+        return MeanAblate(vector.direction, gating.middle, self.multiplier, **where)
 
 
 def make_candidates(
@@ -81,7 +92,7 @@ def make_candidates(
     layers: Layers,
     multipliers: Mapping[Action, Sequence[float]],
     gates: Sequence[GateKind] = ("none",),
-    fit_gates: FitGates = lambda *_: (),
+    fit_gates: FitGates = lambda *_: Gating(),
 ) -> list[Candidate]:
     """Every candidate, in a fixed order.
 
@@ -93,7 +104,7 @@ def make_candidates(
             of them at once.
         multipliers: forces to try, by action.
         gates: kinds of gate to try on each ablation; what is added is added everywhere.
-        fit_gates: makes them.
+        fit_gates: makes one of a kind for a vector.
 
     Raises:
         BadInputError: a method has no vector for the axis, or a layer has none of a method.
@@ -118,9 +129,9 @@ def make_candidates(
             for place in places:
                 for action, forces in multipliers.items():
                     for kind in gates if action == "ablate" else ("none",):
-                        own_gates = tuple(fitted[kind][vector.layer] for vector in place)
+                        gatings = tuple(fitted[kind][vector.layer] for vector in place)
                         candidates += [
-                            Candidate(place, action, float(force), kind, own_gates)
+                            Candidate(place, action, float(force), kind, gatings)
                             for force in forces
                         ]
     return candidates

@@ -6,16 +6,17 @@ from functools import cached_property
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 from torch import Tensor
 
 from evenkeel.activations.capture import Point, capture_texts
 from evenkeel.errors import BadInputError
+from evenkeel.evaluation.candidates import Gating
 from evenkeel.models.loading import LoadedModel
 from evenkeel.params import GateKind
 from evenkeel.probes.logistic import choose_c, scores
-from evenkeel.steering.gates import BandGate, Gate, ProbeGate
+from evenkeel.steering.gates import BandGate, ProbeGate
 from evenkeel.synthesis.records import Prompt
 from evenkeel.vectors.vector import SteeringVector
 
@@ -30,8 +31,8 @@ class Words:
     streams: dict[Point, Float[ndarray, "words width"]]
     stereotypical: Bool[ndarray, " words"]
     """Whether the word ends the term of a stereotypical prompt, or comes after it."""
-    definitional: Bool[ndarray, " words"]
-    """The same of definitional prompts."""
+    side: Int[ndarray, " words"]
+    """1 where the same of a prompt that is female by definition, -1 if male, else 0."""
     ends_term: Bool[ndarray, " words"]
 
 
@@ -51,25 +52,33 @@ class GateFitter:
         self, loaded: LoadedModel, prompts: Sequence[Prompt], vectors: Sequence[SteeringVector]
     ) -> None:
         self._loaded, self._prompts, self._vectors = loaded, prompts, vectors
-        self._probes: dict[Point, ProbeGate] = {}
+        self._at_terms: dict[Point, Gating] = {}
 
-    def fit(self, kind: GateKind, vector: SteeringVector) -> tuple[Gate, ...]:
-        """The gates of an intervention with `vector`, where the vector acts.
+    def fit(self, kind: GateKind, vector: SteeringVector) -> Gating:
+        """The gate of an ablation with `vector`, read where the vector acts.
+
+        At single words what is left matters: no projection at all may lie to one side. There the
+        middle is halfway between terms that are female and male by definition.
 
         Raises:
             BadInputError: the train or validation split lacks stereotypical or definitional
                 prompts, or the vector has another width than the stream.
         """
+        if kind == "none":
+            return Gating()
         point = (vector.site, vector.layer)
-        match kind:
-            case "none":
-                return ()
-            case "band":
-                return (self._band(point, vector.direction),)
-            case "probe":
-                if point not in self._probes:
-                    self._probes[point] = self._probe(point)
-                return (self._probes[point],)
+        width = self._train.streams[point].shape[1]
+        if len(vector.direction) != width:
+            raise BadInputError(
+                f"a vector at {vector.site} of layer {vector.layer} was made for a width of "
+                f"{len(vector.direction)}, but this model has {width} there; compute the vectors "
+                "again"
+            )
+        if kind == "band":
+            return Gating((self._band(point, vector.direction),))
+        if point not in self._at_terms:
+            self._at_terms[point] = Gating((self._probe(point),), self._middle(point))
+        return self._at_terms[point]
 
     @cached_property
     def _train(self) -> Words:
@@ -81,17 +90,11 @@ class GateFitter:
 
     def _band(self, point: Point, direction: Tensor) -> BandGate:
         """Around the mean of stereotypical prompts, from their terms on."""
-        width = self._train.streams[point].shape[1]
-        if len(direction) != width:
-            raise BadInputError(
-                f"a vector at {point[0]} of layer {point[1]} was made for a width of "
-                f"{len(direction)}, but this model has {width} there; compute the vectors again"
-            )
         train, validation = (
             words.streams[point] @ direction.numpy() for words in (self._train, self._validation)
         )
         centre = float(train[self._train.stereotypical].mean())
-        told = self._validation.stereotypical | self._validation.definitional
+        told = self._validation.stereotypical | (self._validation.side != 0)
         nearness = -np.abs(validation[told] - centre)
         bound = -best_cut(nearness, self._validation.stereotypical[told])
         return BandGate(direction, centre, bound)
@@ -105,6 +108,11 @@ class GateFitter:
         _, (weight, bias) = choose_c(train, validation, REGULARIZATION)
         threshold = best_cut(scores(validation[0], (weight, bias)), validation[1])
         return ProbeGate(torch.from_numpy(weight), bias, threshold)
+
+    def _middle(self, point: Point) -> Tensor:
+        terms = self._train.streams[point][self._train.ends_term]
+        side = self._train.side[self._train.ends_term]
+        return torch.from_numpy((terms[side > 0].mean(axis=0) + terms[side < 0].mean(axis=0)) / 2)
 
 
 def best_cut(values: Float[ndarray, " rows"], positive: Bool[ndarray, " rows"]) -> float:
@@ -129,23 +137,23 @@ def best_cut(values: Float[ndarray, " rows"], positive: Bool[ndarray, " rows"]) 
 def _words(
     loaded: LoadedModel, prompts: Sequence[Prompt], split: str, vectors: Sequence[SteeringVector]
 ) -> Words:
-    rows: dict[str, tuple[bool, bool, bool]] = {}
+    rows: dict[str, tuple[bool, int, bool]] = {}
     for prompt in prompts:
         if prompt.split == split:
             rows |= dict(_beginnings(prompt))
-    stereotypical, definitional, ends_term = np.array(list(rows.values()), dtype=np.bool_).T
-    if not (stereotypical.any() and definitional.any()):
+    stereotypical, side, ends_term = np.array(list(rows.values()), dtype=np.int64).reshape(-1, 3).T
+    if not (stereotypical.any() and (side > 0).any() and (side < 0).any()):
         raise BadInputError(
-            f"the {split} split has not both stereotypical and definitional prompts, which gates "
-            "are fitted to; give it some of each, or set evaluation.gates to [none]"
+            f"the {split} split lacks stereotypical prompts, or definitional ones of a side, which "
+            "gates are fitted to; give it some of each, or set evaluation.gates to [none]"
         )
     sites = sorted({vector.site for vector in vectors})
     layers = sorted({vector.layer for vector in vectors})
     streams = capture_texts(loaded, list(rows), sites, layers)
-    return Words(streams, stereotypical, definitional, ends_term)
+    return Words(streams, stereotypical.astype(bool), side, ends_term.astype(bool))
 
 
-def _beginnings(prompt: Prompt) -> Iterator[tuple[str, tuple[bool, bool, bool]]]:
+def _beginnings(prompt: Prompt) -> Iterator[tuple[str, tuple[bool, int, bool]]]:
     """The prompt up to each of its words, and whether that one is what `Words` asks."""
     start = prompt.text.lower().find(prompt.term.lower())
     if start < 0:
@@ -158,5 +166,5 @@ def _beginnings(prompt: Prompt) -> Iterator[tuple[str, tuple[bool, bool, bool]]]
     for end in sorted(spaces | {term_end, len(prompt.text)}):
         told = end >= term_end
         stereotypical = told and prompt.kind == "stereotypical"
-        definitional = told and prompt.kind == "definitional"
-        yield prompt.text[:end], (stereotypical, definitional, end == term_end)
+        side = {"female": 1, "male": -1, None: 0}[prompt.expected] if told else 0
+        yield prompt.text[:end], (stereotypical, side, end == term_end)

@@ -71,8 +71,9 @@ class EvaluationParams(Section):
     """Share of the projection that is taken out; 1 removes it whole."""
     gates: Annotated[list[GateKind], Field(min_length=1), AfterValidator(distinct)]
     """Where an ablation acts. none: everywhere; probe: at words that a linear probe takes for terms
-    of stereotypical prompts, as occupations are; band: where the projection on its direction is as
-    near to that of stereotypical prompts as definitional ones are not."""
+    of stereotypical prompts, as occupations are, where it leaves the middle of the two sides; band:
+    where the projection on its direction is as near to that of stereotypical prompts as that of
+    definitional ones is not."""
     max_perplexity_ratio: Annotated[float, Field(ge=1)]
     """Budget: an intervention that costs more on validation text cannot be selected."""
     max_definitional_loss: Annotated[float, Field(ge=0, le=1)]

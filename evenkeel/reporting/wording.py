@@ -17,7 +17,7 @@ METHODS = {
 GATES = {
     "none": "",
     "band": " wherever its projection is near that of stereotyped words",
-    "probe": " at the words that a probe takes for stereotyped ones",
+    "probe": " at words that a probe takes for stereotyped ones, to the middle of the two sides",
 }
 
 

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from evenkeel.errors import BadInputError
-from evenkeel.evaluation.candidates import make_candidates
+from evenkeel.evaluation.candidates import Gating, make_candidates
 from evenkeel.params import Action
-from evenkeel.steering.gates import Gate, ProbeGate
+from evenkeel.steering.gates import ProbeGate
 from evenkeel.steering.intervention import Ablate, Add
 from evenkeel.vectors.vector import SteeringVector
 from tests.evaluation.samples import make_vectors
@@ -53,11 +53,11 @@ def test_ablation_takes_out_its_share_at_every_layer() -> None:
 def test_each_ablation_is_tried_with_each_gate_of_its_own_vectors() -> None:
     fitted = []
 
-    def fit_gates(kind: str, vector: SteeringVector) -> tuple[Gate, ...]:
+    def fit_gates(kind: str, vector: SteeringVector) -> Gating:
         if kind == "none":
-            return ()
+            return Gating()
         fitted.append((kind, vector.layer))
-        return (ProbeGate(vector.direction, bias=vector.layer),)
+        return Gating((ProbeGate(vector.direction, bias=vector.layer),), 3 * vector.direction)
 
     forces: dict[Action, list[float]] = {"add": [0.5], "ablate": [1.0]}
     found = make_candidates(
@@ -71,6 +71,9 @@ def test_each_ablation_is_tried_with_each_gate_of_its_own_vectors() -> None:
         biases = [gate.bias for edit in candidate.interventions for gate in edit.gates]
         layers = [edit.layer for edit in candidate.interventions]
         assert biases == (layers if candidate.gate == "probe" else [])
+    stream = torch.randn(1, 5, 32)
+    for vector, edit in zip(make_vectors(), found[-1].interventions, strict=True):
+        torch.testing.assert_close(vector.project(edit(stream)), torch.full((1, 5), 3.0))
 
 
 def test_one_layer_is_not_tried_twice() -> None:

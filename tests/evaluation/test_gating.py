@@ -77,10 +77,14 @@ def vector(width: int = 32) -> SteeringVector:
 @pytest.mark.parametrize("kind", ["band", "probe"])
 def test_fitted_gates_know_unseen_terms(kind: Any, prompts: list[Prompt]) -> None:
     seen = [prompt for prompt in prompts if prompt.split != "test"]
-    (gate,) = GateFitter(None, seen, [vector()]).fit(kind, vector())  # type: ignore[arg-type]
+    fitted = GateFitter(None, seen, [vector()]).fit(kind, vector())  # type: ignore[arg-type]
+    (gate,) = fitted.gates
     assert isinstance(gate, BandGate if kind == "band" else ProbeGate)
     asked = [prompt for prompt in prompts if prompt.split == "test" and prompt.kind != "neutral"]
     terms = [prompt.text[: prompt.text.find(prompt.term) + len(prompt.term)] for prompt in asked]
+    if kind == "probe":
+        assert fitted.middle is not None
+        assert float(fitted.middle[0]) == pytest.approx(0.5, abs=0.2), "where gender is planted"
     occupations = [prompt.kind == "stereotypical" for prompt in asked]
     assert gate(planted(terms)[None])[0].tolist() == occupations
     after = gate(planted([prompt.text for prompt in asked])[None])[0].tolist()
@@ -89,7 +93,7 @@ def test_fitted_gates_know_unseen_terms(kind: Any, prompts: list[Prompt]) -> Non
 
 def test_every_word_is_read(read: list[str], prompts: list[Prompt]) -> None:
     fitter = GateFitter(None, prompts, [vector()])  # type: ignore[arg-type]
-    assert fitter.fit("none", vector()) == ()
+    assert fitter.fit("none", vector()).gates == ()
     assert not read
     fitter.fit("probe", vector())
     begun = {"I", "I met", "I met the", "I met the nurse", "I met the nurse because", "The maid"}

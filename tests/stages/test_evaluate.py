@@ -276,7 +276,7 @@ def wrong_model(inputs: dict[str, Path]) -> None:
     ("spoil", "message"),
     [
         (missing_split, "validation split of axis 'gender': no stereotypical prompts"),
-        (missing_knowledge, "the train split has not both stereotypical and definitional"),
+        (missing_knowledge, "the train split lacks stereotypical prompts, or definitional ones"),
         (missing_texts, "has 0 texts of kind 'plain'"),
         (missing_layer, "layers names layer 9, but there is a vector only for layers [0, 1, 2]"),
         (wrong_model, "made for a width of 16, but this model has 32"),
