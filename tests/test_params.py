@@ -75,7 +75,12 @@ def test_a_bad_value_is_named_by_its_path(
         ("model.source", "hub", r"model: source is hub but id is null; name a repository"),
         ("model.source", "local", r"model: source is local but path is null"),
         ("model.trust_remote_code", True, r"trust_remote_code has no meaning with source organism"),
-        ("vectors.methods", ["caa"], r"evaluation\.methods names \['actadd', 'group',"),
+        ("vectors.methods", ["caa"], r"evaluation\.methods names \['group', 'probe',"),
+        (
+            "evaluation.gates",
+            ["none"],
+            r"evaluation: actions has mean_ablate, which needs",
+        ),
         (
             "dataset.axes",
             ["age"],

@@ -21,7 +21,7 @@ class Gating:
 
     gates: tuple[Gate, ...] = ()
     middle: Float[Tensor, " d_model"] | None = None
-    """Whose projection takes the place of the stream's; None leaves none."""
+    """Midway between the two sides there, for action mean_ablate; None is unknown."""
 
 
 FitGates = Callable[[GateKind, SteeringVector], Gating]
@@ -34,8 +34,8 @@ class Candidate:
     vectors: tuple[SteeringVector, ...]
     action: Action
     multiplier: float
-    """add: in units of the stream's mean norm at the vector's place; ablate: share taken out, or of
-    the way to the middle of a gating that has one."""
+    """add: in units of the stream's mean norm at the vector's place; ablate: share taken out;
+    mean_ablate: share of the way to the middle."""
     gate: GateKind = "none"
     gatings: tuple[Gating, ...] = ()
     """That of each vector; empty if all act everywhere."""
@@ -80,8 +80,9 @@ class Candidate:
         if self.action == "add":
             return Add.relative(vector, self.multiplier, gates=gating.gates)
         where: Any = {"layer": vector.layer, "site": vector.site, "gates": gating.gates}
-        if gating.middle is None:
+        if self.action == "ablate":
             return Ablate(vector.direction, self.multiplier, **where)
+        assert gating.middle is not None, "mean_ablate without a middle"
         return MeanAblate(vector.direction, gating.middle, self.multiplier, **where)
 
 
@@ -103,7 +104,8 @@ def make_candidates(
         layers: indices at each of which a vector is tried; "all": at each that has one, and at all
             of them at once.
         multipliers: forces to try, by action.
-        gates: kinds of gate to try on each ablation; what is added is added everywhere.
+        gates: kinds of gate to try on each ablation, of those with a middle on each mean ablation;
+            what is added is added everywhere.
         fit_gates: makes one of a kind for a vector.
 
     Raises:
@@ -128,8 +130,10 @@ def make_candidates(
             }
             for place in places:
                 for action, forces in multipliers.items():
-                    for kind in gates if action == "ablate" else ("none",):
+                    for kind in gates if action != "add" else ("none",):
                         gatings = tuple(fitted[kind][vector.layer] for vector in place)
+                        if action == "mean_ablate" and any(own.middle is None for own in gatings):
+                            continue
                         candidates += [
                             Candidate(place, action, float(force), kind, gatings)
                             for force in forces

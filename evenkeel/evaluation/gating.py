@@ -57,8 +57,8 @@ class GateFitter:
     def fit(self, kind: GateKind, vector: SteeringVector) -> Gating:
         """The gate of an ablation with `vector`, read where the vector acts.
 
-        At single words what is left matters: no projection at all may lie to one side. There the
-        middle is halfway between terms that are female and male by definition.
+        Known at terms: the middle, between those that are female and male by definition. No
+        projection at all may lie to one side of it.
 
         Raises:
             BadInputError: the train or validation split lacks stereotypical or definitional

@@ -177,7 +177,8 @@ def run_study(
     splits = Splits(loaded, own, texts, params, seed)
     validation, test = splits.measures("validation"), splits.measures("test")
     gate = splits.gate("validation")
-    forces = {"add": params.add_multipliers, "ablate": params.ablate_multipliers}
+    ablations = params.ablate_multipliers
+    forces = {"add": params.add_multipliers, "ablate": ablations, "mean_ablate": ablations}
     multipliers = {action: forces[action] for action in params.actions}
     candidates = make_candidates(
         vectors,

@@ -1,8 +1,15 @@
 """The sections `probes`, `vectors`, `evaluation` and `report`."""
 
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import (
+    AfterValidator,
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
 
 from evenkeel.params.fields import Action, Axis, GateKind, Layers, Section, VectorMethod, distinct
 
@@ -60,7 +67,8 @@ class EvaluationParams(Section):
     methods: Annotated[list[VectorMethod], Field(min_length=1), AfterValidator(distinct)]
     """Vectors to try; each must be among vectors.methods."""
     actions: Annotated[list[Action], Field(min_length=1), AfterValidator(distinct)]
-    """What is done with a vector: add it, or project it out."""
+    """What is done with a vector: add it; ablate: project it out; mean_ablate: put the projection
+    midway between the two sides in its place, where a gate of kind probe is open."""
     layers: Layers
     """Layers at which each vector is tried; all also tries every layer at once."""
     add_multipliers: Annotated[list[float], Field(min_length=1), AfterValidator(distinct)]
@@ -68,12 +76,11 @@ class EvaluationParams(Section):
     ablate_multipliers: Annotated[
         list[Annotated[float, Field(gt=0, le=2)]], Field(min_length=1), AfterValidator(distinct)
     ]
-    """Share of the projection that is taken out; 1 removes it whole."""
+    """Share of the projection that is taken out, or moved; 1 removes it whole."""
     gates: Annotated[list[GateKind], Field(min_length=1), AfterValidator(distinct)]
     """Where an ablation acts. none: everywhere; probe: at words that a linear probe takes for terms
-    of stereotypical prompts, as occupations are, where it leaves the middle of the two sides; band:
-    where the projection on its direction is as near to that of stereotypical prompts as that of
-    definitional ones is not."""
+    of stereotypical prompts, as occupations are; band: where the projection on its direction is as
+    near to that of stereotypical prompts as that of definitional ones is not."""
     max_perplexity_ratio: Annotated[float, Field(ge=1)]
     """Budget: an intervention that costs more on validation text cannot be selected."""
     max_definitional_loss: Annotated[float, Field(ge=0, le=1)]
@@ -99,6 +106,15 @@ class EvaluationParams(Section):
     resamples: Annotated[int, Field(ge=100)]
     """Bootstrap resamples of terms behind each interval."""
     generation: GenerationParams
+
+    @model_validator(mode="after")
+    def _middle_is_known(self) -> Self:
+        if "mean_ablate" in self.actions and "probe" not in self.gates:
+            raise ValueError(
+                "actions has mean_ablate, which needs the gate probe; add it to gates or drop "
+                "mean_ablate"
+            )
+        return self
 
 
 class ReportParams(Section):

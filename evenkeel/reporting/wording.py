@@ -17,7 +17,7 @@ METHODS = {
 GATES = {
     "none": "",
     "band": " wherever its projection is near that of stereotyped words",
-    "probe": " at words that a probe takes for stereotyped ones, to the middle of the two sides",
+    "probe": " at words that a probe takes for stereotyped ones",
 }
 
 
@@ -80,6 +80,8 @@ def described(intervention: Mapping[str, Any]) -> str:
     multiplier = intervention["multiplier"]
     if intervention["action"] == "add":
         return f"adding {number(multiplier)} stream norms of the {vector} vector {where}"
+    if intervention["action"] == "mean_ablate":
+        return f"moving {percent(multiplier)} to the middle along the {vector} direction {where}"
     if multiplier == 1:
         return f"projecting out the {vector} direction {where}"
     return f"taking {percent(multiplier)} of the {vector} direction out {where}"

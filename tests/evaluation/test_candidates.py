@@ -59,12 +59,13 @@ def test_each_ablation_is_tried_with_each_gate_of_its_own_vectors() -> None:
         fitted.append((kind, vector.layer))
         return Gating((ProbeGate(vector.direction, bias=vector.layer),), 3 * vector.direction)
 
-    forces: dict[Action, list[float]] = {"add": [0.5], "ablate": [1.0]}
+    forces: dict[Action, list[float]] = {"add": [0.5], "ablate": [1.0], "mean_ablate": [1.0]}
     found = make_candidates(
         make_vectors(), "gender", ["caa"], "all", forces, ["none", "probe"], fit_gates
     )
-    assert [(candidate.name, candidate.gate) for candidate in found[:3]] == [
-        ("caa_add", "none"), ("caa_ablate", "none"), ("caa_ablate_probe", "probe")
+    assert [(candidate.name, candidate.gate) for candidate in found[:4]] == [
+        ("caa_add", "none"), ("caa_ablate", "none"), ("caa_ablate_probe", "probe"),
+        ("caa_mean_ablate_probe", "probe"),
     ]  # fmt: skip
     assert fitted == [("probe", 0), ("probe", 1), ("probe", 2)], "once, not again for all layers"
     for candidate in found:

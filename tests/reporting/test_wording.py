@@ -24,6 +24,10 @@ def test_numbers() -> None:
         ({}, "projecting out the linear probe direction at layer 3"),
         ({"layer": "all", "multiplier": 0.5}, "taking 50 % of the linear probe direction out at"),
         ({"action": "add", "multiplier": -0.25}, "adding −0.25 stream norms of the linear probe"),
+        (
+            {"action": "mean_ablate", "multiplier": 1.1},
+            "moving 110 % to the middle along",
+        ),
         ({"gate": "probe"}, "direction at layer 3 at words that a probe takes for stereotyped"),
         ({"method": "own"}, "projecting out the own direction"),
     ],

@@ -95,9 +95,9 @@ def test_the_stage_writes_what_it_says(inputs: dict[str, Path]) -> None:
     assert {entry["name"] for entry in metrics["interventions"]} == {
         f"{method}_{action}"
         for method in ("caa", "pca")
-        for action in ("add", "ablate", "ablate_probe")
+        for action in ("add", "ablate", "ablate_probe", "mean_ablate_probe")
     } | {"random_add", "random_ablate"}
-    assert metrics["selection"]["candidates"] == 2 * 4 * 4
+    assert metrics["selection"]["candidates"] == 2 * 4 * 5
     selected = metrics["selected"]
     assert selected in metrics["interventions"]
     for name in ("occupation_spread", "definitional_accuracy", "perplexity", "distinct_2"):
@@ -108,7 +108,7 @@ def test_the_stage_writes_what_it_says(inputs: dict[str, Path]) -> None:
     assert metrics["sample"]["test"]["texts"] + metrics["sample"]["validation"]["texts"] == 6
 
     sweep = pd.read_csv(inputs["plots"] / "evaluation_sweep.csv")
-    assert len(sweep) == 32 + 4 * 3
+    assert len(sweep) == 40 + 4 * 3
     affordable = sweep[(sweep.perplexity_ratio <= 3) & (sweep.method != "random")]
     best = affordable.loc[affordable.bias_reduction.idxmax()]
     assert [best.method, best.layer, best.action, best.multiplier, best.gate] == [
@@ -231,7 +231,7 @@ def test_a_model_with_no_bias_has_no_reduction(inputs: dict[str, Path]) -> None:
         for prompt in make_prompts()
     ]
     write_jsonl(inputs["prompts"], same)
-    change_params(inputs, gates=["none"])
+    change_params(inputs, gates=["none"], actions=["add", "ablate"])
     result = run(inputs)
     assert result.exit_code == 0, result.output
     metrics = json.loads(inputs["metrics"].read_text())

@@ -33,6 +33,7 @@ def sweep_figure(sweep: Sequence[SweepRow], evaluation: Evaluation) -> Drawing:
             ("add", False, palette.muted, "^"),
             ("ablate", False, palette.ink, "o"),
             ("ablate", True, palette.before, "D"),
+            ("mean_ablate", True, palette.before, "s"),
         ):
             own = [r for r in known if (r.action, r.gate != "none") == (action, gated)]
             if not own:
