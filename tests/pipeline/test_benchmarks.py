@@ -34,13 +34,12 @@ __all__ = ["host", "tasks"]  # fixtures
 OPTIONAL = {"download_benchmark", "benchmark", "harness"}
 
 
-@pytest.fixture
-def chosen(tmp_path: Path, tasks: Path) -> dict[str, Run]:
-    """The stages of a project whose params.yaml names benchmarks, by name."""
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory, tasks: Path) -> Path:
+    """A project whose params.yaml names benchmarks."""
     from dvc.repo import Repo
 
-    folder = tmp_path / "project"
-    folder.mkdir()
+    folder = tmp_path_factory.mktemp("project")
     copy(ROOT / "dvc.yaml", folder / "dvc.yaml")
     params = yaml.safe_load((ROOT / "tests" / "reduced_params.yaml").read_text())
     params["benchmarks"] |= {
@@ -50,7 +49,13 @@ def chosen(tmp_path: Path, tasks: Path) -> dict[str, Run]:
     }
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
     Repo.init(str(folder), no_scm=True).close()
-    return {run.name.rpartition(":")[2]: run for run in declared_stages(folder)}
+    return folder
+
+
+@pytest.fixture(scope="module")
+def chosen(project: Path) -> dict[str, Run]:
+    """Its stages by name; each runs in one test at most."""
+    return {run.name.rpartition(":")[2]: run for run in declared_stages(project)}
 
 
 @pytest.fixture(scope="module")
@@ -97,22 +102,23 @@ def folder(tmp_path: Path, tiny_folder: Path) -> Path:
 
 
 def test_a_benchmark_does_what_it_declares(
-    chosen: dict[str, Run], tmp_path: Path, folder: Path, recorder: Recorder
+    chosen: dict[str, Run], project: Path, folder: Path, recorder: Recorder
 ) -> None:
     write_crows_pairs(folder).rename(folder / "my pairs.csv")
-    listen(chosen["benchmark@crows_pairs"], folder, tmp_path / "project", recorder)
+    listen(chosen["benchmark@crows_pairs"], folder, project, recorder)
 
 
 def test_a_task_of_the_harness_does_what_it_declares(
-    chosen: dict[str, Run], tmp_path: Path, folder: Path, recorder: Recorder
+    chosen: dict[str, Run], project: Path, folder: Path, recorder: Recorder
 ) -> None:
-    listen(chosen["harness@evenkeel_choose"], folder, tmp_path / "project", recorder)
+    listen(chosen["harness@evenkeel_choose"], folder, project, recorder)
     record = json.loads((folder / "reports/metrics/harness/evenkeel_choose.json").read_text())
     assert record["tasks"]["evenkeel_choose"]["items"] == 2
 
 
 def test_a_download_does_what_it_declares(
     chosen: dict[str, Run],
+    project: Path,
     tmp_path: Path,
     host: Host,
     recorder: Recorder,
@@ -123,5 +129,5 @@ def test_a_download_does_what_it_declares(
     monkeypatch.setitem(defaults, "host", host.url)
     folder = tmp_path / "run"
     folder.mkdir()
-    listen(chosen["download_benchmark@stereoset"], folder, tmp_path / "project", recorder)
+    listen(chosen["download_benchmark@stereoset"], folder, project, recorder)
     assert (folder / "data" / "benchmarks" / "stereoset" / "dev.json").read_bytes() == b"{}"

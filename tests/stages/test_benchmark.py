@@ -67,7 +67,15 @@ def test_bad_input_leaves_earlier_outputs_alone(inputs: dict[str, str]) -> None:
     assert not Path(inputs["plot"]).exists()
 
 
-def test_what_params_do_not_name_is_not_fetched(workspace: Path) -> None:
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that holds params.yaml alone."""
+    set_params(tmp_path, "benchmarks.resamples", 100)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_what_params_do_not_name_is_not_fetched(project: Path) -> None:
     result = CliRunner().invoke(download, ["--name", "bbq", "--output", "data"])
     assert result.exit_code == 2
     assert "benchmarks.download.bbq is not there" in result.output
@@ -75,9 +83,9 @@ def test_what_params_do_not_name_is_not_fetched(workspace: Path) -> None:
 
 
 def test_an_unreachable_source_is_said_and_leaves_nothing(
-    workspace: Path, monkeypatch: pytest.MonkeyPatch
+    project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    set_params(workspace, "benchmarks.download", {"crows_pairs": {}})
+    set_params(project, "benchmarks.download", {"crows_pairs": {}})
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
     result = CliRunner().invoke(download, ["--name", "crows_pairs", "--output", "data"])
     assert result.exit_code == 2
@@ -103,8 +111,8 @@ def test_an_unreachable_source_is_said_and_leaves_nothing(
     ],
 )
 def test_a_wrong_benchmark_is_named_by_its_path(
-    workspace: Path, key: str, value: Any, message: str
+    project: Path, key: str, value: Any, message: str
 ) -> None:
-    set_params(workspace, key, value)
+    set_params(project, key, value)
     with pytest.raises(BadInputError, match=message):
-        load_params(workspace / "params.yaml", "seed")
+        load_params(project / "params.yaml", "seed")

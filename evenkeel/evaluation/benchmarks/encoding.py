@@ -42,10 +42,6 @@ class Encoder:
         """Token ids of the text alone, without special tokens."""
         return tuple(self.tokenizer(text, add_special_tokens=False)["input_ids"])
 
-    def whole(self, text: str) -> Scored:
-        """A text that begins as the tokenizer itself begins one; its first token is not scored."""
-        return Scored(encode_text(self.tokenizer, text), 1)
-
     def continuation(self, text: str, word: str) -> Scored:
         """What `word` adds to `text`, which begins as the tokenizer itself begins a text."""
         context = encode_text(self.tokenizer, text)

@@ -26,7 +26,7 @@ class Measure:
     group: str
     name: str
     kind: Literal["bias", "competence"]
-    reference: float | None
+    reference: float
     """Of bias: the value without any. Of competence: that of chance."""
     statistic: Statistic
     columns: tuple[Float[ndarray, " units"], ...]
@@ -78,7 +78,6 @@ class Figure:
     def too_weak(self) -> dict[str, bool]:
         """Of competence: whether each model is at chance, for all that its interval says."""
         chance = self.measure.reference
-        assert chance is not None
         models = {"baseline": self.baseline, "steered": self.steered}
         return {
             name: found.low is None or found.low <= chance

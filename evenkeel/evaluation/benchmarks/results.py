@@ -66,8 +66,7 @@ class BenchmarkResult:
                 if (estimate := getattr(figure, name)) is not None
             }
             shown = [cells.get(name, "-") for name in ("baseline", "steered", "change")]
-            reference = "-" if measure.reference is None else f"{measure.reference:.3g}"
-            rows.append([measure.rule, measure.name, reference, *shown])
+            rows.append([measure.rule, measure.name, f"{measure.reference:.3g}", *shown])
         return columns, rows
 
     @cached_property
