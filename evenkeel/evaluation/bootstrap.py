@@ -180,6 +180,24 @@ def share(
     return bootstrap.estimate_additive(ratio_of_sums, hits, counts)
 
 
+def change_of_share(
+    bootstrap: TermBootstrap,
+    before: Float[ndarray, " units"],
+    after: Float[ndarray, " units"],
+    counts: Float[ndarray, " units"],
+) -> Estimate:
+    """After - before share of hits among the same items.
+
+    When no unit changed, a bootstrap has no width. Then as many as the exact binomial interval of
+    none in so many units allows may have changed, either way, between 0 and 1.
+    """
+    if bootstrap.units and (before == after).all():
+        reach = float(beta.ppf(0.975, 1, bootstrap.units))
+        hits = float(before.sum() / counts.sum())
+        return Estimate(0.0, 0.0 - min(reach, hits), min(reach, 1 - hits))
+    return bootstrap.estimate_additive(ratio_of_sums, after - before, counts)
+
+
 def mean(values: Float[ndarray, "... units"]) -> Float[ndarray, "..."]:
     return values.mean(axis=-1)
 

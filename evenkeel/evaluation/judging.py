@@ -8,7 +8,7 @@ from evenkeel.evaluation.panel import Readings
 class Judge:
     """Measures models against the unsteered one, and withholds the bias of those too weak.
 
-    Intervals are given for what candidates are chosen by, which are many.
+    Intervals are given for what candidates are chosen by and judged by: there are many of them.
 
     Args:
         measures: of the panel.
@@ -20,7 +20,7 @@ class Judge:
         self.measures = measures
         self.gate = gate
         self.baseline = baseline
-        self._weak_before = gate.reason(measures.values.of(baseline))
+        self._weak_before = gate.reason({"definitional_accuracy": measures.accuracy(baseline)})
 
     def of(self, readings: Readings) -> tuple[Measures, str | None]:
         """Measures of what a model said, and why those of bias are unknown, if they are withheld.
@@ -30,5 +30,6 @@ class Judge:
         quick = self.measures.values
         found = quick.of(readings) | quick.against(self.baseline, readings)
         found |= self.measures.headline(self.baseline, readings)
+        found["definitional_accuracy"] = self.measures.accuracy(readings)
         too_weak = self._weak_before or self.gate.reason(found)
         return withheld(found) if too_weak else found, too_weak

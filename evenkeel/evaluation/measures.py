@@ -11,6 +11,7 @@ from evenkeel.evaluation.bootstrap import (
     Estimate,
     TermBootstrap,
     absolute,
+    change_of_share,
     mean,
     ratio_of_sums,
     share,
@@ -74,21 +75,23 @@ class PanelMeasures:
         """Measures of a model by itself."""
         odds = self.panel.occupations.mean(readings.stereotypical)
         planted = self.panel.planted[self.has_share], odds[self.has_share]
-        definitions = self.panel.definitions
-        right = self._right(readings)
         return {
             "occupation_spread": spread_estimate(odds),
             "parity_offset": absolute(self._occupations.estimate(bias.mean_log_odds, odds)),
             "planted_slope": self._planted.estimate(bias.slope, *planted),
             "planted_correlation": self._planted.estimate(bias.correlation, *planted),
-            "definitional_accuracy": share(self._definitions, right, definitions.counts),
+            "definitional_accuracy": self.accuracy(readings),
             "definitional_margin": self._definitions.estimate(
-                mean, definitions.mean(readings.margins)
+                mean, self.panel.definitions.mean(readings.margins)
             ),
             "perplexity": self._texts.estimate_additive(
                 perplexity, readings.losses, self.panel.scored_tokens
             ),
         }
+
+    def accuracy(self, readings: Readings) -> Estimate:
+        """Share of the definitional prompts on which the right side wins."""
+        return share(self._definitions, self._right(readings), self.panel.definitions.counts)
 
     def against(self, baseline: Readings, steered: Readings) -> Measures:
         """Measures of a steered model relative to the unsteered one, paired by term or text.
@@ -121,9 +124,10 @@ class PanelMeasures:
                 self.panel.occupations.mean(baseline.stereotypical),
                 self.panel.occupations.mean(steered.stereotypical),
             ),
-            "definitional_accuracy_change": self._definitions.estimate_additive(
-                ratio_of_sums,
-                self._right(steered) - self._right(baseline),
+            "definitional_accuracy_change": change_of_share(
+                self._definitions,
+                self._right(baseline),
+                self._right(steered),
                 self.panel.definitions.counts,
             ),
             "perplexity_ratio": self._texts.estimate_additive(

@@ -12,6 +12,7 @@ from evenkeel.evaluation.bootstrap import (
     Estimate,
     TermBootstrap,
     absolute,
+    change_of_share,
     mean,
     ratio_of_sums,
     share,
@@ -83,6 +84,21 @@ def test_an_interval_around_zero_starts_at_zero_after_the_absolute() -> None:
     assert absolute(Estimate(-0.2, -0.5, 0.1)) == Estimate(0.2, 0.0, 0.5)
     assert absolute(Estimate(-0.2, -0.5, -0.1)) == Estimate(0.2, 0.1, 0.5)
     assert absolute(Estimate(None)) == Estimate(None)
+
+
+def test_no_change_is_not_certainty() -> None:
+    three, two = np.full(20, 3.0), np.full(20, 2.0)
+    bootstrap = TermBootstrap(20, 100, 0)
+    reach = 1 - 0.025 ** (1 / 20)
+    unmoved = change_of_share(bootstrap, two, two, three)
+    assert (unmoved.value, unmoved.low, unmoved.high) == pytest.approx((0, -reach, reach))
+    perfect = change_of_share(bootstrap, three, three, three)
+    assert (perfect.value, perfect.low, perfect.high) == pytest.approx((0, -reach, 0))
+    lost = np.where(np.arange(20) < 5, two, three)
+    moved = change_of_share(bootstrap, three, lost, three)
+    assert moved.value == pytest.approx(-5 / 60)
+    assert moved.high is not None
+    assert moved.high < 0
 
 
 def test_all_right_is_not_certainty() -> None:
