@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -97,12 +96,11 @@ def _of_texts(
 def _directional(
     recipe: TextsRecipeParams | VectorRecipeParams, vector: SteeringVector, multiplier: float
 ) -> Intervention:
-    place: dict[str, Any] = {"layer": vector.layer, "site": recipe.site}
-    place["positions"] = recipe.positions
+    layer, site, positions = vector.layer, recipe.site, recipe.positions
     if recipe.action == "ablate":
-        return Ablate(directions=vector.direction, multiplier=multiplier, **place)
-    unit = vector.stream_norm if recipe.relative else 1.0
-    return Add(direction=vector.direction, scale=multiplier * unit, **place)
+        return Ablate(vector.direction, multiplier, layer=layer, site=site, positions=positions)
+    scale = multiplier * (vector.stream_norm if recipe.relative else 1.0)
+    return Add(vector.direction, scale, layer=layer, site=site, positions=positions)
 
 
 def _of_feature(

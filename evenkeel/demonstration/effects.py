@@ -15,6 +15,7 @@ from evenkeel.evaluation.bootstrap import TermBootstrap, mean, ratio_of_sums, sh
 from evenkeel.evaluation.continuations import text_measures
 from evenkeel.evaluation.measures import Measures, as_json
 from evenkeel.steering.backends import steered
+from evenkeel.steering.hooks import steer
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +84,9 @@ class _Measurer:
 
     def under(self, case: Case, baseline: Effect) -> Effect:
         first, *others = case.recipe.backends
-        texts, odds = self._ask(case, first)
+        texts = self._continuations(case, first)
+        with steer(self._model, case.intervention):
+            odds = self._questions.log_odds(self._model)
         measures = self._measures(texts, odds)
         changed = [float(a != b) for a, b in zip(texts, baseline.continuations, strict=True)]
         by_prompt = np.array(changed).reshape(len(self._questions.prompts), -1)
@@ -93,16 +96,14 @@ class _Measurer:
             measures["shift"] = self._prompts.estimate(mean, odds - baseline.log_odds)
         agreement: dict[str, float] = {}
         for backend in others:
-            again, _ = self._ask(case, backend)
+            again = self._continuations(case, backend)
             agreement[backend] = float(np.mean([a == b for a, b in zip(texts, again, strict=True)]))
         return Effect(case, texts, odds, measures, agreement)
 
-    def _ask(self, case: Case, backend: str) -> tuple[list[str], Float[ndarray, " prompts"] | None]:
-        questions, model = self._questions, self._model
-        with steered(backend, model, questions.tokenizer, case.intervention) as generating:
-            texts = questions.continuations(generating)
-        with steered("hooks", model, questions.tokenizer, case.intervention):
-            return texts, questions.log_odds(model)
+    def _continuations(self, case: Case, backend: str) -> list[str]:
+        tokenizer = self._questions.tokenizer
+        with steered(backend, self._model, tokenizer, case.intervention) as generating:
+            return self._questions.continuations(generating)
 
     def _measures(self, texts: list[str], odds: Float[ndarray, " prompts"] | None) -> Measures:
         questions = self._questions
