@@ -147,22 +147,24 @@ def measure(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=15, help="rounds of the large model")
+    parser.add_argument("--model", choices=MODELS, nargs="+", default=list(MODELS), help="which")
     parser.add_argument("--clock", choices=CLOCKS, default="wall", help="what is measured")
     options = parser.parse_args()
     logging.set_verbosity_error()
-    clock = CLOCKS[options.clock]
-    found = [
-        measure(sizes, options.rounds * (QUICK if sizes["n_embd"] < 512 else 1), clock)
-        for sizes in MODELS.values()
-    ]
-    tables = list(zip(*found, strict=True))
-    how = f"batch {BATCH}, {NEW} tokens, median of {options.rounds} and more rounds, "
-    how += f"{options.clock} time"
-    for title, columns in zip(("hooks", "a vector added at one layer"), tables, strict=True):
+    rounds = {
+        name: options.rounds * (QUICK if MODELS[name]["n_embd"] < 512 else 1)
+        for name in options.model
+    }
+    found = [measure(MODELS[name], rounds[name], CLOCKS[options.clock]) for name in rounds]
+    how = f"batch {BATCH}, {NEW} tokens, median of {options.clock} time"
+    for title, columns in zip(
+        ("hooks", "a vector added at one layer"), zip(*found, strict=True), strict=True
+    ):
         table = Table(title=f"{title}: steered / plain generate, {how}", title_justify="left")
         table.add_column("case")
-        for name, ratios in zip(MODELS, columns, strict=True):
-            table.add_column(f"{name}\n(plain {ratios['plain']:.2f} s)", justify="right")
+        for name, ratios in zip(rounds, columns, strict=True):
+            header = f"{name}\n(plain {ratios['plain']:.2f} s, {rounds[name]} rounds)"
+            table.add_column(header, justify="right")
         for case in columns[0]:
             if case != "plain":
                 table.add_row(case, *(f"{ratios[case]:.3f}" for ratios in columns))
