@@ -5,6 +5,7 @@ import io
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import matplotlib as mpl
@@ -12,7 +13,7 @@ from markupsafe import Markup
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from evenkeel.reporting.palette import LIGHT, PLACEHOLDERS, Palette, with_variables
+from evenkeel.reporting.palette import LIGHT, PLACEHOLDERS, Palette, with_palette, with_variables
 
 Draw = Callable[[Figure, Palette], None]
 
@@ -66,11 +67,13 @@ class Drawing:
 
     def svg(self) -> str:
         """The figure on a light ground, as a file of its own."""
-        return self._svg(LIGHT, facecolor=LIGHT.paper)
+        text = re.sub(rf' id="{_TIP}[^"]*"', "", self._drawn_once)
+        ground = f'<svg style="background: {LIGHT.paper}"'
+        return with_palette(text, LIGHT).replace("<svg", ground, 1)
 
     def inline(self) -> Markup:
         """The figure as an element of the page, whose colours and font it takes."""
-        text = self._svg(PLACEHOLDERS, transparent=True)
+        text = self._drawn_once
         text = text[text.index("<svg") :]  # the XML prologue has no place inside HTML
         text = re.sub(rf'\bid="{_TIP}([^"]*)"', r'data-tip="\1"', text)
         text = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{self.name}-", text)
@@ -79,11 +82,13 @@ class Drawing:
         head = f'<svg role="img" aria-label="{label}"'
         return Markup(with_variables(text.replace("<svg", head, 1)))  # noqa: S704  drawn here
 
-    def _svg(self, palette: Palette, **options: Any) -> str:
-        with mpl.rc_context(_style(palette) | {"svg.hashsalt": self.name}):
-            figure = self._drawn(palette)
+    @cached_property
+    def _drawn_once(self) -> str:
+        """The SVG in stand-ins for colours, which page and file replace."""
+        with mpl.rc_context(_style(PLACEHOLDERS) | {"svg.hashsalt": self.name}):
+            figure = self._drawn(PLACEHOLDERS)
             stream = io.StringIO()
-            figure.savefig(stream, format="svg", metadata={"Date": None}, **options)
+            figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None})
         return re.sub(r" *<metadata>.*?</metadata>\n", "", stream.getvalue(), flags=re.DOTALL)
 
     def _drawn(self, palette: Palette) -> Figure:

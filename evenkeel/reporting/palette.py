@@ -55,5 +55,12 @@ def with_variables(svg: str) -> str:
     return svg
 
 
+def with_palette(svg: str, palette: Palette) -> str:
+    """An SVG drawn in PLACEHOLDERS, in the colours of a palette."""
+    for (_, stand_in), (_, color) in zip(_named(PLACEHOLDERS), _named(palette), strict=True):
+        svg = svg.replace(stand_in, color)
+    return svg
+
+
 def _named(palette: Palette) -> list[tuple[str, str]]:
     return [(field.name, getattr(palette, field.name)) for field in fields(palette)]
