@@ -6,11 +6,14 @@ import re
 from base64 import b64encode
 from hashlib import sha256
 from html.parser import HTMLParser
+from typing import get_args
 from xml.etree import ElementTree
 
 import pytest
 
+from evenkeel.params.fields import Action
 from evenkeel.reporting.cards import Histogram
+from evenkeel.reporting.figures.looks import SHAPES
 from evenkeel.reporting.figures.occupations import occupation_figure
 from evenkeel.reporting.page import make_page
 from tests.reporting.samples import HOSTILE, SAID, cards, hostile_results, make_results
@@ -82,6 +85,11 @@ def test_hostile_text_is_inert() -> None:
     assert outline.text.count('<script>alert("x")</script>') >= 4
     assert "\u202e" not in outline.text.replace(PARAMS["model"]["id"], "")
     assert "\\u202e" in outline.text
+
+
+def test_every_action_has_a_shape_of_its_own() -> None:
+    assert set(SHAPES) == set(get_args(Action))
+    assert len(set(SHAPES.values())) == len(SHAPES)
 
 
 def test_a_figure_is_a_file_of_its_own_too() -> None:

@@ -6,6 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from evenkeel.reporting.drawing import Drawing, tip
+from evenkeel.reporting.figures.looks import kind, look
 from evenkeel.reporting.palette import Palette
 from evenkeel.reporting.results import DoseRow, FrontierRow, NullRow
 from evenkeel.reporting.wording import interval_of, number, percent
@@ -30,21 +31,17 @@ def frontier_figure(rows: Sequence[FrontierRow]) -> Drawing:
         panel = figure.subplots()
         panel.axhline(0, color=palette.line, linewidth=0.8)
         panel.axvline(1, color=palette.muted, linewidth=0.9, linestyle=(0, (3, 2)))
-        looks = {
-            "random direction": (palette.muted, "x"),
-            "add": (palette.muted, "^"),
-            "ablate": (palette.ink, "o"),
-            "ablate, gated": (palette.before, "D"),
-        }
-        for kind, (color, marker) in looks.items():
-            own = [row for row in known if _kind(row) == kind]
+        for name in dict.fromkeys(map(_kind, known)):
+            own = [row for row in known if _kind(row) == name]
+            color, marker = look(own[0].action, own[0].gate, palette)
+            if own[0].method == RANDOM:
+                color, marker = palette.muted, "x"
             for row in own:
                 panel.scatter(
-                    [_damage(row)], [_gain(row)], s=20, marker=marker, color=color,
-                    alpha=0.6, linewidths=1 if marker == "x" else 0, gid=tip(_said(row)),
+                    [_damage(row)], [_gain(row)], s=20, marker=marker, color=color, alpha=0.6,
+                    linewidths=1 if marker == "x" else 0, gid=tip(_said(row)),
                 )  # fmt: skip
-            if own:
-                panel.scatter([], [], s=20, marker=marker, color=color, alpha=0.6, label=kind)
+            panel.scatter([], [], s=20, marker=marker, color=color, alpha=0.6, label=name)
         gains = [_gain(row) for row in best]
         panel.plot(
             [_damage(row) for row in best], gains, color=palette.after, linewidth=1.4,
@@ -76,9 +73,7 @@ def _gain(row: FrontierRow) -> float:
 
 
 def _kind(row: FrontierRow) -> str:
-    if row.method == RANDOM:
-        return "random direction"
-    return row.action if row.gate == "none" else f"{row.action}, gated"
+    return "random direction" if row.method == RANDOM else kind(row.action, row.gate)
 
 
 def _said(row: FrontierRow) -> str:

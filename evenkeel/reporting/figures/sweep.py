@@ -7,6 +7,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
 from evenkeel.reporting.drawing import Drawing, tip
+from evenkeel.reporting.figures.looks import kind, look
 from evenkeel.reporting.palette import Palette
 from evenkeel.reporting.results import Evaluation, SweepRow
 from evenkeel.reporting.wording import number, percent
@@ -16,6 +17,8 @@ LEAST_REDUCTION = -1.0
 """Candidates that make the spread more than twice as wide are drawn at the lower edge."""
 COSTS = {0.0: "0", 0.01: "1 %", 0.1: "10 %", 1.0: "100 %", 10.0: "×11", 100.0: "×101"}
 """Ticks of added perplexity."""
+SHOWN = 0.05
+"""Bias removed, as a share."""
 STRONGEST_SHADE = 0.55
 """Opacity of a cell where all bias is gone; the text on it can still be read."""
 
@@ -29,29 +32,15 @@ def sweep_figure(sweep: Sequence[SweepRow], evaluation: Evaluation) -> Drawing:
         panel = figure.subplots()
         panel.axhline(0, color=palette.line, linewidth=0.8)
         panel.axvline(budget, color=palette.muted, linewidth=0.9, linestyle=(0, (3, 2)))
-        for action, gated, color, marker in (
-            ("add", False, palette.muted, "^"),
-            ("ablate", False, palette.ink, "o"),
-            ("ablate", True, palette.before, "D"),
-            ("mean_ablate", True, palette.before, "s"),
-        ):
-            own = [r for r in known if (r.action, r.gate != "none") == (action, gated)]
-            if not own:
-                continue
+        for name in dict.fromkeys(kind(row.action, row.gate) for row in known):
+            own = [row for row in known if kind(row.action, row.gate) == name]
+            color, marker = look(own[0].action, own[0].gate, palette)
             for row in own:
                 panel.scatter(
                     [_cost(row)], [_gain(row)], s=20, marker=marker, color=color, alpha=0.55,
                     linewidths=0, clip_on=False, gid=tip(_said(row)),
                 )  # fmt: skip
-            panel.scatter(
-                [],
-                [],
-                s=20,
-                marker=marker,
-                color=color,
-                alpha=0.55,
-                label=f"{action}, gated" if gated else action,
-            )
+            panel.scatter([], [], s=20, marker=marker, color=color, alpha=0.55, label=name)
         for row in known:
             if _is_selected(row, evaluation):
                 panel.scatter(
@@ -73,18 +62,19 @@ def sweep_figure(sweep: Sequence[SweepRow], evaluation: Evaluation) -> Drawing:
         panel.set_yticks(*zip(*(tick for tick in gains if tick[0] >= worst - 0.1), strict=True))
         panel.set_xlabel("added perplexity on plain text (dashed: the budget)")
         panel.set_ylabel("bias removed")
-        panel.legend(
-            loc="upper center", bbox_to_anchor=(0.5, 1.14), ncols=4, handletextpad=0.3,
-            columnspacing=1.2,
-        )  # fmt: skip
+        figure.legend(loc="outside upper center", ncols=3, handletextpad=0.3, columnspacing=1.2)
 
     alt = f"Bias removed against added perplexity for {len(known)} candidates on validation"
-    return Drawing("sweep", (WIDTH, 3.7), alt, draw, [row.model_dump() for row in sweep])
+    return Drawing("sweep", (WIDTH, 4.0), alt, draw, [row.model_dump() for row in sweep])
 
 
 def heat_figure(sweep: Sequence[SweepRow], evaluation: Evaluation) -> Drawing:
-    """The most that each vector and action removes at each layer within the budget."""
-    lines = list(dict.fromkeys((row.method, row.action, row.gate) for row in sweep))
+    """The most that each vector and action removes at each layer within the budget.
+
+    Those that remove less than SHOWN everywhere are left out.
+    """
+    strong = [row for row in sweep if row.within_budget and (row.bias_reduction or 0) >= SHOWN]
+    lines = list(dict.fromkeys((row.method, row.action, row.gate) for row in strong))
     layers = sorted({row.layer for row in sweep}, key=lambda name: (name == "all", _place(name)))
     cells = {(line, layer): _strongest(sweep, line, layer) for line in lines for layer in layers}
 
@@ -116,7 +106,7 @@ def heat_figure(sweep: Sequence[SweepRow], evaluation: Evaluation) -> Drawing:
                 color=palette.ink, fontsize=8.5, gid=tip(_said(row)),
             )  # fmt: skip
         panel.set_xlim(-0.5, len(layers) - 0.5)
-        panel.set_ylim(len(lines) - 0.5, -0.5)
+        panel.set_ylim(max(len(lines), 1) - 0.5, -0.5)
         panel.set_xticks(range(len(layers)), layers)
         panel.set_yticks(range(len(lines)), [_named(*line) for line in lines])
         panel.tick_params(length=0, labelcolor=palette.ink)
@@ -126,7 +116,7 @@ def heat_figure(sweep: Sequence[SweepRow], evaluation: Evaluation) -> Drawing:
 
     alt = "Most bias removed within the budget, in percent, by vector, action and layer"
     rows = [row.model_dump() for row in cells.values() if row is not None]
-    return Drawing("layers", (WIDTH, 0.7 + 0.27 * len(lines)), alt, draw, rows)
+    return Drawing("layers", (WIDTH, 0.7 + 0.27 * max(len(lines), 2)), alt, draw, rows)
 
 
 def _place(layer: str) -> int:
