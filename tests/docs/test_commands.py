@@ -25,6 +25,8 @@ NOT_RUN = {
     "make bench": "minutes; its scripts have tests",
     "source .venv/bin/activate": "CI puts the environment on the path",
     "dvc remote add --default team /path/to/a/shared/folder": "CI adds a folder of its own",
+    "pip install -c constraints.txt -e '.[ssh]'": "CI has installed it with the rest",
+    "pip install -c constraints.txt -e '.[s3]'": "CI has installed it with the rest",
     "cd evenkeel": "CI has cloned",
     "dvc exp run -S experiment=gpt2-golden-layers": "it downloads weights",
 }
