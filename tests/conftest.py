@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -51,9 +52,7 @@ def tokenizer() -> Any:
     )
 
 
-@pytest.fixture
-def tiny_gpt2(tokenizer: Any) -> Any:
-    """A random GPT-2 of 3 blocks, 32 wide, in eval mode."""
+def _tiny_gpt2(tokenizer: Any) -> Any:
     from transformers import GPT2Config, GPT2LMHeadModel
 
     torch.manual_seed(0)
@@ -77,9 +76,21 @@ def tiny_gpt2(tokenizer: Any) -> Any:
 
 
 @pytest.fixture
-def tiny_folder(tiny_gpt2: Any, tokenizer: Any, tmp_path: Path) -> Path:
-    """The tiny GPT-2 and its tokenizer, saved as a Hugging Face folder."""
-    folder = tmp_path / "tiny-model"
-    tiny_gpt2.save_pretrained(folder)
+def tiny_gpt2(tokenizer: Any) -> Any:
+    """A random GPT-2 of 3 blocks, 32 wide, in eval mode."""
+    return _tiny_gpt2(tokenizer)
+
+
+@pytest.fixture(scope="session")
+def saved_tiny(tokenizer: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `tiny_folder` copies: only for fixtures that copy it, too."""
+    folder = tmp_path_factory.mktemp("saved") / "tiny-model"
+    _tiny_gpt2(tokenizer).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+@pytest.fixture
+def tiny_folder(saved_tiny: Path, tmp_path: Path) -> Path:
+    """The tiny GPT-2 and its tokenizer, saved as a Hugging Face folder."""
+    return Path(shutil.copytree(saved_tiny, tmp_path / "tiny-model"))

@@ -9,9 +9,10 @@ pytestmark = pytest.mark.xdist_group("pipeline")  # one worker runs the pipeline
 
 # What DVC itself reads for every stage; it takes no dvc.yaml as a dependency.
 PIPELINE = {"dvc.yaml", "params.yaml"}
+STAGES = declared_stages()
 
 
-@pytest.mark.parametrize("index", range(len(declared_stages())))
+@pytest.mark.parametrize("index", range(len(STAGES)))
 def test_a_stage_reads_and_writes_what_it_declares(runs: list[Run], index: int) -> None:
     run = runs[index]
     read = {within(path, run.declared_reads) or path for path in run.reads - PIPELINE}
@@ -19,11 +20,11 @@ def test_a_stage_reads_and_writes_what_it_declares(runs: list[Run], index: int) 
     assert run.writes == run.declared_writes, run.name
 
 
-@pytest.mark.parametrize("index", range(len(declared_stages())))
+@pytest.mark.parametrize("index", range(len(STAGES)))
 def test_a_stage_asks_for_the_parameters_that_it_declares(runs: list[Run], index: int) -> None:
     assert runs[index].params == runs[index].declared_params, runs[index].name
 
 
-@pytest.mark.parametrize("run", declared_stages(), ids=lambda run: run.name)
+@pytest.mark.parametrize("run", STAGES, ids=lambda run: run.name)
 def test_a_stage_declares_the_code_that_it_runs(run: Run) -> None:
     check_code(run)

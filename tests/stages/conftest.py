@@ -1,5 +1,6 @@
 """A tiny model, statements, and the activations that it has on them."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +15,23 @@ from tests.probes.planted import planted_statements
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture
-def workspace(tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder that holds model/, statements.h5 (two axes, layers 0 and 2) and params.yaml."""
-    folder = tmp_path / "workspace"
-    folder.mkdir()
-    tiny_folder.rename(folder / "model")
+@pytest.fixture(scope="session")
+def saved_workspace(saved_tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `workspace` copies."""
+    folder = tmp_path_factory.mktemp("workspace")
+    shutil.copytree(saved_tiny, folder / "model")
     record_provenance(folder / "model", "local", "tiny", "float32")
     statements = planted_statements(("age", "gender"), terms=4, quads=8)
     write_activations(folder, "statements.h5", statements.to_dict("records"))
     set_params(folder, "probes.resamples", 100)
+    return folder
+
+
+@pytest.fixture
+def workspace(saved_workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that holds model/, statements.h5 (two axes, layers 0 and 2) and params.yaml."""
+    folder = tmp_path / "workspace"
+    shutil.copytree(saved_workspace, folder)
     monkeypatch.chdir(folder)
     return folder
 
