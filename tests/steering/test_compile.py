@@ -13,11 +13,10 @@ from evenkeel.steering.intervention import Ablate, Add
 IDS = torch.tensor([[5, 9, 2, 7, 30], [8, 8, 1, 40, 3]])
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @torch.no_grad()
-def test_a_steered_model_compiles_without_a_graph_break(tiny_gpt2: Any, dtype: torch.dtype) -> None:
+def test_a_steered_model_compiles_without_a_graph_break(tiny_gpt2: Any) -> None:
     direction = torch.randn(32)
-    model = tiny_gpt2.to(dtype)
+    model = tiny_gpt2.bfloat16()
     plain = model(IDS, use_cache=False).logits
     given = [
         Add(torch.randn(32), 2.0, layer=0, site="resid_pre", positions="last"),
