@@ -11,6 +11,7 @@ from evenkeel.evaluation.bootstrap import (
     Estimate,
     Statistic,
     TermBootstrap,
+    change_of_share,
     ratio_of_sums,
     share,
 )
@@ -54,9 +55,13 @@ class Measure:
         columns = (hits, counts)
         return cls(*where, kind, reference, ratio_of_sums, columns, additive=True, choices=choices)
 
+    @property
+    def is_share(self) -> bool:
+        return self.choices is not None and self.statistic is ratio_of_sums
+
     def estimate(self, bootstrap: TermBootstrap) -> Estimate:
         """Value and interval on a bootstrap of the measure's units."""
-        if self.choices is not None and self.statistic is ratio_of_sums:
+        if self.is_share:
             return share(bootstrap, *self.columns)
         estimate = bootstrap.estimate_additive if self.additive else bootstrap.estimate
         return estimate(self.statistic, *self.columns)
@@ -139,6 +144,9 @@ def compare(
 
 def _change(bootstrap: TermBootstrap, before: Measure, after: Measure) -> Estimate:
     """Steered less, or over, unsteered."""
+    if before.is_share:
+        (was, counts), (now, _) = before.columns, after.columns
+        return change_of_share(bootstrap, was, now, counts)
 
     def changed(*columns: Float[ndarray, "... units"]) -> Float[ndarray, "..."]:
         half = len(columns) // 2

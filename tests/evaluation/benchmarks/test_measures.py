@@ -38,6 +38,15 @@ def test_a_change_is_paired() -> None:
     assert figure.record()["mcnemar"] == {"lost": 0, "won": 5, "p": 0.0625}
 
 
+def test_where_no_choice_changed_some_still_may_have() -> None:
+    change = compared(shares([1, 0] * 50), shares([1, 0] * 50)).change
+    assert change is not None
+    assert change.value == 0
+    assert change.low is not None
+    assert change.high is not None
+    assert -0.05 < change.low < 0 < change.high < 0.05
+
+
 def test_without_a_steered_model_there_is_the_baseline_alone() -> None:
     record = compared(shares([1, 0, 1, 1]), None).record()
     assert record.keys() == {"baseline", "baseline_ci95", "chance"}
