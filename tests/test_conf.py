@@ -1,5 +1,6 @@
 """conf/: what DVC's Hydra support composes into params.yaml."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,18 @@ def test_without_an_experiment_params_yaml_keeps_every_value(project: Path) -> N
 def test_an_experiment_composes_to_valid_parameters(project: Path, name: str) -> None:
     values = composed(project, f"experiment={name}")
     assert Params.model_validate(values).model.source in ("hub", "organism")
+
+
+def test_ci_runs_every_published_system_with_valid_parameters(project: Path) -> None:
+    ci = (ROOT / ".ci" / "run").read_text()
+    smaller = {f"${name}": given for name, given in re.findall(r'^(\w+)="(-S [^"]+)"', ci, re.M)}
+    runs = re.findall(r"^dvc exp run -S experiment=(\S+) --queue (.*)$", ci, re.M)
+    assert {name for name, _ in runs} == set(EXPERIMENTS) - {"organism-findings"}
+    reduced = (ROOT / "tests" / "reduced_params.yaml").read_bytes()
+    for name, words in runs:
+        (project / "params.yaml").write_bytes(reduced)
+        given = " ".join(smaller[word] for word in words.split()).replace("-S", "").split()
+        Params.model_validate(composed(project, f"experiment={name}", *given))
 
 
 def leaves(values: dict[str, Any], path: str = "") -> set[str]:
