@@ -59,9 +59,9 @@ class ProbeGate(Gate):
         check_number("ProbeGate: threshold", self.threshold)
 
     def on(self, device: torch.device, dtype: torch.dtype) -> OpenAt:
-        weight = self.weight.detach().to(device, dtype)
+        weight = self.weight.detach().to(device, _exact(dtype))
         least = self.threshold - self.bias
-        return lambda stream, _: stream @ weight > least
+        return lambda stream, _: _along(stream, weight) > least
 
     @property
     def width(self) -> int:
@@ -89,9 +89,9 @@ class BandGate(Gate):
             raise BadInputError(f"BandGate: bound is {self.bound}; it must be positive")
 
     def on(self, device: torch.device, dtype: torch.dtype) -> OpenAt:
-        direction = unit("BandGate: direction", self.direction).to(device, dtype)
+        direction = unit("BandGate: direction", self.direction).to(device, _exact(dtype))
         centre, bound = self.centre, self.bound
-        return lambda stream, _: (stream @ direction - centre).abs() < bound
+        return lambda stream, _: (_along(stream, direction) - centre).abs() < bound
 
     @property
     def width(self) -> int:
@@ -122,3 +122,15 @@ class TokenGate(Gate):
             return torch.isin(input_ids, wanted)
 
         return open_at
+
+
+def _exact(dtype: torch.dtype) -> torch.dtype:
+    """float32 at least: in bfloat16 a sum of 30 is rounded to steps of 0.125."""
+    return torch.promote_types(dtype, torch.float32)
+
+
+def _along(
+    stream: Float[Tensor, "batch position width"], direction: Float[Tensor, " width"]
+) -> Float[Tensor, "batch position"]:
+    """stream @ direction, multiplied and summed, because autocast rounds every matrix product."""
+    return (stream.to(direction.dtype) * direction).sum(-1)

@@ -25,7 +25,8 @@ def steer(
 
     Blocks may be nested: what an inner one does comes after the outer one at the same place. The
     edited stream is what any other hook sees, and what `output_hidden_states` returns. Leaving the
-    block, also by an exception, leaves the model as it was, bit for bit.
+    block, also by an exception, leaves the model as it was, bit for bit. A function that
+    `torch.compile` made of the model before is compiled again inside, the edits in its graph.
 
     Args:
         model: any causal LM of transformers whose family is known.
@@ -38,8 +39,26 @@ def steer(
     """
     with planned(model, spec, mask) as places, ExitStack() as stack:
         for place in places:
+            stack.enter_context(_shadowed(place.point.module))
             stack.enter_context(_hooked(place.point, place.edit))
         yield
+
+
+@contextmanager
+def _shadowed(module: nn.Module) -> Iterator[None]:
+    """Let the module's `forward` be an attribute of its own.
+
+    A compiled model does not look for the first hook of a module, and would run on unsteered; it
+    does look where `forward` comes from.
+    """
+    if "forward" in vars(module):
+        yield
+        return
+    module.forward = module.forward
+    try:
+        yield
+    finally:
+        del module.forward
 
 
 class _Hook:

@@ -31,6 +31,17 @@ def test_a_steered_model_compiles_without_a_graph_break(tiny_gpt2: Any) -> None:
     assert not torch.equal(found, plain)
 
 
+@torch.no_grad()
+def test_a_function_compiled_before_is_steered_within_and_not_after(tiny_gpt2: Any) -> None:
+    push = Add(torch.randn(32), 2.0, layer=2, site="resid_post")
+    ask = torch.compile(lambda ids: tiny_gpt2(ids, use_cache=False).logits, backend="eager")
+    plain = ask(IDS)
+    with steer(tiny_gpt2, push):
+        assert torch.equal(ask(IDS), tiny_gpt2(IDS, use_cache=False).logits)
+        assert not torch.equal(ask(IDS), plain)
+    assert torch.equal(ask(IDS), plain)
+
+
 def test_a_model_compiled_before_is_refused(tiny_gpt2: Any) -> None:
     push = Add(torch.randn(32), layer=0, site="resid_pre")
     compiled = torch.compile(tiny_gpt2, backend="eager")
