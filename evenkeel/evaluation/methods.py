@@ -83,7 +83,8 @@ class WiderIntervals:
         self._definitions = CrossedBootstrap.of(panel.definitional, resamples, seed)
 
     def of(self, outcome: Outcome) -> dict[str, list[float | None] | None]:
-        """The intervals, None where prompts are not crossed or the bias is withheld."""
+        """The intervals, None where prompts are not crossed, the bias is withheld, or no answer
+        changed: resampling what is all the same has no width."""
         before, after = self._baseline, outcome.readings
         reduction = change = None
         if self._occupations and not outcome.too_weak:
@@ -92,7 +93,7 @@ class WiderIntervals:
             )
         if self._definitions:
             won = (after.margins > 0).astype(float) - (before.margins > 0)
-            change = self._definitions.interval(mean, won)
+            change = self._definitions.interval(mean, won) if won.any() else None
         return {
             f"{name}_ci95_crossed": [rounded(end) for end in interval] if interval else None
             for name, interval in (
