@@ -12,6 +12,9 @@ from stages.command import FilePath, FolderPath, print_table, stage
 @click.option("--model", type=FolderPath, default=Path("models/base"), help="Model to steer.")
 @click.option("--vectors", type=FolderPath, default=Path("models/vectors"), help="Its vectors.")
 @click.option(
+    "--sae", type=FolderPath, default=Path("models/sae"), help="SAE whose latents are edited."
+)
+@click.option(
     "--activations",
     type=click.Path(path_type=Path),
     default=Path("data/activations/statements.h5"),
@@ -47,6 +50,7 @@ from stages.command import FilePath, FolderPath, print_table, stage
 def main(
     model: Path,
     vectors: Path,
+    sae: Path,
     activations: Path,
     prompts: Path,
     heldout: Path,
@@ -73,6 +77,7 @@ def main(
     from evenkeel.files import atomic_folder, read_jsonl, write_json, write_text
     from evenkeel.models.loading import load_model
     from evenkeel.params import load_params
+    from evenkeel.sae.dictionary import Dictionary
     from evenkeel.synthesis.records import CorpusText, Prompt
     from evenkeel.vectors.vector_set import VectorSet
 
@@ -86,6 +91,7 @@ def main(
             [row.text for row in read_jsonl(heldout, CorpusText) if row.kind == "plain"],
             params,
             seed,
+            Dictionary.open(sae) if "sae" in params.methods else None,
         )
     with atomic_folder(output) as folder:
         lines = [json.dumps(row, sort_keys=True) for row in study.continuations]
@@ -96,6 +102,8 @@ def main(
         table = pd.DataFrame(rows).to_csv(index=False, float_format="%.6g")
         write_text(plots / f"evaluation_{name}.csv", table)
     print_table("evaluation on the test split: " + study.selection.reason, *study.table)
+    if study.feature_ablation:
+        click.echo(str(study.feature_ablation))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """The interventions that are tried: every vector, at every layer, with every action and force."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from jaxtyping import Float
@@ -9,9 +9,12 @@ from torch import Tensor
 
 from evenkeel.errors import BadInputError
 from evenkeel.params import Action, GateKind, Layers
+from evenkeel.sae.dictionary import Dictionary
+from evenkeel.sae.loading import LoadedSae
 from evenkeel.steering.erasure import MeanAblate
 from evenkeel.steering.gates import Gate
 from evenkeel.steering.intervention import Ablate, Add, Intervention
+from evenkeel.steering.latents import Clamp, Scale
 from evenkeel.vectors.vector import SteeringVector
 
 
@@ -35,10 +38,12 @@ class Candidate:
     action: Action
     multiplier: float
     """add: in units of the stream's mean norm at the vector's place; ablate: share taken out;
-    mean_ablate: share of the way to the middle."""
+    mean_ablate: share of the way to the middle; clamp: the latents' value; scale: their factor."""
     gate: GateKind = "none"
     gatings: tuple[Gating, ...] = ()
-    """That of each vector; empty if all act everywhere."""
+    """That of each vector, or of all latents at once; empty if all act everywhere."""
+    dictionary: Dictionary | None = None
+    """Of the latents that are edited (clamp, scale)."""
 
     @property
     def method(self) -> str:
@@ -51,7 +56,13 @@ class Candidate:
     @property
     def layer(self) -> int | Literal["all"]:
         """The layer's index, or "all" of those that have a vector."""
-        return "all" if len(self.vectors) > 1 else self.vectors[0].layer
+        layers = {vector.layer for vector in self.vectors}
+        return "all" if len(layers) > 1 else layers.pop()
+
+    @property
+    def features(self) -> tuple[int, ...]:
+        """Latents whose decoder rows the vectors are; none but for method sae."""
+        return tuple(vector.feature for vector in self.vectors if vector.feature is not None)
 
     @property
     def name(self) -> str:
@@ -64,6 +75,7 @@ class Candidate:
         """What was done, as the tables and JSON files say it."""
         return {
             "method": self.method,
+            "features": " ".join(map(str, self.features)),
             "site": self.site,
             "layer": self.layer,
             "action": self.action,
@@ -74,7 +86,20 @@ class Candidate:
     @property
     def interventions(self) -> list[Intervention]:
         gatings = self.gatings or (Gating(),) * len(self.vectors)
+        if self.dictionary is not None:
+            return [self._edit_of_latents(self.dictionary.sae, gatings[0].gates)]
         return [self._intervention(*pair) for pair in zip(self.vectors, gatings, strict=True)]
+
+    def at(self, dose: float) -> "Candidate":
+        """The candidate at another force, in units of its own."""
+        if self.action == "scale":  # 1 is what does nothing
+            return replace(self, multiplier=1 - dose * (1 - self.multiplier))
+        return replace(self, multiplier=dose * self.multiplier)
+
+    def _edit_of_latents(self, sae: LoadedSae, gates: tuple[Gate, ...]) -> Intervention:
+        if self.action == "clamp":
+            return Clamp.of(sae, self.features, value=self.multiplier, gates=gates)
+        return Scale.of(sae, self.features, factor=self.multiplier, gates=gates)
 
     def _intervention(self, vector: SteeringVector, gating: Gating) -> Intervention:
         if self.action == "add":
@@ -120,9 +145,11 @@ def make_candidates(
                 f"no {method} vector for axis {axis!r} among those of models/vectors; there are: "
                 f"{', '.join(known) or 'none'}"
             )
-        for site in dict.fromkeys(vector.site for vector in own):
-            by_layer = {vector.layer: vector for vector in own if vector.site == site}
-            places = list(_places(by_layer, layers))
+        # Each feature by itself, and where its SAE is: that is not a layer to choose.
+        for kind_of in dict.fromkeys((vector.site, vector.feature) for vector in own):
+            alike = [vector for vector in own if (vector.site, vector.feature) == kind_of]
+            by_layer = {vector.layer: vector for vector in alike}
+            places = list(_places(by_layer, "all" if method == "sae" else layers))
             tried = {vector.layer: vector for place in places for vector in place}
             fitted = {
                 kind: {layer: fit_gates(kind, vector) for layer, vector in tried.items()}

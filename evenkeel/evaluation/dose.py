@@ -1,7 +1,6 @@
 """From too little to collapse: the selected intervention at many forces."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from evenkeel.evaluation.candidates import Candidate
 from evenkeel.evaluation.trial import Outcome, Trial
@@ -29,7 +28,7 @@ def dose_rows(
     rows = [_row(0.0, 0.0, trial.baseline)]
     if candidate is None:
         return rows
-    tried = [replace(candidate, multiplier=candidate.multiplier * dose) for dose in sorted(doses)]
+    tried = [candidate.at(dose) for dose in sorted(doses)]
     for dose, each, outcome in zip(sorted(doses), tried, trial.of(tried), strict=True):
         rows.append(_row(dose, each.multiplier, outcome))
     return rows

@@ -11,6 +11,7 @@ from numpy import ndarray
 from evenkeel.activations.store import ActivationStore
 from evenkeel.evaluation.bootstrap import rounded
 from evenkeel.evaluation.candidates import Candidate
+from evenkeel.evaluation.feature_candidates import random_feature_candidates
 from evenkeel.probes.statements import statements_of, text_activations
 from evenkeel.vectors.contrasts import Contrast
 from evenkeel.vectors.directions import mean_difference
@@ -77,7 +78,7 @@ def null_candidates(
 ) -> dict[str, list[Candidate]]:
     """The candidate with other directions in the place of its own, by kind.
 
-    Place, action, force and norm are the candidate's.
+    Place, action, force and norm are the candidate's. Of latents: other latents that fire as often.
 
     Args:
         candidate: what was chosen.
@@ -92,6 +93,8 @@ def null_candidates(
     def candidates(kind: Iterator[Vectors] | list[Vectors]) -> list[Candidate]:
         return [replace(candidate, vectors=vectors) for vectors in kind]
 
+    if candidate.dictionary is not None:
+        return {"random_features": random_feature_candidates(candidate, draws, seed)}
     own = candidate.vectors
     generators = [np.random.default_rng([seed, 1]), np.random.default_rng([seed, 2])]
     return {

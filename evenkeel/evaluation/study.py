@@ -12,6 +12,8 @@ from evenkeel.evaluation.candidates import make_candidates
 from evenkeel.evaluation.controls import Controls, null_rows, run_controls
 from evenkeel.evaluation.dose import dose_rows
 from evenkeel.evaluation.equal_damage import EqualDamage, compare_at_equal_damage
+from evenkeel.evaluation.feature_ablation import FeatureAblation, ablate_features
+from evenkeel.evaluation.feature_candidates import feature_candidates
 from evenkeel.evaluation.gating import GateFitter
 from evenkeel.evaluation.nulls import RANDOM, random_vectors
 from evenkeel.evaluation.occupations import Row, occupation_rows
@@ -22,6 +24,7 @@ from evenkeel.evaluation.sweep import Cell, sweep
 from evenkeel.evaluation.trial import Outcome, Trial
 from evenkeel.models.loading import LoadedModel
 from evenkeel.params import EvaluationParams
+from evenkeel.sae.dictionary import Dictionary
 from evenkeel.steering.spec import InterventionSpec
 from evenkeel.synthesis.records import Prompt
 from evenkeel.vectors.vector import SteeringVector
@@ -66,6 +69,8 @@ class Study:
     equal_damage: EqualDamage
     controls: Controls | None
     """None if nothing was selected."""
+    feature_ablation: FeatureAblation | None
+    """On test; None if no method is sae."""
     dose: list[dict[str, Any]]
     """On validation; the unsteered model alone if nothing was selected."""
 
@@ -156,6 +161,7 @@ def run_study(
     texts: Sequence[str],
     params: EvaluationParams,
     seed: int,
+    dictionary: Dictionary | None = None,
 ) -> Study:
     """Sweep on validation, select, try the best of each method on test, and the controls.
 
@@ -168,6 +174,7 @@ def run_study(
             selection and the rest the trial.
         params: what to try and how long to try.
         seed: of sampling, resampling and null directions.
+        dictionary: of the SAE whose features are tried (method sae).
 
     Raises:
         BadInputError: a split has no prompts, or there are too few texts or vectors.
@@ -179,7 +186,8 @@ def run_study(
     gate = splits.gate("validation")
     ablations = params.ablate_multipliers
     forces = {"add": params.add_multipliers, "ablate": ablations, "mean_ablate": ablations}
-    multipliers = {action: forces[action] for action in params.actions}
+    multipliers = {action: forces[action] for action in params.actions if action in forces}
+    fit_gates = GateFitter(loaded, own, vectors).fit
     candidates = make_candidates(
         vectors,
         params.axis,
@@ -187,8 +195,18 @@ def run_study(
         params.layers,
         multipliers,
         params.gates,
-        GateFitter(loaded, own, vectors).fit,
+        fit_gates,
     )
+    if dictionary:
+        latent_forces = {"clamp": params.clamp_values, "scale": params.scale_factors}
+        candidates += feature_candidates(
+            vectors,
+            params.axis,
+            dictionary,
+            {action: latent_forces[action] for action in params.actions if action in latent_forces},
+            params.gates,
+            fit_gates,
+        )
     stand_in = [v for v in vectors if (v.axis, v.method) == (params.axis, params.methods[0])]
     meaningless = make_candidates(
         random_vectors(stand_in, np.random.default_rng([seed, 0])),
@@ -243,6 +261,11 @@ def run_study(
             seed,
         )
         if chosen
+        else None,
+        feature_ablation=ablate_features(
+            trial, vectors, params.axis, dictionary, params.null_draws, seed
+        )
+        if dictionary
         else None,
         dose=dose_rows(chosen, params.doses, splits.trial("validation")),
     )

@@ -20,6 +20,10 @@ selection            the budget, and what was chosen of how many
 power                of minimum_detectable
 equal_damage         list: the best of each method within damage_at_most budgets on validation, its
                      measures there, and on test as test_*
+feature_ablation     the features of the axis held at 0 on test: place, features, measures,
+                     firings_per_token, p (rank of the bias reduction among random sets of
+                     features that fire as often), and random: draws, their distributions; null
+                     without method sae
 nulls                list, an entry a kind (random, orthogonal, shuffled): draws in the selected
                      one's place, the distribution of each measure, and the rank of the selected
                      bias reduction as p
@@ -86,6 +90,7 @@ def study_metrics(study: Study) -> dict[str, Any]:
         },
         "power": POWER,
         "equal_damage": study.equal_damage.table,
+        "feature_ablation": study.feature_ablation.metrics if study.feature_ablation else None,
         "nulls": controls.null_table if controls else [],
         "transfer": controls.transfer_table if controls else [],
         "reprobing": controls.reprobing_table if controls else [],

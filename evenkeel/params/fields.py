@@ -18,7 +18,7 @@ ln2_out     what the MLP reads: the second norm's output, its scale and bias app
 """
 Dtype = Literal["float32", "float16", "bfloat16"]
 VectorMethod = Literal["caa", "group", "term", "pca", "probe", "actadd", "sae"]
-Action = Literal["add", "ablate", "mean_ablate"]
+Action = Literal["add", "ablate", "mean_ablate", "clamp", "scale"]
 GateKind = Literal["none", "band", "probe"]
 
 

@@ -68,7 +68,9 @@ class EvaluationParams(Section):
     """Vectors to try; each must be among vectors.methods."""
     actions: Annotated[list[Action], Field(min_length=1), AfterValidator(distinct)]
     """What is done with a vector: add it; ablate: project it out; mean_ablate: put the projection
-    midway between the two sides in its place, where a gate of kind probe is open."""
+    midway between the two sides in its place, where a gate of kind probe is open. What is done with
+    the latents of the axis's features, all at once (method sae): clamp them to a value; scale them.
+    """
     layers: Layers
     """Layers at which each vector is tried; all also tries every layer at once."""
     add_multipliers: Annotated[list[float], Field(min_length=1), AfterValidator(distinct)]
@@ -77,6 +79,10 @@ class EvaluationParams(Section):
         list[Annotated[float, Field(gt=0, le=2)]], Field(min_length=1), AfterValidator(distinct)
     ]
     """Share of the projection that is taken out, or moved; 1 removes it whole."""
+    clamp_values: Annotated[list[float], Field(min_length=1), AfterValidator(distinct)]
+    """Values that latents are held at, in units of their activations; 0 ablates them."""
+    scale_factors: Annotated[list[float], Field(min_length=1), AfterValidator(distinct)]
+    """What latents are multiplied by."""
     gates: Annotated[list[GateKind], Field(min_length=1), AfterValidator(distinct)]
     """Where an ablation acts. none: everywhere; probe: at words that a linear probe takes for terms
     of stereotypical prompts, as occupations are; band: where the projection on its direction is as

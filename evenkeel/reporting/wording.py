@@ -12,6 +12,8 @@ METHODS = {
     "pca": "PCA of pair differences",
     "probe": "linear probe",
     "actadd": "single pair of texts (ActAdd)",
+    "sae": "SAE feature",
+    "random_features": "random SAE features",
 }
 
 GATES = {
@@ -78,6 +80,11 @@ def described(intervention: Mapping[str, Any]) -> str:
     where = "at all layers" if layer == "all" else f"at layer {layer}"
     where += GATES[intervention["gate"]]
     multiplier = intervention["multiplier"]
+    if intervention["action"] in ("clamp", "scale"):
+        features = "SAE features " + ", ".join(intervention["features"].split())
+        if intervention["action"] == "clamp":
+            return f"holding {features} at {multiplier:g} {where}"
+        return f"scaling {features} by {multiplier:g} {where}"
     if intervention["action"] == "add":
         return f"adding {number(multiplier)} stream norms of the {vector} vector {where}"
     if intervention["action"] == "mean_ablate":

@@ -1,11 +1,14 @@
 """A small set of prompts, texts and vectors for the tiny model."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 
+from evenkeel.sae.dictionary import Dictionary
 from evenkeel.synthesis.records import Prompt, Split
 from evenkeel.vectors.vector import SteeringVector
+from tests.steering.saes import random_sae
 
 SHARES = {"nurse": 0.87, "engineer": 0.17, "clerk": 0.5, "baker": 0.62}
 TERMS: dict[Split, tuple[str, ...]] = {
@@ -21,6 +24,26 @@ TEXTS = [
     "It rained.",
     "We had soup and bread for lunch on Monday.",
 ]
+
+
+def make_dictionary(layer: int = 1) -> Dictionary:
+    """A random SAE of 12 latents at resid_post; the higher its number, the more a latent fires."""
+    return Dictionary(random_sae("resid_post", layer), torch.linspace(0.01, 0.12, 12).double())
+
+
+def make_feature_vectors(dictionary: Dictionary, features: Sequence[int]) -> list[SteeringVector]:
+    return [
+        SteeringVector.of(
+            dictionary.sae.decoder[feature],
+            axis="gender",
+            method="sae",
+            site="resid_post",
+            layer=dictionary.sae.place.layer,
+            stream_norm=2.0,
+            feature=feature,
+        )
+        for feature in features
+    ]
 
 
 def make_prompts() -> list[Prompt]:

@@ -28,6 +28,14 @@ def test_numbers() -> None:
             {"action": "mean_ablate", "multiplier": 1.1},
             "moving 110 % to the middle along",
         ),
+        (
+            {"action": "scale", "multiplier": 0.125, "features": "16 87"},
+            "scaling SAE features 16, 87 by 0.125 at layer 3",
+        ),
+        (
+            {"action": "clamp", "multiplier": 0.0, "features": "16"},
+            "holding SAE features 16 at 0 at layer 3",
+        ),
         ({"gate": "probe"}, "direction at layer 3 at words that a probe takes for stereotyped"),
         ({"method": "own"}, "projecting out the own direction"),
     ],

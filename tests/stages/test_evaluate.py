@@ -15,11 +15,18 @@ from evenkeel.evaluation.continuations import continue_texts
 from evenkeel.files import write_jsonl
 from evenkeel.models.loading import load_model, record_provenance
 from evenkeel.params import load_params
+from evenkeel.sae.saving import save_module
 from evenkeel.steering.spec import InterventionSpec
 from evenkeel.synthesis.records import CorpusText
 from evenkeel.vectors.vector_set import VectorSet
 from stages.evaluate import main
-from tests.evaluation.samples import TEXTS, make_prompts, make_vectors
+from tests.evaluation.samples import (
+    TEXTS,
+    make_dictionary,
+    make_feature_vectors,
+    make_prompts,
+    make_vectors,
+)
 from tests.probes.planted import planted_statements
 
 SMALL = {
@@ -44,7 +51,10 @@ def inputs(tiny_folder: Path, tmp_path: Path) -> dict[str, Path]:
     record_provenance(tiny_folder, "local", "tiny", "float32")
     own = make_vectors(("caa", "pca"))
     other = [replace(vector, axis="age", direction=-vector.direction) for vector in own]
-    VectorSet.of([*own, *other]).save(tmp_path / "vectors")
+    dictionary = make_dictionary()
+    features = make_feature_vectors(dictionary, (3, 7))
+    VectorSet.of([*own, *other, *features]).save(tmp_path / "vectors")
+    save_module(tmp_path / "sae", dictionary.sae.module, dictionary.frequency)
     (capture,) = load_params(Path("tests/reduced_params.yaml"), "activations.statements")
     statements = planted_statements(terms=4, quads=8).to_dict("records")
     write_store(tmp_path / "statements.h5", load_model(tiny_folder, "cpu"), statements, capture)
@@ -56,6 +66,7 @@ def inputs(tiny_folder: Path, tmp_path: Path) -> dict[str, Path]:
     options = {
         "model": tiny_folder,
         "vectors": tmp_path / "vectors",
+        "sae": tmp_path / "sae",
         "activations": tmp_path / "statements.h5",
         "prompts": tmp_path / "prompts.jsonl",
         "heldout": tmp_path / "heldout.jsonl",
@@ -292,3 +303,35 @@ def test_bad_input_leaves_earlier_outputs_alone(
     assert message in result.output
     assert inputs["metrics"].read_text() == "earlier"
     assert not inputs["output"].exists()
+
+
+def test_features_are_ablated_among_random_sets_and_may_be_selected(
+    inputs: dict[str, Path],
+) -> None:
+    change_params(
+        inputs,
+        methods=["sae"],
+        actions=["clamp", "scale"],
+        clamp_values=[0.0],
+        scale_factors=[0.0, 3.0],
+        null_draws=4,
+        max_perplexity_ratio=100.0,
+    )
+    result = run(inputs)
+    assert result.exit_code == 0, result.output
+    assert "features 3, 7 ablated: bias reduction" in result.output
+    metrics = json.loads(inputs["metrics"].read_text())
+    found = metrics["feature_ablation"]
+    assert (found["features"], found["layer"], found["random"]["draws"]) == ([3, 7], 1, 4)
+    assert found["firings_per_token"] == pytest.approx(0.04 + 0.08)
+    assert found["p"] in (0.2, 0.4, 0.6, 0.8, 1.0)
+    by_name = {entry["name"]: entry for entry in metrics["interventions"]}
+    assert {"sae_clamp", "sae_clamp_probe", "sae_scale", "sae_scale_probe"} <= by_name.keys()
+    (ablated,) = [row for row in metrics["interventions"] if row["name"] == "sae_clamp"]
+    assert found["bias_reduction"] == ablated["bias_reduction"]
+    assert found["occupation_spread"] == ablated["occupation_spread"]
+    assert metrics["selected"]["features"] == "3 7"
+    (null,) = metrics["nulls"]
+    assert (null["kind"], null["draws"]) == ("random_features", 4)
+    spec = InterventionSpec.load(inputs["output"] / "intervention")
+    assert spec.interventions[0].features == (3, 7)  # type: ignore[attr-defined]

@@ -2,7 +2,7 @@
 
 from evenkeel.reporting.palette import Palette
 
-SHAPES = {"add": "^", "ablate": "o", "mean_ablate": "s"}
+SHAPES = {"add": "^", "ablate": "o", "mean_ablate": "s", "clamp": "D", "scale": "v"}
 """Marker of each action."""
 NO_GATE = "none"
 
