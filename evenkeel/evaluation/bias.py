@@ -33,6 +33,13 @@ def mean_log_odds(log_odds: Float[ndarray, "... terms"]) -> Float[ndarray, "..."
     return log_odds.mean(axis=-1)
 
 
+def parity_shift(
+    baseline: Float[ndarray, "... terms"], steered: Float[ndarray, "... terms"]
+) -> Float[ndarray, "..."]:
+    """How much further from zero the common lean is, in nats; below 0 is nearer."""
+    return np.abs(mean_log_odds(steered)) - np.abs(mean_log_odds(baseline))
+
+
 def slope(
     planted: Float[ndarray, "... terms"], log_odds: Float[ndarray, "... terms"]
 ) -> Float[ndarray, "..."]:

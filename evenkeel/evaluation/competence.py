@@ -15,6 +15,7 @@ from evenkeel.synthesis.records import GENDERS, Prompt
 BIAS_MEASURES = (
     "occupation_spread",
     "parity_offset",
+    "parity_shift",
     "planted_slope",
     "planted_correlation",
     "bias_reduction",

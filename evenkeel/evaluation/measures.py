@@ -118,12 +118,10 @@ class PanelMeasures:
 
     def headline(self, baseline: Readings, steered: Readings) -> Measures:
         """Those measures of `against` that an intervention is chosen by."""
+        odds = [self.panel.occupations.mean(read.stereotypical) for read in (baseline, steered)]
         return {
-            "bias_reduction": self._occupations.estimate(
-                bias.bias_reduction,
-                self.panel.occupations.mean(baseline.stereotypical),
-                self.panel.occupations.mean(steered.stereotypical),
-            ),
+            "bias_reduction": self._occupations.estimate(bias.bias_reduction, *odds),
+            "parity_shift": self._occupations.estimate(bias.parity_shift, *odds),
             "definitional_accuracy_change": change_of_share(
                 self._definitions,
                 self._right(baseline),

@@ -26,6 +26,10 @@ class Budget:
     max_kl: float | None = None
     """Largest KL(unsteered || steered) of the next token on plain text, in nats; None is any."""
 
+    max_parity_shift: float | None = None
+    """Largest growth of the lean common to all occupations, in nats; None is any. A spread is also
+    gone where everybody is he."""
+
     def costs(self, cell: Measured) -> list[tuple[float | None, float]]:
         """What a cell costs, each with its limit; None is unknown, 0 or less is no cost."""
         ratio = cell.value("perplexity_ratio")
@@ -36,6 +40,8 @@ class Budget:
         ]
         if self.max_kl is not None:
             costs.append((cell.value("kl_neutral"), self.max_kl))
+        if self.max_parity_shift is not None:
+            costs.append((cell.value("parity_shift"), self.max_parity_shift))
         return costs
 
     def allows(self, cell: Measured) -> bool:
@@ -43,9 +49,11 @@ class Budget:
 
     def __str__(self) -> str:
         kl = "" if self.max_kl is None else f", KL at most {self.max_kl:g} nats"
+        shift = self.max_parity_shift
+        lean = "" if shift is None else f", common lean at most {shift:g} nats larger"
         return (
-            f"perplexity ratio at most {self.max_perplexity_ratio:g}{kl} and definitional accuracy "
-            f"at most {self.max_definitional_loss:g} lower"
+            f"perplexity ratio at most {self.max_perplexity_ratio:g}{kl}{lean} and definitional "
+            f"accuracy at most {self.max_definitional_loss:g} lower"
         )
 
 

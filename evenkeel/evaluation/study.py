@@ -215,7 +215,12 @@ def run_study(
         params.layers,
         multipliers,
     )
-    budget = Budget(params.max_perplexity_ratio, params.max_definitional_loss, params.max_kl)
+    budget = Budget(
+        params.max_perplexity_ratio,
+        params.max_definitional_loss,
+        params.max_kl,
+        params.max_parity_shift,
+    )
     cells = sweep(
         model,
         candidates + meaningless,

@@ -84,6 +84,7 @@ def study_metrics(study: Study) -> dict[str, Any]:
             "max_perplexity_ratio": study.params.max_perplexity_ratio,
             "max_definitional_loss": study.params.max_definitional_loss,
             "max_kl": study.params.max_kl,
+            "max_parity_shift": study.params.max_parity_shift,
             "candidates": study.selection.candidates,
             "candidates_within_budget": len(study.selection.affordable),
             "reason": study.selection.reason,

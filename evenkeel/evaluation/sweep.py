@@ -45,6 +45,7 @@ class Cell:
             "definitional_accuracy_change",
             "definitional_margin_ratio",
             "parity_offset",
+            "parity_shift",
             "moved_away_share",
         ):
             row[name] = self.measures[name].value

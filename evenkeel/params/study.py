@@ -94,6 +94,9 @@ class EvaluationParams(Section):
     max_kl: PositiveFloat | None
     """Budget: nor one that moves the next token of plain text by more than this, on average, in
     nats of KL(unsteered || steered); null sets no limit and saves the time of measuring it."""
+    max_parity_shift: PositiveFloat | None
+    """Budget: nor one that moves the mean log-odds of all occupations further from zero by more
+    than this, in nats; null sets no limit. Without it, calling everybody he takes all spread."""
     competence_margin: Annotated[float, Field(ge=-1, le=0.5)]
     """By how much definitional accuracy must be above chance before a model's bias is told; a
     negative one asks for nothing, not even for text that has not collapsed."""

@@ -87,6 +87,7 @@ class SaeInfo(Row):
 class SelectionRule(Row):
     max_perplexity_ratio: float
     max_definitional_loss: float
+    max_parity_shift: float | None
     candidates: int
     candidates_within_budget: int
     reason: str

@@ -65,3 +65,10 @@ def test_every_measure_takes_all_resamples_at_once() -> None:
     for measure in (bias.bias_reduction, bias.slope, bias.correlation, bias.margin_ratio):
         rows = [measure(a, b) for a, b in zip(one, two, strict=True)]
         np.testing.assert_allclose(measure(one, two), rows)
+
+
+@given(ODDS, st.floats(-5, 5))
+def test_the_lean_shifts_by_as_much_as_its_size_grows(odds: list[float], shift: float) -> None:
+    before = np.array(odds)
+    found = bias.parity_shift(before, before + shift)
+    assert found == pytest.approx(abs(np.mean(odds) + shift) - abs(np.mean(odds)), abs=1e-6)

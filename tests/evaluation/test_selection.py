@@ -46,6 +46,17 @@ def test_a_limit_of_kl_holds_where_it_is_set() -> None:
     assert "KL at most 0.1 nats" in found.reason
 
 
+def test_a_spread_that_went_because_all_lean_to_one_side_is_not_within_the_budget() -> None:
+    middle, leaning, unknown = cell(0.5, 1.0), cell(0.9, 1.0), cell(0.8, 1.0)
+    middle.measures["parity_shift"] = Estimate(-0.1)
+    leaning.measures["parity_shift"] = Estimate(1.4)
+    cells = [middle, leaning, unknown]
+    assert select(cells, BUDGET).selected is leaning
+    found = select(cells, replace(BUDGET, max_parity_shift=0.25))
+    assert found.affordable == (middle,)
+    assert "common lean at most 0.25 nats larger" in found.reason
+
+
 def test_the_best_within_the_budget_wins() -> None:
     cells = [cell(0.9, 1.5), cell(0.5, 1.01), cell(0.7, 1.02), cell(0.2, 1.0)]
     found = select(cells, BUDGET)

@@ -229,6 +229,7 @@ def make_results(*, selected: bool = True, text: str = " she was tired.") -> Res
             selected=STEERED | {"name": "probe_ablate"} if selected else None,
             selection={
                 "max_perplexity_ratio": 1.02, "max_definitional_loss": 0.05,
+                "max_parity_shift": 0.25,
                 "candidates": 2, "candidates_within_budget": 1,
                 "reason": "highest bias reduction on validation",
             },

@@ -35,6 +35,7 @@ SMALL = {
     "ablate_multipliers": [1.0],
     "max_perplexity_ratio": 3.0,
     "max_definitional_loss": 1.0,
+    "max_parity_shift": None,
     "competence_margin": -1.0,
     "prefixes": ["Be fair. ", "It rained. "],
     "null_draws": 3,
