@@ -10,13 +10,19 @@ from evenkeel.activations.store import ActivationStore
 from evenkeel.evaluation.bootstrap import rounded
 from evenkeel.evaluation.candidates import Candidate
 from evenkeel.evaluation.measures import Measures
-from evenkeel.evaluation.nulls import distribution, null_candidates, rank_p
+from evenkeel.evaluation.nulls import (
+    distribution,
+    null_candidates,
+    rank_p,
+    streams_behind,
+)
 from evenkeel.evaluation.power import detectable, smallest_detectable
 from evenkeel.evaluation.reprobing import Reprobed, reprobe
 from evenkeel.evaluation.sweep import Cell, sweep
 from evenkeel.evaluation.transfer import cosines, transferred
 from evenkeel.evaluation.trial import Outcome, Trial
 from evenkeel.models.loading import LoadedModel
+from evenkeel.probes.statements import statements_of
 from evenkeel.synthesis.records import Prompt
 from evenkeel.vectors.vector import SteeringVector
 
@@ -110,7 +116,8 @@ def run_controls(
         draws: null directions of each kind.
         seed: of the draws and resamples.
     """
-    nulls = null_candidates(candidate, store, draws, seed)
+    streams = {} if candidate.dictionary else streams_behind(candidate.vectors, store, loaded)
+    nulls = null_candidates(candidate, statements_of(store), streams, draws, seed)
     others = transferred(candidate, vectors)
     tried = [each for kind in nulls.values() for each in kind] + list(others.values())
     cells = iter(

@@ -1,23 +1,28 @@
 """What directions that mean nothing do in the place of a chosen one."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import torch
 from jaxtyping import Float
 from numpy import ndarray
 
+from evenkeel.activations.capture import Point
 from evenkeel.activations.store import ActivationStore
 from evenkeel.evaluation.bootstrap import rounded
 from evenkeel.evaluation.candidates import Candidate
 from evenkeel.evaluation.feature_candidates import random_feature_candidates
+from evenkeel.models.loading import LoadedModel
 from evenkeel.probes.statements import statements_of, text_activations
 from evenkeel.vectors.contrasts import Contrast
 from evenkeel.vectors.directions import mean_difference
+from evenkeel.vectors.group_term import group_term_streams
 from evenkeel.vectors.vector import SteeringVector
 
 Vectors = tuple[SteeringVector, ...]
+Streams = Mapping[Point, Float[ndarray, "statements width"]]
 RANDOM = "random"
 """Name of a random direction's method."""
 
@@ -41,8 +46,31 @@ def orthogonal_vectors(
     return tuple(found)
 
 
+def streams_behind(
+    vectors: Sequence[SteeringVector], store: ActivationStore, loaded: LoadedModel
+) -> Streams:
+    """The activations that vectors of one method are made from, by site and layer.
+
+    Args:
+        vectors: of one method.
+        store: activations of the statements, as kept.
+        loaded: the model, asked where the method reads another token than is kept.
+
+    Raises:
+        BadInputError: the store holds not the vectors' places.
+    """
+    points = [(vector.site, vector.layer) for vector in vectors]
+    if vectors[0].method == "term":
+        return group_term_streams(loaded, statements_of(store), points)
+    return {point: text_activations(store, *point) for point in points}
+
+
 def shuffled_vectors(
-    vectors: Sequence[SteeringVector], store: ActivationStore, draws: int, seed: int
+    vectors: Sequence[SteeringVector],
+    statements: pd.DataFrame,
+    streams: Streams,
+    draws: int,
+    seed: int,
 ) -> list[Vectors]:
     """Mean differences of the very statements that the vectors are made from, labels shuffled.
 
@@ -52,29 +80,30 @@ def shuffled_vectors(
 
     Args:
         vectors: of one axis and method.
-        store: activations of the statements.
+        statements: that they are made from, and those of other axes.
+        streams: of `streams_behind`, one row a statement.
         draws: shuffles.
         seed: of the shuffles.
 
     Raises:
-        BadInputError: the store holds no statements of the axis, or not the vectors' places.
+        BadInputError: there are no statements of the axis.
     """
     generator = np.random.default_rng([seed, 3])
     by_label = vectors[0].method in ("caa", "probe")
     contrast = (Contrast.of_labels if by_label else Contrast.of_groups)(
-        statements_of(store), vectors[0].axis, resamples=1, seed=seed
+        statements, vectors[0].axis, resamples=1, seed=seed
     )
     shuffles = [contrast.shuffled(generator) for _ in range(draws)]
     found: list[list[SteeringVector]] = [[] for _ in shuffles]
     for vector in vectors:
-        x = text_activations(store, vector.site, vector.layer)
+        x = streams[vector.site, vector.layer]
         for own, shuffled in zip(found, shuffles, strict=True):
             own.append(_instead(vector, mean_difference(shuffled.differences(x)), "shuffled"))
     return [tuple(own) for own in found]
 
 
 def null_candidates(
-    candidate: Candidate, store: ActivationStore, draws: int, seed: int
+    candidate: Candidate, statements: pd.DataFrame, streams: Streams, draws: int, seed: int
 ) -> dict[str, list[Candidate]]:
     """The candidate with other directions in the place of its own, by kind.
 
@@ -82,7 +111,8 @@ def null_candidates(
 
     Args:
         candidate: what was chosen.
-        store: activations of the statements that its vectors are made from.
+        statements: that its vectors are made from.
+        streams: of `streams_behind`.
         draws: of each kind.
         seed: of all of them.
 
@@ -100,7 +130,7 @@ def null_candidates(
     return {
         RANDOM: candidates(random_vectors(own, generators[0]) for _ in range(draws)),
         "orthogonal": candidates(orthogonal_vectors(own, generators[1]) for _ in range(draws)),
-        "shuffled": candidates(shuffled_vectors(own, store, draws, seed)),
+        "shuffled": candidates(shuffled_vectors(own, statements, streams, draws, seed)),
     }
 
 
