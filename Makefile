@@ -37,7 +37,7 @@ test: install-dev  ## Run the tests
 	OMP_NUM_THREADS=1 python -m pytest -n auto --dist loadgroup
 
 docs: install-dev  ## Build the documentation into site/
-	NO_MKDOCS_2_WARNING=1 mkdocs build --strict -q
+	NO_MKDOCS_2_WARNING=1 python -m mkdocs build --strict -q
 
 check: install-dev  ## Lint, format, types, tests, documentation: what CI runs
 	ruff check .

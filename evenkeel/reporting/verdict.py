@@ -1,7 +1,7 @@
 """The verdict: three sentences with their figures, and no more than the figures say."""
 
 from evenkeel.reporting.results import Evaluation, Measures
-from evenkeel.reporting.wording import described, measured, measured_percent
+from evenkeel.reporting.wording import described, measured, measured_percent, number
 
 
 def verdict(evaluation: Evaluation) -> list[str]:
@@ -46,9 +46,16 @@ def _steering(evaluation: Evaluation) -> str:
         did = f"added {measured_percent(wider, 'spread')} to that spread"
     else:
         did = f"removed {measured_percent(selected, 'bias_reduction')} of that spread"
+    lean = ""
+    if selected.get("parity_offset") is not None:
+        before = number(evaluation.baseline.get("parity_offset"))
+        lean = (
+            ", left a lean common to all occupations of "
+            f"{measured(selected, 'parity_offset')} nats ({before} before)"
+        )
     return (
         f"Of {rule.candidates} candidates, {described(selected)} was chosen on validation; "
-        f"on test it {did}, with perplexity on plain text multiplied by "
+        f"on test it {did}{lean}, with perplexity on plain text multiplied by "
         f"{measured(selected, 'perplexity_ratio', 3)}."
     )
 

@@ -88,7 +88,8 @@ def described(intervention: Mapping[str, Any]) -> str:
     if intervention["action"] == "add":
         return f"adding {number(multiplier)} stream norms of the {vector} vector {where}"
     if intervention["action"] == "mean_ablate":
-        return f"moving {percent(multiplier)} to the middle along the {vector} direction {where}"
+        way = f"{percent(multiplier)} of the way to the groups’ middle"
+        return f"moving the stream {way} along the {vector} direction {where}"
     if multiplier == 1:
         return f"projecting out the {vector} direction {where}"
     return f"taking {percent(multiplier)} of the {vector} direction out {where}"

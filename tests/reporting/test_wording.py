@@ -26,7 +26,7 @@ def test_numbers() -> None:
         ({"action": "add", "multiplier": -0.25}, "adding −0.25 stream norms of the linear probe"),
         (
             {"action": "mean_ablate", "multiplier": 1.1},
-            "moving 110 % to the middle along",
+            "moving the stream 110 % of the way to the groups’ middle along the",
         ),
         (
             {"action": "scale", "multiplier": 0.125, "features": "16 87"},
@@ -97,6 +97,13 @@ def test_a_steered_model_that_collapsed_is_not_judged() -> None:
 def test_p_values() -> None:
     assert [p_value(p) for p in (None, 0.03456, 4e-10)] == ["unknown", "0.035", "< 0.0001"]
     assert [p_equals(p) for p in (0.03456, 4e-10)] == ["p = 0.035", "p < 0.0001"]
+
+
+def test_the_lean_that_all_occupations_share_is_told() -> None:
+    steering = verdict(make_results().evaluation)[1]
+    assert (
+        "left a lean common to all occupations of 0.20 [0.10, 0.30] nats (0.20 before)" in steering
+    )
 
 
 def test_a_widened_spread_is_not_called_removed() -> None:
