@@ -3,7 +3,6 @@
 import io
 import json
 import logging
-import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -15,6 +14,7 @@ from typing import Any
 import click
 
 from evenkeel.errors import BadInputError
+from evenkeel.terminal import quiet_libraries
 
 FilePath = click.Path(path_type=Path, dir_okay=False)
 FolderPath = click.Path(path_type=Path, file_okay=False)
@@ -31,10 +31,7 @@ def stage(function: Callable[..., None]) -> click.Command:
     @wraps(function)
     def run(*, quiet: bool, as_json: bool, **options: Any) -> None:
         silent = quiet or as_json
-        if not sys.stderr.isatty():  # bars are for people; a log gets lines
-            os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-            os.environ.setdefault("TQDM_DISABLE", "1")  # read when tqdm is imported, by a library
-        os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # it advises where all is well
+        quiet_libraries()
         level = logging.WARNING if silent else logging.INFO
         logging.basicConfig(level=level, format="%(message)s", stream=sys.stderr)
         started = time.perf_counter()

@@ -11,6 +11,7 @@ from evenkeel.cli.generate import generate
 from evenkeel.cli.inspect import inspect
 from evenkeel.cli.receptivity import receptivity
 from evenkeel.errors import BadInputError
+from evenkeel.terminal import quiet_libraries
 
 
 @click.group(context_settings={"show_default": True})
@@ -28,6 +29,7 @@ group.add_command(receptivity)
 
 def main() -> None:
     """Run the command line; what a user got wrong is one message and exit status 2."""
+    quiet_libraries()
     try:
         group()
     except BadInputError as error:

@@ -11,6 +11,7 @@ PLUMBING = {
     "evenkeel/errors.py",
     "evenkeel/files.py",
     "evenkeel/params",
+    "evenkeel/terminal.py",
     "stages/__init__.py",
     "stages/command.py",
 }
