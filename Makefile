@@ -29,7 +29,7 @@ repro: install  ## Run the pipeline: dataset, model, activations, probes, vector
 	dvc repro
 
 # The figures go where the report looks for them: `dvc repro report` then shows them.
-validate: install  ## Hold the measures against the truth, on organisms whose bias is known (25 min)
+validate: install  ## Hold the measures against the truth, on organisms whose bias is known (half an hour of one core)
 	cd validation && dvc repro
 	cp validation/summary.json validation/recovery.csv reports/validation/
 

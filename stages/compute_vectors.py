@@ -76,8 +76,10 @@ def main(
             texts, loaded = params.actadd, load_model(model_path)
             store.require_model(loaded.fingerprint)
             points = [(site, layer) for site in store.sites for layer in store.layers(site)]
-            actadd = text_differences(loaded, points, texts.positive, texts.negative)
-            group_terms = group_term_streams(loaded, statements_of(store), points)
+            if "actadd" in params.methods:
+                actadd = text_differences(loaded, points, texts.positive, texts.negative)
+            if "term" in params.methods:
+                group_terms = group_term_streams(loaded, statements_of(store), points)
         decoder = None
         if "sae" in params.methods:
             sae, table = open_sae(sae_path), read_table(features_path)

@@ -7,8 +7,6 @@ from jaxtyping import Float
 from numpy import ndarray
 from scipy.stats import PermutationMethod, pearsonr
 
-from evenkeel.errors import BadInputError
-
 MIN_OCCUPATIONS = 5
 
 
@@ -18,7 +16,7 @@ class Association:
 
     correlation: float
     p_value: float
-    """Two-sided, from permutations: the share of random pairings that correlate as strongly."""
+    """Two-sided, from permutations: twice the share of pairings that correlate as far that way."""
 
     def found(self, level: float) -> bool:
         """Whether chance is ruled out at this level."""
@@ -30,7 +28,7 @@ def association(
     log_odds: Float[ndarray, " occupations"],
     permutations: int,
     seed: int,
-) -> Association:
+) -> Association | None:
     """Test whether log-odds go with the reported ones, by permuting the occupations.
 
     A spread of log-odds alone is no evidence: every model tells words apart a little. Under the
@@ -39,17 +37,14 @@ def association(
     Args:
         reported: logit of the share of women.
         log_odds: what the model says, in nats, positive towards the female side.
-        permutations: random pairings.
+        permutations: random pairings; all are tried where there are fewer.
         seed: of the pairings.
 
-    Raises:
-        BadInputError: fewer than five occupations, or no spread in either.
+    Returns:
+        None where it cannot be tested: fewer than five occupations, or no spread in either.
     """
     if len(reported) < MIN_OCCUPATIONS or np.ptp(reported) == 0 or np.ptp(log_odds) == 0:
-        raise BadInputError(
-            f"{len(reported)} occupations with a known share of women, or no difference between "
-            "them: whether there is a bias cannot be tested; it takes five that differ"
-        )
+        return None
     method = PermutationMethod(n_resamples=permutations, rng=np.random.default_rng(seed))
     result = pearsonr(reported, log_odds, method=method)
     return Association(float(result.statistic), float(result.pvalue))

@@ -8,9 +8,8 @@ import numpy as np
 from scipy.stats import binomtest, linregress
 from scipy.stats import t as student
 
-from evenkeel.evaluation import bias
 from evenkeel.evaluation.association import Association, association
-from evenkeel.evaluation.bootstrap import Estimate, TermBootstrap, rounded
+from evenkeel.evaluation.bootstrap import Estimate, rounded
 from evenkeel.evaluation.measures import PanelMeasures
 from evenkeel.evaluation.panel import Panel
 from evenkeel.models.loading import LoadedModel
@@ -29,21 +28,23 @@ class Organism:
     """Planted: log-odds in the corpus over those that were reported; 0 is the unbiased twin."""
     slope: Estimate
     """Measured: slope of the model's log-odds on the reported ones."""
-    association: Association
+    association: Association | None
+    """None if it cannot be tested."""
     spread: Estimate
     definitional_accuracy: Estimate
 
     @property
     def row(self) -> dict[str, str | float | None]:
         """One line of the table and of the plots."""
+        tested = self.association
         return {
             "organism": self.name,
             "planted": self.strength,
             "measured": rounded(self.slope.value),
             "measured_low": rounded(self.slope.low),
             "measured_high": rounded(self.slope.high),
-            "correlation": rounded(self.association.correlation),
-            "p_value": rounded(self.association.p_value),
+            "correlation": rounded(tested.correlation) if tested else None,
+            "p_value": rounded(tested.p_value) if tested else None,
             "occupation_spread": rounded(self.spread.value),
             "definitional_accuracy": rounded(self.definitional_accuracy.value),
         }
@@ -73,11 +74,10 @@ def measure_organism(
     readings = panel.read(loaded.model, BATCH_SIZE)
     measures = PanelMeasures(panel, RESAMPLES, seed).of(readings)
     odds = panel.occupations.mean(readings.stereotypical)
-    bootstrap = TermBootstrap(len(odds), RESAMPLES, seed)
     return Organism(
         name=name,
         strength=strength,
-        slope=bootstrap.estimate(bias.slope, panel.planted, odds),
+        slope=measures["planted_slope"],  # of the prompts' shares, which are the reported ones
         association=association(panel.planted, odds, permutations, seed),
         spread=measures["occupation_spread"],
         definitional_accuracy=measures["definitional_accuracy"],
@@ -118,7 +118,8 @@ def summarize(
 
 
 def _share_found(organisms: Sequence[Organism], level: float) -> dict[str, Any]:
-    found = sum(organism.association.found(level) for organism in organisms)
+    tests = [organism.association for organism in organisms]
+    found = sum(test is not None and test.found(level) for test in tests)
     if not organisms:
         return {"of": 0, "found": 0, "share": None, "share_ci95": None, "p_against_level": None}
     test = binomtest(found, len(organisms), level)

@@ -34,9 +34,7 @@ reprobing            list, an entry a target, layer and probe: AUROC unsteered, 
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
-from evenkeel.evaluation.association import MIN_OCCUPATIONS, association
+from evenkeel.evaluation.association import association
 from evenkeel.evaluation.bootstrap import rounded
 from evenkeel.evaluation.measures import as_json
 from evenkeel.evaluation.methods import Tests, WiderIntervals, method_entry, tests_of
@@ -114,17 +112,15 @@ def _bias_test(study: Study) -> dict[str, Any]:
     measures, baseline = study.trial.measures, study.trial.baseline
     odds = measures.panel.occupations.mean(baseline.readings.stereotypical)[measures.has_share]
     shares = measures.panel.planted[measures.has_share]
-    p: float | None = None
+    found = None
     if baseline.too_weak:
         verdict = baseline.too_weak
-    elif len(odds) < MIN_OCCUPATIONS or np.ptp(shares) == 0 or np.ptp(odds) == 0:
+    elif (found := association(shares, odds, measures.resamples, study.seed)) is None:
         verdict = "too few occupations with a known share, or no difference between them"
     else:
-        found = association(shares, odds, measures.resamples, study.seed)
-        p = found.p_value
         verdict = "bias found" if found.found(LEVEL) else "no bias found"
     return {
-        "p": rounded(p),
+        "p": rounded(found.p_value) if found else None,
         "level": LEVEL,
         "verdict": verdict,
         "occupations": len(shares),

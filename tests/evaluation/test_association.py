@@ -5,7 +5,6 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from evenkeel.errors import BadInputError
 from evenkeel.evaluation.association import association
 
 REPORTED = np.linspace(-3, 3, 20)
@@ -14,6 +13,7 @@ REPORTED = np.linspace(-3, 3, 20)
 def test_log_odds_that_follow_the_shares_are_found_whatever_their_size_and_sign() -> None:
     for factor in (0.01, 1.0, -2.0):
         result = association(REPORTED, factor * REPORTED, permutations=999, seed=0)
+        assert result is not None
         assert result.correlation == pytest.approx(np.sign(factor))
         assert result.found(0.01)
 
@@ -21,19 +21,19 @@ def test_log_odds_that_follow_the_shares_are_found_whatever_their_size_and_sign(
 def test_p_is_the_share_of_pairings_that_correlate_as_strongly() -> None:
     reported = np.array([-2.0, -1.0, 0.5, 1.0, 3.0])
     odds = np.array([0.3, -0.2, 0.1, 0.9, 0.4])
-    observed = abs(np.corrcoef(reported, odds)[0, 1])
-    every = [abs(np.corrcoef(reported, np.array(p))[0, 1]) for p in permutations(odds)]
-    exact = np.mean([r >= observed - 1e-12 for r in every])
-    # Two-sided as scipy has it: twice the smaller tail, which here is close to both tails together.
+    observed = np.corrcoef(reported, odds)[0, 1]
+    every = np.array([np.corrcoef(reported, np.array(p))[0, 1] for p in permutations(odds)])
+    tails = np.mean(every >= observed - 1e-12), np.mean(every <= observed + 1e-12)
     result = association(reported, odds, permutations=9999, seed=0)
-    assert result.p_value == pytest.approx(exact, abs=0.12)
-    assert result == association(reported, odds, permutations=9999, seed=0)
+    assert result is not None
+    assert result.p_value == pytest.approx(2 * min(tails))
 
 
 def test_chance_is_called_a_bias_as_often_as_the_level_says() -> None:
     rng = np.random.default_rng(0)
     drawn = rng.standard_normal((400, len(REPORTED)))
-    found = [association(REPORTED, odds, 199, seed).found(0.05) for seed, odds in enumerate(drawn)]
+    tested = [association(REPORTED, odds, 199, seed) for seed, odds in enumerate(drawn)]
+    found = [test is not None and test.found(0.05) for test in tested]
     assert 0.02 < np.mean(found) < 0.085  # four standard errors around 0.05
 
 
@@ -41,6 +41,5 @@ def test_chance_is_called_a_bias_as_often_as_the_level_says() -> None:
     ("reported", "odds"),
     [(REPORTED[:4], REPORTED[:4]), (REPORTED, np.zeros(20)), (np.zeros(20), REPORTED)],
 )
-def test_too_little_to_test_is_refused(reported: np.ndarray, odds: np.ndarray) -> None:
-    with pytest.raises(BadInputError, match="whether there is a bias cannot be tested"):
-        association(reported, odds, 99, seed=0)
+def test_too_little_to_test_is_unknown(reported: np.ndarray, odds: np.ndarray) -> None:
+    assert association(reported, odds, 99, seed=0) is None

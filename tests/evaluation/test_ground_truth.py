@@ -67,6 +67,7 @@ def test_a_random_model_has_no_slope_that_could_be_told_from_none(tiny_folder: P
         permutations=199,
         seed=0,
     )
+    assert measured.association is not None
     assert not measured.association.found(0.01)
     assert measured.slope.low <= 0 <= measured.slope.high
     assert set(measured.row) >= {"organism", "planted", "measured", "p_value"}
