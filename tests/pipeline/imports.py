@@ -27,7 +27,7 @@ def _module_file(module: str) -> str | None:
     return None
 
 
-def _imports(file: str) -> set[str]:
+def imports(file: str) -> set[str]:
     """Files of ours that `file` imports, inside functions too."""
     found = set()
     for node in ast.walk(ast.parse((ROOT / file).read_text())):
@@ -46,7 +46,7 @@ def closure(file: str) -> set[str]:
     todo = {file}
     while todo:
         seen |= (todo := todo - seen)
-        todo = {found for each in todo for found in _imports(each)}
+        todo = {found for each in todo for found in imports(each)}
     return seen
 
 

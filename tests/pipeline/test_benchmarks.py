@@ -9,13 +9,13 @@ import pytest
 import torch
 import yaml
 
-from evenkeel.evaluation.benchmarks import sources
+from evenkeel.benchmarks import sources
 from evenkeel.models.loading import record_provenance
 from evenkeel.steering.intervention import Ablate
 from evenkeel.steering.spec import InterventionSpec
-from tests.evaluation.benchmarks.samples import write_crows_pairs
-from tests.evaluation.benchmarks.test_harness import tasks
-from tests.evaluation.benchmarks.test_sources import Host, host, serve
+from tests.benchmarks.samples import write_crows_pairs
+from tests.benchmarks.test_harness import tasks
+from tests.benchmarks.test_sources import Host, host, serve
 from tests.pipeline.imports import check_code
 from tests.pipeline.recording import (
     ROOT,

@@ -12,9 +12,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from evenkeel.benchmarks.encoding import Encoder, Scored
+from evenkeel.benchmarks.scoring import Scorer
 from evenkeel.errors import BadInputError
-from evenkeel.evaluation.benchmarks.encoding import Encoder, Scored
-from evenkeel.evaluation.benchmarks.scoring import Scorer
 from evenkeel.evaluation.bootstrap import rounded
 from evenkeel.models.loading import LoadedModel
 from evenkeel.steering.hooks import steer

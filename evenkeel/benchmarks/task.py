@@ -3,9 +3,9 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 
-from evenkeel.evaluation.benchmarks.encoding import Scored
-from evenkeel.evaluation.benchmarks.measures import Measure
-from evenkeel.evaluation.benchmarks.scoring import LogProbs
+from evenkeel.benchmarks.encoding import Scored
+from evenkeel.benchmarks.measures import Measure
+from evenkeel.benchmarks.scoring import LogProbs
 
 
 class Task(ABC):

@@ -10,7 +10,7 @@ from numpy import ndarray
 from torch import nn
 
 from evenkeel.activations.batches import plan_batches
-from evenkeel.evaluation.benchmarks.encoding import Scored
+from evenkeel.benchmarks.encoding import Scored
 from evenkeel.evaluation.token_reads import ReadBatch, Reads, read_batches, read_log_probs
 
 LogProbs = list[Float[ndarray, " scored"]]

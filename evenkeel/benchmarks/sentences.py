@@ -7,8 +7,8 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from evenkeel.evaluation.benchmarks.encoding import Scored
-from evenkeel.evaluation.benchmarks.scoring import LogProbs
+from evenkeel.benchmarks.encoding import Scored
+from evenkeel.benchmarks.scoring import LogProbs
 from evenkeel.evaluation.log_odds import Tokens
 
 Beginning = Literal["bos", "nobos", "first"]

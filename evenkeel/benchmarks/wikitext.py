@@ -6,12 +6,12 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from evenkeel.benchmarks.encoding import Encoder, Scored
+from evenkeel.benchmarks.measures import Measure
+from evenkeel.benchmarks.reading import file_of, text_of
+from evenkeel.benchmarks.scoring import LogProbs
+from evenkeel.benchmarks.task import Task
 from evenkeel.errors import BadInputError
-from evenkeel.evaluation.benchmarks.encoding import Encoder, Scored
-from evenkeel.evaluation.benchmarks.measures import Measure
-from evenkeel.evaluation.benchmarks.reading import file_of, text_of
-from evenkeel.evaluation.benchmarks.scoring import LogProbs
-from evenkeel.evaluation.benchmarks.task import Task
 from evenkeel.evaluation.fluency import perplexity
 
 FILE = "valid.txt"

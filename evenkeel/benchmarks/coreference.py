@@ -11,8 +11,8 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from evenkeel.evaluation.benchmarks.encoding import Encoder, Scored
-from evenkeel.evaluation.benchmarks.scoring import LogProbs
+from evenkeel.benchmarks.encoding import Encoder, Scored
+from evenkeel.benchmarks.scoring import LogProbs
 
 PROMPT = '{sentence} "{pronoun}" refers to'
 RULES = {

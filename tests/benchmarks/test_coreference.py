@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from scipy.stats import pearsonr
 
+from evenkeel.benchmarks.measures import Measure
+from evenkeel.benchmarks.winobias import read_pairs
+from evenkeel.benchmarks.winogender import read_schemas
 from evenkeel.errors import BadInputError
-from evenkeel.evaluation.benchmarks.measures import Measure
-from evenkeel.evaluation.benchmarks.winobias import read_pairs
-from evenkeel.evaluation.benchmarks.winogender import read_schemas
 from evenkeel.models.loading import LoadedModel
-from tests.evaluation.benchmarks import plain
-from tests.evaluation.benchmarks.conftest import measured
-from tests.evaluation.benchmarks.samples import FEMALE_PERCENT, write_winobias, write_winogender
+from tests.benchmarks import plain
+from tests.benchmarks.conftest import measured
+from tests.benchmarks.samples import FEMALE_PERCENT, write_winobias, write_winogender
 
 
 def prefers(

@@ -9,12 +9,12 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from evenkeel.evaluation.benchmarks.coreference import RULES, Mention, margins
-from evenkeel.evaluation.benchmarks.encoding import Encoder, longest
-from evenkeel.evaluation.benchmarks.measures import Measure
-from evenkeel.evaluation.benchmarks.reading import table_of, wrong_line
-from evenkeel.evaluation.benchmarks.scoring import LogProbs
-from evenkeel.evaluation.benchmarks.task import Task
+from evenkeel.benchmarks.coreference import RULES, Mention, margins
+from evenkeel.benchmarks.encoding import Encoder, longest
+from evenkeel.benchmarks.measures import Measure
+from evenkeel.benchmarks.reading import table_of, wrong_line
+from evenkeel.benchmarks.scoring import LogProbs
+from evenkeel.benchmarks.task import Task
 from evenkeel.evaluation.bias import correlation
 from evenkeel.evaluation.bootstrap import mean
 from evenkeel.evaluation.terms import Terms

@@ -2,20 +2,20 @@
 
 from pathlib import Path
 
+from evenkeel.benchmarks.bbq import Bbq, read_questions
+from evenkeel.benchmarks.crows_pairs import CrowsPairs, read_pairs
+from evenkeel.benchmarks.encoding import Encoder
+from evenkeel.benchmarks.measures import compare
+from evenkeel.benchmarks.results import BenchmarkResult
+from evenkeel.benchmarks.scoring import Scorer
+from evenkeel.benchmarks.sources import SourceFile
+from evenkeel.benchmarks.stereoset import StereoSet, read_triples
+from evenkeel.benchmarks.task import Task
+from evenkeel.benchmarks.wikitext import WikiText, read_wikitext
+from evenkeel.benchmarks.winobias import WinoBias
+from evenkeel.benchmarks.winobias import read_pairs as read_winobias
+from evenkeel.benchmarks.winogender import Winogender, read_schemas
 from evenkeel.errors import BadInputError
-from evenkeel.evaluation.benchmarks.bbq import Bbq, read_questions
-from evenkeel.evaluation.benchmarks.crows_pairs import CrowsPairs, read_pairs
-from evenkeel.evaluation.benchmarks.encoding import Encoder
-from evenkeel.evaluation.benchmarks.measures import compare
-from evenkeel.evaluation.benchmarks.results import BenchmarkResult
-from evenkeel.evaluation.benchmarks.scoring import Scorer
-from evenkeel.evaluation.benchmarks.sources import SourceFile
-from evenkeel.evaluation.benchmarks.stereoset import StereoSet, read_triples
-from evenkeel.evaluation.benchmarks.task import Task
-from evenkeel.evaluation.benchmarks.wikitext import WikiText, read_wikitext
-from evenkeel.evaluation.benchmarks.winobias import WinoBias
-from evenkeel.evaluation.benchmarks.winobias import read_pairs as read_winobias
-from evenkeel.evaluation.benchmarks.winogender import Winogender, read_schemas
 from evenkeel.models.loading import LoadedModel
 from evenkeel.params import BenchmarkName
 from evenkeel.steering.hooks import steer

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from evenkeel.benchmarks.crows_pairs import CrowsPairs, read_pairs
+from evenkeel.benchmarks.encoding import Encoder
+from evenkeel.benchmarks.scoring import Scorer
 from evenkeel.errors import BadInputError
-from evenkeel.evaluation.benchmarks.crows_pairs import CrowsPairs, read_pairs
-from evenkeel.evaluation.benchmarks.encoding import Encoder
-from evenkeel.evaluation.benchmarks.scoring import Scorer
 from evenkeel.models.loading import LoadedModel
-from tests.evaluation.benchmarks import plain
-from tests.evaluation.benchmarks.conftest import measured
-from tests.evaluation.benchmarks.samples import CROWS_PAIRS, write_crows_pairs
+from tests.benchmarks import plain
+from tests.benchmarks.conftest import measured
+from tests.benchmarks.samples import CROWS_PAIRS, write_crows_pairs
 
 
 def shared_places(first: list[int], second: list[int]) -> tuple[list[int], list[int]]:

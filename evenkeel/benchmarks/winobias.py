@@ -9,13 +9,13 @@ import numpy as np
 from jaxtyping import Bool, Float
 from numpy import ndarray
 
+from evenkeel.benchmarks.coreference import RULES, Mention, margins
+from evenkeel.benchmarks.encoding import Encoder, longest
+from evenkeel.benchmarks.measures import Measure
+from evenkeel.benchmarks.reading import text_of, wrong_line
+from evenkeel.benchmarks.scoring import LogProbs
+from evenkeel.benchmarks.task import Task
 from evenkeel.errors import BadInputError
-from evenkeel.evaluation.benchmarks.coreference import RULES, Mention, margins
-from evenkeel.evaluation.benchmarks.encoding import Encoder, longest
-from evenkeel.evaluation.benchmarks.measures import Measure
-from evenkeel.evaluation.benchmarks.reading import text_of, wrong_line
-from evenkeel.evaluation.benchmarks.scoring import LogProbs
-from evenkeel.evaluation.benchmarks.task import Task
 from evenkeel.evaluation.bootstrap import ratio_of_sums
 
 SPLITS = ("dev", "test")

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from evenkeel.benchmarks.encoding import Encoder
+from evenkeel.benchmarks.scoring import Scorer
+from evenkeel.benchmarks.wikitext import WikiText, read_wikitext
 from evenkeel.errors import BadInputError
-from evenkeel.evaluation.benchmarks.encoding import Encoder
-from evenkeel.evaluation.benchmarks.scoring import Scorer
-from evenkeel.evaluation.benchmarks.wikitext import WikiText, read_wikitext
 from evenkeel.models.loading import LoadedModel
-from tests.evaluation.benchmarks import plain
+from tests.benchmarks import plain
 
 TEXT = " = Lobsters = \n \n The <unk> lobster is blue , and it may grow to 60 cm . \n" * 3
 

@@ -15,13 +15,13 @@ from jaxtyping import Float
 from numpy import ndarray
 from pydantic import BaseModel, ValidationError
 
+from evenkeel.benchmarks.encoding import Encoder
+from evenkeel.benchmarks.measures import Measure
+from evenkeel.benchmarks.reading import file_of, text_of, wrong_line
+from evenkeel.benchmarks.scoring import LogProbs
+from evenkeel.benchmarks.sentences import BEGINNINGS, Beginning, Sentences
+from evenkeel.benchmarks.task import Task
 from evenkeel.errors import BadInputError
-from evenkeel.evaluation.benchmarks.encoding import Encoder
-from evenkeel.evaluation.benchmarks.measures import Measure
-from evenkeel.evaluation.benchmarks.reading import file_of, text_of, wrong_line
-from evenkeel.evaluation.benchmarks.scoring import LogProbs
-from evenkeel.evaluation.benchmarks.sentences import BEGINNINGS, Beginning, Sentences
-from evenkeel.evaluation.benchmarks.task import Task
 from evenkeel.evaluation.terms import Terms
 
 FILE = "dev.json"

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from evenkeel.evaluation.benchmarks.measures import Figure, Measure, compare
+from evenkeel.benchmarks.measures import Figure, Measure, compare
 
 
 def shares(hits: list[int], kind: str = "competence", reference: float = 0.5) -> Measure:

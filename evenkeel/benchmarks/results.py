@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from evenkeel.evaluation.benchmarks.measures import Figure
-from evenkeel.evaluation.benchmarks.sources import SourceFile, source_of
-from evenkeel.evaluation.benchmarks.task import Task
+from evenkeel.benchmarks.measures import Figure
+from evenkeel.benchmarks.sources import SourceFile, source_of
+from evenkeel.benchmarks.task import Task
 from evenkeel.models.loading import LoadedModel
 from evenkeel.params import BenchmarkName
 

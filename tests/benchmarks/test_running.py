@@ -8,16 +8,16 @@ from typing import Any, get_args
 import pytest
 import torch
 
+from evenkeel.benchmarks.results import BenchmarkResult
+from evenkeel.benchmarks.running import run_benchmark
 from evenkeel.errors import BadInputError
-from evenkeel.evaluation.benchmarks.results import BenchmarkResult
-from evenkeel.evaluation.benchmarks.running import run_benchmark
 from evenkeel.models.loading import LoadedModel
 from evenkeel.params import BenchmarkName
 from evenkeel.steering.hooks import steer
 from evenkeel.steering.intervention import Ablate
 from evenkeel.steering.spec import InterventionSpec
-from tests.evaluation.benchmarks import samples
-from tests.evaluation.benchmarks.conftest import measured
+from tests.benchmarks import samples
+from tests.benchmarks.conftest import measured
 
 WRITERS: dict[str, Callable[[Path], Path]] = {
     "crows_pairs": samples.write_crows_pairs,

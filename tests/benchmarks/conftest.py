@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import torch
 
-from evenkeel.evaluation.benchmarks.measures import Measure
-from evenkeel.evaluation.benchmarks.running import open_task
-from evenkeel.evaluation.benchmarks.scoring import Scorer
+from evenkeel.benchmarks.measures import Measure
+from evenkeel.benchmarks.running import open_task
+from evenkeel.benchmarks.scoring import Scorer
 from evenkeel.models.loading import LoadedModel, Provenance
 
 REAL = "EVENKEEL_BENCHMARKS"

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from evenkeel.benchmarks.bbq import read_questions, s_amb, s_dis
 from evenkeel.errors import BadInputError
-from evenkeel.evaluation.benchmarks.bbq import read_questions, s_amb, s_dis
 from evenkeel.models.loading import LoadedModel
-from tests.evaluation.benchmarks import plain
-from tests.evaluation.benchmarks.conftest import measured
-from tests.evaluation.benchmarks.samples import BBQ, bbq_rows, write_bbq
+from tests.benchmarks import plain
+from tests.benchmarks.conftest import measured
+from tests.benchmarks.samples import BBQ, bbq_rows, write_bbq
 
 
 @pytest.mark.parametrize("rule", ["sum", "mean"])

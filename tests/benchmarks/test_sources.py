@@ -9,8 +9,8 @@ from typing import Any, get_args
 
 import pytest
 
+from evenkeel.benchmarks.sources import SourceFile, download, source_of
 from evenkeel.errors import BadInputError
-from evenkeel.evaluation.benchmarks.sources import SourceFile, download, source_of
 from evenkeel.params import BenchmarkName
 
 SENTENCES = b'{"data": {}}\n'

@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from evenkeel.benchmarks.encoding import Encoder
+from evenkeel.benchmarks.scoring import Scorer
+from evenkeel.benchmarks.stereoset import StereoSet, icat, lms, read_triples, ss
 from evenkeel.errors import BadInputError
-from evenkeel.evaluation.benchmarks.encoding import Encoder
-from evenkeel.evaluation.benchmarks.scoring import Scorer
-from evenkeel.evaluation.benchmarks.stereoset import StereoSet, icat, lms, read_triples, ss
 from evenkeel.models.loading import LoadedModel
-from tests.evaluation.benchmarks import plain
-from tests.evaluation.benchmarks.conftest import measured
-from tests.evaluation.benchmarks.samples import STEREOSET, write_stereoset
+from tests.benchmarks import plain
+from tests.benchmarks.conftest import measured
+from tests.benchmarks.samples import STEREOSET, write_stereoset
 
 
 def original(scores: dict[str, float], rows: list[tuple[str, ...]]) -> tuple[float, float, float]:

@@ -15,12 +15,12 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
-from evenkeel.evaluation.benchmarks.encoding import Encoder
-from evenkeel.evaluation.benchmarks.measures import Measure
-from evenkeel.evaluation.benchmarks.reading import file_of, table_of, wrong_line
-from evenkeel.evaluation.benchmarks.scoring import LogProbs
-from evenkeel.evaluation.benchmarks.sentences import BEGINNINGS, Beginning, Sentences
-from evenkeel.evaluation.benchmarks.task import Task
+from evenkeel.benchmarks.encoding import Encoder
+from evenkeel.benchmarks.measures import Measure
+from evenkeel.benchmarks.reading import file_of, table_of, wrong_line
+from evenkeel.benchmarks.scoring import LogProbs
+from evenkeel.benchmarks.sentences import BEGINNINGS, Beginning, Sentences
+from evenkeel.benchmarks.task import Task
 from evenkeel.evaluation.bootstrap import ratio_of_sums
 from evenkeel.evaluation.log_odds import Tokens
 

@@ -8,10 +8,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evenkeel.evaluation.benchmarks.encoding import Encoder, Scored
-from evenkeel.evaluation.benchmarks.scoring import Scorer
+from evenkeel.benchmarks.encoding import Encoder, Scored
+from evenkeel.benchmarks.scoring import Scorer
 from evenkeel.models.loading import LoadedModel
-from tests.evaluation.benchmarks import plain
+from tests.benchmarks import plain
 
 TEXTS = st.lists(st.integers(0, 3), min_size=1, max_size=12)  # few tokens: many shared beginnings
 

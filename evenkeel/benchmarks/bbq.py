@@ -10,12 +10,12 @@ from jaxtyping import Float
 from numpy import ndarray
 from pydantic import BaseModel, Field, ValidationError, field_validator
 
+from evenkeel.benchmarks.encoding import Encoder, longest
+from evenkeel.benchmarks.measures import Measure
+from evenkeel.benchmarks.reading import table_of, text_of, wrong_line
+from evenkeel.benchmarks.scoring import LogProbs
+from evenkeel.benchmarks.task import Task
 from evenkeel.errors import BadInputError
-from evenkeel.evaluation.benchmarks.encoding import Encoder, longest
-from evenkeel.evaluation.benchmarks.measures import Measure
-from evenkeel.evaluation.benchmarks.reading import table_of, text_of, wrong_line
-from evenkeel.evaluation.benchmarks.scoring import LogProbs
-from evenkeel.evaluation.benchmarks.task import Task
 from evenkeel.evaluation.terms import Terms
 
 METADATA = "additional_metadata.csv"

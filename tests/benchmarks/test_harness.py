@@ -12,10 +12,10 @@ from evenkeel.models.loading import LoadedModel
 from evenkeel.steering.hooks import steer
 from evenkeel.steering.intervention import Ablate
 from evenkeel.steering.spec import InterventionSpec
-from tests.evaluation.benchmarks import plain
+from tests.benchmarks import plain
 
 pytest.importorskip("lm_eval")
-from evenkeel.evaluation.benchmarks.harness import HarnessResult, run_harness
+from evenkeel.benchmarks.harness import HarnessResult, run_harness
 
 ITEMS = [
     {"text": "The nurse said that", "choices": ["she was tired", "he was late"], "label": 0},
