@@ -1,13 +1,14 @@
-"""How far steering moves a model on ordinary text: the divergence from the unsteered one."""
+"""How far a model is moved on ordinary text, by steering or by what stands before the text."""
 
 from collections.abc import Sequence
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from numpy import ndarray
 from torch import Tensor, nn
 
+from evenkeel.evaluation.panel import Panel
 from evenkeel.evaluation.resumption import first_affected, recorded, resumed
 from evenkeel.evaluation.token_reads import length_sorted, padded
 from evenkeel.steering.hooks import steer
@@ -29,18 +30,58 @@ def text_divergences(
     device = next(model.parameters()).device
     result = np.zeros((len(edits), len(texts)))
     for batch in length_sorted([len(text) for text in texts], batch_size):
-        rows = padded([texts[index] for index in batch])
-        inputs = {name: tensor.to(device) for name, tensor in rows.items()}
+        inputs = _inputs([texts[index] for index in batch], device)
         with recorded(model) as outputs:
             base = _log_probs(model, inputs)
-        probs = base.exp()
         for number, interventions in enumerate(edits):
             start = first_affected(interventions)
             with steer(model, interventions), resumed(model, outputs, start):
                 steered = _log_probs(model, inputs)
-            divergence = (probs * (base - steered)).sum(dim=-1) * inputs["attention_mask"][:, 1:]
-            result[number, batch] = divergence.double().sum(dim=1).cpu().numpy()
+            result[number, batch] = _summed(base, steered, inputs["attention_mask"][:, 1:])
     return result
+
+
+@torch.inference_mode()
+def prefix_divergences(
+    model: nn.Module, alone: Panel, behind: Sequence[Panel], batch_size: int
+) -> Float[ndarray, "prefixes texts"]:
+    """KL(text alone || behind a prefix) of the next token, in nats, summed over each text's places.
+
+    The places are those of the text's own tokens, which both panels score.
+
+    Args:
+        model: the unsteered model.
+        alone: the panel without a prefix.
+        behind: the same panel behind each prefix.
+        batch_size: rows in a forward pass.
+    """
+    device = next(model.parameters()).device
+    result = np.zeros((len(behind), len(alone.texts)))
+    for batch in length_sorted([len(text) for text in alone.texts], batch_size):
+        inputs = _inputs([alone.texts[index] for index in batch], device)
+        base = _log_probs(model, inputs)
+        places = torch.arange(base.shape[1], device=device)
+        rows = torch.arange(len(batch), device=device)[:, None]
+        for number, panel in enumerate(behind):
+            read = _log_probs(model, _inputs([panel.texts[index] for index in batch], device))
+            before = [panel.unscored[index] - alone.unscored[index] for index in batch]
+            own = places + torch.tensor(before, device=device)[:, None]
+            own = own.clamp(max=read.shape[1] - 1)  # where a text has ended
+            result[number, batch] = _summed(base, read[rows, own], inputs["attention_mask"][:, 1:])
+    return result
+
+
+def _inputs(texts: Sequence[Sequence[int]], device: torch.device) -> dict[str, Tensor]:
+    return {name: tensor.to(device) for name, tensor in padded(texts).items()}
+
+
+def _summed(
+    base: Float[Tensor, "texts places vocab"],
+    other: Float[Tensor, "texts places vocab"],
+    mask: Int[Tensor, "texts places"],
+) -> Float[ndarray, " texts"]:
+    divergence = (base.exp() * (base - other)).sum(dim=-1) * mask
+    return divergence.double().sum(dim=1).cpu().numpy()
 
 
 def _log_probs(model: nn.Module, inputs: dict[str, Tensor]) -> Float[Tensor, "texts places vocab"]:

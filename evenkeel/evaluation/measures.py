@@ -138,7 +138,7 @@ class PanelMeasures:
         return self.panel.definitions.sum((readings.margins > 0).astype(float))
 
     def kl_neutral(self, divergences: Float[ndarray, " texts"]) -> Estimate:
-        """Mean KL(unsteered || steered) per token of the panel's texts."""
+        """Mean divergence from the unsteered model per token of the panel's texts."""
         return self._texts.estimate_additive(ratio_of_sums, divergences, self.panel.scored_tokens)
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from evenkeel.evaluation.bootstrap import Estimate
+from evenkeel.evaluation.divergence import prefix_divergences
 from evenkeel.evaluation.judging import Judge
 from evenkeel.evaluation.measures import Measures
 from evenkeel.evaluation.panel import Panel
@@ -19,7 +20,7 @@ class Prefixed:
     too_weak: str | None
 
     def value(self, measure: str) -> float | None:
-        """A measure's value; None for KL, since what stands before a text shifts its places."""
+        """A measure's value; None where it is unknown."""
         return self.measures.get(measure, Estimate(None)).value
 
 
@@ -35,7 +36,11 @@ def try_prefixes(
         judge: of the panel without a prefix.
         batch_size: rows in a forward pass.
     """
-    return [
-        Prefixed(prefix, *judge.of(panel.read(model, batch_size)))
-        for prefix, panel in zip(prefixes, panels, strict=True)
-    ]
+    own = judge.measures
+    moved = prefix_divergences(model, own.panel, panels, batch_size)
+    found = []
+    for prefix, panel, divergences in zip(prefixes, panels, moved, strict=True):
+        measures, too_weak = judge.of(panel.read(model, batch_size))
+        measures["kl_neutral"] = own.values.kl_neutral(divergences)
+        found.append(Prefixed(prefix, measures, too_weak))
+    return found

@@ -7,7 +7,7 @@ from typing import Any
 from evenkeel.evaluation.candidates import Candidate
 from evenkeel.evaluation.competence import CompetenceGate, withheld
 from evenkeel.evaluation.continuations import continue_texts, text_measures
-from evenkeel.evaluation.divergence import text_divergences
+from evenkeel.evaluation.divergence import prefix_divergences, text_divergences
 from evenkeel.evaluation.measures import Measures, PanelMeasures
 from evenkeel.evaluation.panel import Panel, Readings
 from evenkeel.evaluation.sweep import read_steered
@@ -87,8 +87,10 @@ class Trial:
             prefix: put before every prompt.
             panel: the trial's panel behind the same prefix.
         """
-        readings = panel.read(self.model, self.batch_size)
-        return self._judged(readings, self._continue(prefix), {})
+        own, size = self.measures, self.batch_size
+        (moved,) = prefix_divergences(self.model, own.panel, [panel], size)
+        kl = {"kl_neutral": own.kl_neutral(moved)}
+        return self._judged(panel.read(self.model, size), self._continue(prefix), kl)
 
     def _judged(self, readings: Readings, texts: list[str], more: Measures) -> Outcome:
         """Measures of what a steered model said, against the baseline."""

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from evenkeel.errors import BadInputError
-from evenkeel.evaluation.divergence import text_divergences
+from evenkeel.evaluation.divergence import prefix_divergences, text_divergences
 from evenkeel.evaluation.log_odds import encode_text
 from evenkeel.evaluation.measures import PanelMeasures, as_json
 from evenkeel.evaluation.panel import Panel, Readings
@@ -142,6 +142,27 @@ def test_kl_agrees_with_one_text_at_a_time(tiny_gpt2: Any, panel: Panel) -> None
     assert min(expected) > 0
     kl = PanelMeasures(panel, 100, 0).kl_neutral(found)
     assert kl.value == pytest.approx(sum(expected) / panel.scored_tokens.sum(), rel=1e-4)
+
+
+@pytest.mark.parametrize("prefix", ["Be fair to the nurse. ", "q"])
+def test_kl_behind_a_prefix_agrees_with_one_text_at_a_time(
+    tiny_gpt2: Any, tokenizer: Any, prompts: list[Prompt], prefix: str
+) -> None:
+    """At the places that predict the text's own tokens, and at no others."""
+    own = [prompt for prompt in prompts if prompt.split == "test"]
+    alone = Panel.of(tiny_gpt2, tokenizer, own, TEXTS)
+    behind = Panel.of(tiny_gpt2, tokenizer, own, TEXTS, prefix)
+    expected = []
+    for text, row in zip(alone.texts, behind.texts, strict=True):
+        with torch.no_grad():
+            base = tiny_gpt2(torch.tensor([text[:-1]])).logits[0].double().log_softmax(1)
+            read = tiny_gpt2(torch.tensor([row[:-1]])).logits[0].double().log_softmax(1)
+        last = read[len(read) - len(base) :]
+        expected.append(float((base.exp() * (base - last)).sum()))
+    nothing, found = prefix_divergences(tiny_gpt2, alone, [alone, behind], batch_size=4)
+    assert found == pytest.approx(expected, rel=1e-4)
+    assert min(expected) > 1e-3
+    assert nothing == pytest.approx(0, abs=1e-9)
 
 
 def test_margins_point_to_the_right_side(tiny_gpt2: Any, panel: Panel) -> None:

@@ -189,6 +189,8 @@ def test_a_sceptic_finds_the_controls(inputs: dict[str, Path]) -> None:
     )
 
 
+    assert prompting["kl_neutral"] > 0
+    assert prompting["kl_neutral_ci95"][0] <= prompting["kl_neutral"]
 def test_a_model_too_weak_is_not_judged(inputs: dict[str, Path]) -> None:
     change_params(inputs, competence_margin=0.5)
     result = run(inputs)
