@@ -98,7 +98,7 @@ def receptivity(
     from evenkeel.interpretation.records import Interpretation
     from evenkeel.interpretation.selection import features_about
     from evenkeel.models.loading import load_model
-    from evenkeel.params import GenerationParams
+    from evenkeel.params import SamplingParams
     from evenkeel.sae.loading import open_sae
     from evenkeel.sae.results import read_table
     from evenkeel.sae.selection import check_listed
@@ -124,11 +124,8 @@ def receptivity(
         open_sae(sae_path),
         {feature: strength * float(largest[feature]) for feature in features},
         prompts,
-        GenerationParams(
-            prompts=len(prompts),
-            max_new_tokens=max_new_tokens,
-            temperature=temperature,
-            top_p=top_p,
+        SamplingParams(
+            max_new_tokens=max_new_tokens, temperature=temperature, top_p=top_p, samples=1
         ),
         tokens=tokens,
         batch_size=64,

@@ -18,7 +18,7 @@ from evenkeel.evaluation.token_reads import (
     read_batches,
     read_log_probs,
 )
-from evenkeel.params import SamplingParams, WordsParams
+from evenkeel.params import DemonstrationSamplingParams, WordsParams
 
 BATCH_SIZE = 64
 
@@ -38,7 +38,7 @@ class Questions:
     tokenizer: Any
     prompts: Sequence[str]
     words: WordsParams | None
-    sampling: SamplingParams
+    sampling: DemonstrationSamplingParams
     seed: int
 
     def log_odds(self, model: Any) -> Float[ndarray, " prompts"] | None:

@@ -107,9 +107,10 @@ class _Measurer:
 
     def _measures(self, texts: list[str], odds: Float[ndarray, " prompts"] | None) -> Measures:
         questions = self._questions
-        measures = text_measures(texts, self._resamples, questions.seed)
+        samples = questions.sampling.samples
+        measures = text_measures(texts, samples, self._resamples, questions.seed)
         losses, tokens = questions.losses(self._model, texts)
-        by_prompt = (len(questions.prompts), questions.sampling.samples)
+        by_prompt = (len(questions.prompts), samples)
         measures["perplexity"] = self._prompts.estimate(
             lambda loss, count: np.exp(ratio_of_sums(loss, count)),
             losses.reshape(by_prompt).sum(1),

@@ -69,7 +69,8 @@ def continue_ids(
         temperature: of sampling; 0 is greedy.
         top_p: nucleus of sampling.
         batch_size: texts in a batch.
-        seed: of sampling; each batch starts from it anew.
+        seed: of sampling; each batch starts from one of its own, so that a text given twice is
+            continued in two ways.
         frequency_penalty: see `FrequencyPenalty`.
         chat: ask each text as a user's message, in the tokenizer's chat template.
 
@@ -87,7 +88,7 @@ def continue_ids(
     continuations: list[list[int]] = []
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         for start in range(0, len(texts), batch_size):
-            torch.manual_seed(seed)
+            torch.manual_seed(seed + start)
             rows = [encode(tokenizer, text) for text in texts[start : start + batch_size]]
             inputs = padded(rows, pad=pad, left=True)
             batch = {name: tensor.to(device) for name, tensor in inputs.items()}
@@ -100,12 +101,26 @@ def continue_ids(
     return continuations
 
 
-def text_measures(texts: Sequence[str], resamples: int, seed: int) -> Measures:
-    """distinct_2, repetition and degenerate_share of continuations, one for each prompt."""
-    bootstrap = TermBootstrap(len(texts), resamples, seed)
-    degenerate = np.array([float(is_degenerate(text)) for text in texts])
+def text_measures(texts: Sequence[str], samples: int, resamples: int, seed: int) -> Measures:
+    """distinct_2, repetition and degenerate_share of continuations.
+
+    Intervals are over prompts, each with all its continuations, which are no more independent than
+    their prompt; what another draw would have changed is in them as well.
+
+    Args:
+        texts: `samples` continuations of each prompt, prompt by prompt.
+        samples: how many.
+        resamples: bootstrap resamples of the prompts.
+        seed: of the resamples.
+    """
+    repeated = np.array([repetition(text) for text in texts]).reshape(-1, samples)
+    degenerate = np.array([float(is_degenerate(text)) for text in texts]).reshape(-1, samples)
+    prompts = len(repeated)
+    bootstrap = TermBootstrap(prompts, resamples, seed)
     return {
-        "distinct_2": distinct_2(texts),
-        "repetition": bootstrap.estimate(mean, np.array([repetition(text) for text in texts])),
-        "degenerate_share": share(bootstrap, degenerate, np.ones(len(texts))),
+        "distinct_2": distinct_2([texts[sample::samples] for sample in range(samples)]),
+        "repetition": bootstrap.estimate(mean, repeated.mean(axis=1)),
+        "degenerate_share": share(
+            bootstrap, degenerate.sum(axis=1), np.full(prompts, float(samples))
+        ),
     }

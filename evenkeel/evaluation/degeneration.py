@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from itertools import chain
 
 import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
 from scipy.stats import t as student
 
 from evenkeel.evaluation.bootstrap import Estimate
@@ -39,23 +41,36 @@ def is_degenerate(text: str) -> bool:
     return speechless or "\ufffd" in text or repetition(text) > MAX_REPETITION
 
 
-def distinct_2(texts: Sequence[str]) -> Estimate:
-    """Distinct over all 2-grams of the texts taken together (Li et al. 2016).
+def distinct_2(samples: Sequence[Sequence[str]]) -> Estimate:
+    """Distinct over all 2-grams of one text of each prompt taken together (Li et al. 2016).
 
-    The interval is a jackknife over texts (value +- t x standard error): a bootstrap draws texts
+    The mean over samples: the more text is taken together, the more of it has stood before.
+
+    The interval is a jackknife over prompts (value +- t x standard error): a bootstrap draws texts
     twice and so finds fewer distinct 2-grams than there are.
+
+    Args:
+        samples: of each sample the texts, prompt by prompt.
     """
+    found = [_distinct_2(texts) for texts in samples]
+    value = float(np.mean([whole for whole, _ in found]))
+    without = np.mean([left_out for _, left_out in found], axis=0)
+    prompts = len(without)
+    if not np.isfinite(value):
+        return Estimate(None)
+    if prompts < 2 or not np.isfinite(without).all():
+        return Estimate(value)
+    error = np.sqrt((prompts - 1) * np.mean((without - without.mean()) ** 2))
+    reach = student.ppf(0.975, prompts - 1) * error
+    return Estimate(value, max(0.0, value - reach), min(1.0, value + reach))
+
+
+def _distinct_2(texts: Sequence[str]) -> tuple[float, Float[ndarray, " texts"]]:
+    """Distinct over all 2-grams of the texts, and the same without each; NaN of no 2-gram."""
     counts = [Counter(ngrams(text, 2)) for text in texts]
     everywhere = Counter(chain.from_iterable(counts))  # in how many texts each 2-gram stands
     totals = np.array([sum(count.values()) for count in counts], dtype=float)
-    if not totals.sum():
-        return Estimate(None)
-    value = len(everywhere) / totals.sum()
-    own = np.array([sum(everywhere[gram] == 1 for gram in count) for count in counts])
-    remaining = totals.sum() - totals
-    if len(texts) < 2 or not remaining.all():
-        return Estimate(value)
-    without = (len(everywhere) - own) / remaining
-    error = np.sqrt((len(texts) - 1) * np.mean((without - without.mean()) ** 2))
-    reach = student.ppf(0.975, len(texts) - 1) * error
-    return Estimate(value, max(0.0, value - reach), min(1.0, value + reach))
+    own = np.array([sum(everywhere[gram] == 1 for gram in count) for count in counts], dtype=float)
+    with np.errstate(invalid="ignore"):
+        whole = np.float64(len(everywhere)) / totals.sum()
+        return float(whole), (len(everywhere) - own) / (totals.sum() - totals)

@@ -22,7 +22,7 @@ from evenkeel.errors import BadInputError
 from evenkeel.evaluation.bootstrap import Estimate, TermBootstrap, mean
 from evenkeel.evaluation.continuations import continue_ids
 from evenkeel.models.loading import LoadedModel
-from evenkeel.params import GenerationParams
+from evenkeel.params import SamplingParams
 from evenkeel.sae.loading import LoadedSae
 from evenkeel.sae.logit_weights import logit_weights
 from evenkeel.steering.hooks import steer
@@ -65,7 +65,7 @@ def measure_receptivity(
     sae: LoadedSae,
     coefficients: Mapping[int, float],
     prompts: Sequence[str],
-    generation: GenerationParams,
+    sampling: SamplingParams,
     *,
     tokens: int,
     batch_size: int,
@@ -83,7 +83,7 @@ def measure_receptivity(
         sae: of the model.
         coefficients: by feature, what its decoder row is multiplied by.
         prompts: to be continued.
-        generation: how they are continued; its number of prompts is not looked at.
+        sampling: how they are continued, each once.
         tokens: top tokens of a feature.
         batch_size: texts in a batch.
         resamples: of the interval and of the test.
@@ -114,9 +114,9 @@ def measure_receptivity(
             loaded.model,
             loaded.tokenizer,
             prompts,
-            max_new_tokens=generation.max_new_tokens,
-            temperature=generation.temperature,
-            top_p=generation.top_p,
+            max_new_tokens=sampling.max_new_tokens,
+            temperature=sampling.temperature,
+            top_p=sampling.top_p,
             batch_size=batch_size,
             seed=seed,
         )

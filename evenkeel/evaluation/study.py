@@ -135,20 +135,29 @@ class Study:
         return occupation_rows(self.trial.measures.panel, self.trial.baseline.readings, steered)
 
     @property
-    def continuations(self) -> list[dict[str, str | None]]:
-        """Prompts of the test split with what the model went on with, unsteered and steered."""
+    def continuations(self) -> list[dict[str, str | int | None]]:
+        """Prompts of the test split with what the model went on with, unsteered and steered.
+
+        One row a prompt and sample.
+        """
         steered = self.selected.continuations if self.selected else None
+        prompts = [
+            (prompt, sample)
+            for prompt in self.trial.prompts
+            for sample in range(self.trial.samples)
+        ]
         return [
             {
                 "id": prompt.id,
                 "kind": prompt.kind,
                 "term": prompt.term,
                 "prompt": prompt.text,
+                "sample": sample,
                 "unsteered": before,
                 "steered": steered[index] if steered else None,
             }
-            for index, (prompt, before) in enumerate(
-                zip(self.trial.prompts, self.trial.baseline.continuations, strict=True)
+            for index, ((prompt, sample), before) in enumerate(
+                zip(prompts, self.trial.baseline.continuations, strict=True)
             )
         ]
 
@@ -238,7 +247,10 @@ def run_study(
     }
     chosen = selection.selected.candidate if selection.selected else None
     samples = {"validation": validation.sample, "test": test.sample}
-    samples["test"]["continued_prompts"] = len(trial.prompts)
+    samples["test"] |= {
+        "continued_prompts": len(trial.prompts),
+        "samples_of_each": trial.samples,
+    }
     return Study(
         loaded=loaded,
         params=params,

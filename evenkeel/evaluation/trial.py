@@ -22,6 +22,7 @@ class Outcome:
 
     readings: Readings
     continuations: list[str]
+    """Prompt by prompt, all samples of each."""
     measures: Measures
     too_weak: str | None
     """Why its measures of bias are unknown, if they are withheld."""
@@ -59,6 +60,7 @@ class Trial:
         self.batch_size = batch_size
         self._tokenizer = tokenizer
         self.prompts = prompts
+        self.samples = generation.samples
         self._generation = generation
         self._seed = seed
         readings, texts = measures.panel.read(model, batch_size), self._continue()
@@ -101,14 +103,14 @@ class Trial:
 
     def _alone(self, readings: Readings, texts: list[str]) -> Measures:
         """Measures of a model by itself."""
-        of_text = text_measures(texts, self.measures.resamples, self._seed)
+        of_text = text_measures(texts, self.samples, self.measures.resamples, self._seed)
         return self.measures.of(readings) | of_text
 
     def _continue(self, prefix: str = "") -> list[str]:
         return continue_texts(
             self.model,
             self._tokenizer,
-            [prefix + prompt.text for prompt in self.prompts],
+            [prefix + prompt.text for prompt in self.prompts for _ in range(self.samples)],
             max_new_tokens=self._generation.max_new_tokens,
             temperature=self._generation.temperature,
             top_p=self._generation.top_p,

@@ -10,9 +10,9 @@ from evenkeel.params.dataset import DatasetParams
 from evenkeel.params.demonstration import (
     ComparedPromptsParams,
     DemonstrationParams,
+    DemonstrationSamplingParams,
     FeatureRecipeParams,
     RecipeParams,
-    SamplingParams,
     TextsRecipeParams,
     VectorRecipeParams,
     WordsParams,
@@ -22,6 +22,7 @@ from evenkeel.params.interpretation import ChatParams, InterpretationParams, Pri
 from evenkeel.params.loading import load_params
 from evenkeel.params.model import ModelParams, OrganismParams
 from evenkeel.params.sae import Architecture, FeaturesParams, SaeParams, SaeTrainingParams
+from evenkeel.params.sampling import SamplingParams
 from evenkeel.params.study import (
     ActAddParams,
     EvaluationParams,
@@ -47,6 +48,7 @@ __all__ = [
     "ComparedPromptsParams",
     "DatasetParams",
     "DemonstrationParams",
+    "DemonstrationSamplingParams",
     "Dtype",
     "EvaluationParams",
     "FeatureRecipeParams",

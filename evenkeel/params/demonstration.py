@@ -2,16 +2,10 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    Field,
-    NonNegativeFloat,
-    NonNegativeInt,
-    PositiveInt,
-    model_validator,
-)
+from pydantic import AfterValidator, Field, NonNegativeInt, PositiveInt, model_validator
 
 from evenkeel.params.fields import Axis, Section, Site, VectorMethod, distinct
+from evenkeel.params.sampling import SamplingParams
 
 Text = Annotated[str, Field(min_length=1)]
 Texts = Annotated[list[Text], AfterValidator(distinct)]
@@ -76,25 +70,11 @@ Recipe = Annotated[
 ]
 
 
-class SamplingParams(Section):
-    max_new_tokens: PositiveInt
-    """Length of a continuation in tokens."""
-    temperature: NonNegativeFloat
-    """0 is greedy."""
-    top_p: Annotated[float, Field(gt=0, le=1)]
-    """Nucleus of the sampling distribution."""
+class DemonstrationSamplingParams(SamplingParams):
     frequency_penalty: Annotated[float, Field(ge=-2, le=2)]
     """Taken off a token's logit each time that the text holds it already."""
-    samples: PositiveInt
-    """Continuations of each prompt."""
     chat_template: bool
     """Ask each prompt as a user's message, in the tokenizer's chat template."""
-
-    @model_validator(mode="after")
-    def _samples_differ(self) -> Self:
-        if self.samples > 1 and self.temperature == 0:
-            raise ValueError("greedy samples are all alike; raise temperature or set samples to 1")
-        return self
 
 
 class WordsParams(Section):
@@ -123,7 +103,7 @@ class DemonstrationParams(Section):
     """What the shift of a recipe is measured by; null: by nothing."""
     recipes: list[Recipe]
     """What the prompts are continued under, besides the model as it is."""
-    sampling: SamplingParams
+    sampling: DemonstrationSamplingParams
     resamples: Annotated[int, Field(ge=100)]
     """Bootstrap resamples of prompts behind each interval."""
 

@@ -12,6 +12,7 @@ from pydantic import (
 )
 
 from evenkeel.params.fields import Action, Axis, GateKind, Layers, Section, VectorMethod, distinct
+from evenkeel.params.sampling import SamplingParams
 
 
 class ProbesParams(Section):
@@ -50,15 +51,9 @@ class VectorsParams(Section):
     """Bootstrap resamples of terms behind each interval."""
 
 
-class GenerationParams(Section):
+class GenerationParams(SamplingParams):
     prompts: PositiveInt
     """Test prompts that are continued, steered and unsteered."""
-    max_new_tokens: PositiveInt
-    """Length of a continuation in tokens."""
-    temperature: Annotated[float, Field(ge=0)]
-    """Sampling temperature; 0 is greedy."""
-    top_p: Annotated[float, Field(gt=0, le=1)]
-    """Nucleus of the sampling distribution."""
 
 
 class EvaluationParams(Section):

@@ -223,6 +223,7 @@ class Continuation(BaseModel):
     kind: str
     term: str
     prompt: str
+    sample: int
     unsteered: str
     steered: str | None
 

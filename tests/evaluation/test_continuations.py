@@ -53,6 +53,13 @@ def test_only_a_real_change_changes_text(tiny_gpt2: Any, tokenizer: Any, texts: 
     assert continue_texts(tiny_gpt2, tokenizer, texts, temperature=1.0, **HOW) == plain
 
 
+def test_a_text_given_again_is_continued_in_another_way(tiny_gpt2: Any, tokenizer: Any) -> None:
+    """Within a batch and in the next one."""
+    how = HOW | {"batch_size": 2, "temperature": 1.0}
+    found = continue_texts(tiny_gpt2, tokenizer, ["The sky"] * 6, **how)
+    assert len(set(found)) == 6
+
+
 def test_kinds_take_turns_and_terms_come_before_their_repeats(prompts: list[Prompt]) -> None:
     chosen = spread_over_kinds(prompts, 6)
     assert [prompt.kind for prompt in chosen[:3]].count("neutral") == 1
@@ -65,7 +72,13 @@ def test_kinds_take_turns_and_terms_come_before_their_repeats(prompts: list[Prom
 
 
 def test_measures_of_text() -> None:
-    found = text_measures(["she was tired", "no no no no no no no", ""], 100, 0)
+    found = text_measures(["she was tired", "no no no no no no no", ""], 1, 100, 0)
     assert found["degenerate_share"].value == pytest.approx(2 / 3)
     assert found["repetition"].value == pytest.approx(0.8 / 3)
     assert found["distinct_2"].value == pytest.approx(3 / 8)
+
+
+def test_samples_that_are_all_alike_say_no_more_than_one() -> None:
+    texts = ["she was tired", "no no no no no no no", "he said that he said that he was late"]
+    thrice = [text for text in texts for _ in range(3)]
+    assert text_measures(thrice, 3, 500, 0) == text_measures(texts, 1, 500, 0)

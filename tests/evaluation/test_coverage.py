@@ -13,6 +13,7 @@ import pytest
 
 from evenkeel.evaluation import bias
 from evenkeel.evaluation.bootstrap import Estimate, TermBootstrap, mean, share
+from evenkeel.evaluation.continuations import text_measures
 from evenkeel.evaluation.fluency import perplexity_ratio
 from evenkeel.evaluation.measures import spread_estimate
 from evenkeel.synthesis.occupations import PERCENT_WOMEN
@@ -22,6 +23,7 @@ SHARES = np.array(list(PERCENT_WOMEN.values())) / 100
 POPULATION = np.log(SHARES / (1 - SHARES))
 VARIANCE = POPULATION.var()
 TERMS = TermBootstrap(UNITS, RESAMPLES, seed=0)
+SAMPLES, CALM, STUCK = 3, "she slept", "no no no no no"
 
 Draw = Callable[[np.random.Generator], Any]
 
@@ -44,6 +46,16 @@ def steered(rng: np.random.Generator) -> Any:
     """Planted log-odds, and those of a model that keeps 0.3 of them, with noise of its own."""
     planted = occupations(rng)
     return planted, 0.3 * planted + rng.normal(0, 0.3, UNITS)
+
+
+def continued(rng: np.random.Generator) -> Any:
+    """Three texts after each of 20 prompts, which differ in how often a text collapses."""
+    collapsed = rng.random((UNITS, SAMPLES)) < rng.beta(1, 1, UNITS)[:, None]
+    return ([STUCK if each else CALM for each in collapsed.ravel()],)
+
+
+def degenerate_share(texts: list[str], samples: int = SAMPLES) -> Estimate:
+    return text_measures(texts, samples, RESAMPLES, 0)["degenerate_share"]
 
 
 KEPT = 0.3 * np.sqrt(VARIANCE) / np.sqrt(0.09 * VARIANCE + 0.09)
@@ -70,12 +82,18 @@ CASES: dict[str, tuple[Callable[..., Estimate], Draw, float]] = {
         lambda rng: (rng.binomial(6, rng.beta(4, 1, UNITS)).astype(float),),
         0.8,
     ),
+    "degenerate texts": (degenerate_share, continued, 0.5),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_intervals_hold_the_truth_as_often_as_they_say(case: str) -> None:
     assert 0.93 <= coverage(*CASES[case]) <= 0.97
+
+
+def test_texts_of_one_prompt_are_no_trials_of_their_own() -> None:
+    """Taken for that, as many intervals as this would miss the truth."""
+    assert coverage(lambda texts: degenerate_share(texts, samples=1), continued, 0.5) < 0.9
 
 
 def test_what_scales_exactly_has_a_spread_that_does() -> None:

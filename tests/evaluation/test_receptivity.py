@@ -9,14 +9,14 @@ import torch
 from evenkeel.errors import BadInputError
 from evenkeel.evaluation.receptivity import measure_receptivity, passing
 from evenkeel.models.loading import LoadedModel, load_model, record_provenance
-from evenkeel.params import GenerationParams
+from evenkeel.params import SamplingParams
 from evenkeel.sae.loading import LoadedSae
 from tests.conftest import TEXTS
 from tests.steering.saes import random_sae
 
 PROMOTED = {3: 40, 7: 60}
 HOW: dict[str, Any] = {"tokens": 1, "batch_size": 4, "resamples": 500, "seed": 0}
-SAMPLED = GenerationParams(prompts=1, max_new_tokens=6, temperature=0.1, top_p=1.0)
+SAMPLED = SamplingParams(max_new_tokens=6, temperature=0.1, top_p=1.0, samples=1)
 
 
 @pytest.fixture

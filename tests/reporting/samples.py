@@ -219,7 +219,10 @@ def make_results(*, selected: bool = True, text: str = " she was tired.") -> Res
         cards=cards(),
         evaluation=Evaluation(
             axis="gender",
-            sample={"validation": sample, "test": sample | {"continued_prompts": 1}},
+            sample={
+                "validation": sample,
+                "test": sample | {"continued_prompts": 1, "samples_of_each": 2},
+            },
             competence={"accuracy": 0.95, "accuracy_ci95": [0.85, 0.99], "chance": 0.5,
                         "margin": 0.1, "too_weak": None},
             bias_test={"verdict": "bias found", "p": 0.001, "occupations": 3,
@@ -279,7 +282,7 @@ def make_results(*, selected: bool = True, text: str = " she was tired.") -> Res
         ],
         continuations=[
             Continuation(
-                id="1", kind="stereotypical", term="pilot", prompt="The pilot said that",
+                id="1", kind="stereotypical", term="pilot", prompt="The pilot said that", sample=0,
                 unsteered=" he was tired.", steered=text if selected else None,
             )
         ],

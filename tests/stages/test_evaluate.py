@@ -42,7 +42,13 @@ SMALL = {
     "doses": [4.0, 1.0],
     "heldout_texts": 20,
     "resamples": 100,
-    "generation": {"prompts": 5, "max_new_tokens": 6, "temperature": 0.7, "top_p": 0.95},
+    "generation": {
+        "prompts": 5,
+        "max_new_tokens": 6,
+        "temperature": 0.7,
+        "top_p": 0.95,
+        "samples": 2,
+    },
 }
 
 
@@ -137,8 +143,12 @@ def test_the_stage_writes_what_it_says(inputs: dict[str, Path]) -> None:
     )
 
     lines = (inputs["output"] / "continuations.jsonl").read_text().splitlines()
-    assert len(lines) == 5
-    assert {"prompt", "unsteered", "steered"} <= json.loads(lines[0]).keys()
+    rows = [json.loads(line) for line in lines]
+    assert [row["sample"] for row in rows] == [0, 1] * 5
+    assert [row["prompt"] for row in rows[0::2]] == [row["prompt"] for row in rows[1::2]]
+    unsteered = [row["unsteered"] for row in rows]
+    assert unsteered[0::2] != unsteered[1::2]
+    assert {"prompt", "unsteered", "steered"} <= rows[0].keys()
     spec = InterventionSpec.load(inputs["output"] / "intervention")
     assert spec.metadata["action"] == selected["action"]
     assert spec.metadata["method"] == selected["method"]
@@ -179,6 +189,8 @@ def test_a_sceptic_finds_the_controls(inputs: dict[str, Path]) -> None:
 
     (prompting,) = metrics["prompting"]
     assert prompting["prefix"] in ("Be fair. ", "It rained. ")
+    assert prompting["kl_neutral"] > 0
+    assert prompting["kl_neutral_ci95"][0] <= prompting["kl_neutral"]
     for entry in [prompting, *metrics["interventions"]]:
         assert entry["spread_p"] <= entry["spread_p_holm"] <= 1
         assert entry["definitional_choices"].keys() == {"lost", "won", "p"}
@@ -189,8 +201,6 @@ def test_a_sceptic_finds_the_controls(inputs: dict[str, Path]) -> None:
     )
 
 
-    assert prompting["kl_neutral"] > 0
-    assert prompting["kl_neutral_ci95"][0] <= prompting["kl_neutral"]
 def test_a_model_too_weak_is_not_judged(inputs: dict[str, Path]) -> None:
     change_params(inputs, competence_margin=0.5)
     result = run(inputs)
