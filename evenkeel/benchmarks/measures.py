@@ -15,7 +15,7 @@ from evenkeel.evaluation.bootstrap import (
     ratio_of_sums,
     share,
 )
-from evenkeel.evaluation.significance import ChangedChoices, mcnemar
+from evenkeel.evaluation.significance import ChangedChoices, changed_choices
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +35,7 @@ class Measure:
     additive: bool = False
     """Whether the statistic depends on the columns' sums only, which makes intervals cheap."""
     choices: Bool[ndarray, " items"] | None = None
-    """Choices behind the figure, one an item, for McNemar's test."""
+    """Choices behind the figure, one an item; the first column holds how many each unit has."""
     change: Literal["difference", "ratio"] = "difference"
     """How a steered figure is held against the unsteered one."""
     detail: bool = False
@@ -77,7 +77,7 @@ class Figure:
     change: Estimate | None
     """Paired: both models see the same resamples."""
     choices: ChangedChoices | None
-    """Where the figure rests on choices: how many steering changed, and McNemar's test."""
+    """Where the figure rests on choices: how many steering changed, and the test of that."""
 
     @property
     def too_weak(self) -> dict[str, bool]:
@@ -96,7 +96,7 @@ class Figure:
         record = self.baseline.named("baseline") | {reference: self.measure.reference}
         if self.steered is not None and self.change is not None:
             record |= self.steered.named("steered") | self.change.named(self.measure.change)
-        return record if self.choices is None else record | {"mcnemar": self.choices.as_json()}
+        return record if self.choices is None else record | {"choices": self.choices.as_json()}
 
     def row(self) -> dict[str, str | float | None]:
         """For the table."""
@@ -114,7 +114,7 @@ class Figure:
                 (None,) * 3 if estimate is None else (estimate.value, estimate.low, estimate.high)
             )
             row |= dict(zip((name, f"{name}_low", f"{name}_high"), found, strict=True))
-        return row | {"p_mcnemar": self.choices.p if self.choices else None}
+        return row | {"p_choices": self.choices.p if self.choices else None}
 
 
 def compare(
@@ -136,7 +136,8 @@ def compare(
         assert (before.rule, before.group, before.name) == (after.rule, after.group, after.name)
         choices = None
         if before.choices is not None and after.choices is not None:
-            choices = mcnemar(before.choices, after.choices)
+            gains = after.columns[0] - before.columns[0]
+            choices = changed_choices(before.choices, after.choices, gains)
         change = _change(bootstrap, before, after)
         figures.append(Figure(before, found, after.estimate(bootstrap), change, choices))
     return figures

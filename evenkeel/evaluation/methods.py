@@ -10,7 +10,13 @@ from evenkeel.evaluation.crossed import CrossedBootstrap
 from evenkeel.evaluation.measures import PanelMeasures, as_json
 from evenkeel.evaluation.panel import Readings
 from evenkeel.evaluation.power import smallest_detectable
-from evenkeel.evaluation.significance import ChangedChoices, holm, mcnemar, spread_change
+from evenkeel.evaluation.significance import (
+    ChangedChoices,
+    changed_choices,
+    holm,
+    spread_change,
+)
+from evenkeel.evaluation.terms import Terms
 from evenkeel.evaluation.trial import Outcome
 
 
@@ -61,10 +67,15 @@ def tests_of(
         name: Tests(
             p_values[name],
             adjusted[name],
-            mcnemar(baseline.margins > 0, outcome.readings.margins > 0),
+            _choices(measures.panel.definitions, baseline, outcome.readings),
         )
         for name, outcome in outcomes.items()
     }
+
+
+def _choices(definitions: Terms, baseline: Readings, steered: Readings) -> ChangedChoices:
+    before, after = baseline.margins > 0, steered.margins > 0
+    return changed_choices(before, after, definitions.sum(after.astype(float) - before))
 
 
 class WiderIntervals:

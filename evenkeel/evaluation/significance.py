@@ -4,37 +4,60 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from numpy import ndarray
-from scipy.stats import binomtest, permutation_test
+from scipy.stats import permutation_test
 
 from evenkeel.evaluation.bias import occupation_spread
 
 
 @dataclass(frozen=True)
 class ChangedChoices:
-    """Choices that were right before steering or after it, and McNemar's exact test of the two."""
+    """Choices that were right before steering or after it but not both, and a test of the two."""
 
     lost: int
     """Right before, wrong after."""
     won: int
     p: float
-    """Two-sided; each choice counts as one trial, those of one term too."""
+    """That losses and gains are equally likely, two-sided, with the terms as trials."""
 
     def as_json(self) -> dict[str, float]:
         return {**asdict(self), "p": float(f"{self.p:.6g}")}
 
 
-def mcnemar(before: Bool[ndarray, " choices"], after: Bool[ndarray, " choices"]) -> ChangedChoices:
-    """McNemar's exact test: are losses and gains of right choices equally likely?
+def changed_choices(
+    before: Bool[ndarray, " choices"],
+    after: Bool[ndarray, " choices"],
+    gains: Float[ndarray, " terms"],
+) -> ChangedChoices:
+    """Are losses and gains of right choices equally likely?
+
+    Choices of one term share what steering did to it, so that McNemar's test, to which each is a
+    trial, finds too much. Were there nothing to find, all of a term's changes could as well have
+    gone the other way: the signs of whole terms are flipped (Winkler et al. 2014, "Permutation
+    inference for the general linear model", with terms as exchangeability blocks). With one choice
+    a term this is McNemar's exact test.
 
     Args:
         before: whether each choice was right, unsteered.
         after: the same choices, steered.
+        gains: how many more choices of each term are right, steered.
     """
     lost, won = int((before & ~after).sum()), int((~before & after).sum())
-    changed = lost + won
-    return ChangedChoices(lost, won, binomtest(lost, changed).pvalue if changed else 1.0)
+    return ChangedChoices(lost, won, _flipped_as_far(np.rint(gains).astype(int)))
+
+
+def _flipped_as_far(gains: Int[ndarray, " terms"]) -> float:
+    """Chance of a sum as far from zero as that of the gains, were each sign that of a fair coin.
+
+    Exact: the distribution of the sum is built term by term.
+    """
+    chances = np.ones(1)
+    for size in np.abs(gains[gains != 0]):
+        chances = (np.pad(chances, (0, 2 * size)) + np.pad(chances, (2 * size, 0))) / 2
+    reach = len(chances) // 2
+    as_far = np.abs(np.arange(-reach, reach + 1)) >= abs(gains.sum())
+    return float(min(1.0, chances[as_far].sum()))
 
 
 def spread_change(

@@ -13,7 +13,8 @@ interventions        list, an entry a method, action and gate, and two of random
                      like them: recipe, within_budget, measures on test, *_ci95_crossed (terms and
                      templates resampled), spread_p and spread_p_holm
                      (permutation test of the spread, adjusted for all methods),
-                     definitional_choices (lost, won, McNemar's p), minimum_detectable
+                     definitional_choices (lost, won, and the p of a test that flips
+                     the signs of whole terms), minimum_detectable
 prompting            list of the best prefix, as above, with the prefix; empty if none is tried
 selected             the entry of the selected intervention, or null
 selection            the budget, and what was chosen of how many

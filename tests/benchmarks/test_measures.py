@@ -35,7 +35,7 @@ def test_a_change_is_paired() -> None:
     assert figure.baseline.high is not None
     assert figure.steered.low is not None
     assert figure.baseline.high > figure.steered.low
-    assert figure.record()["mcnemar"] == {"lost": 0, "won": 5, "p": 0.0625}
+    assert figure.record()["choices"] == {"lost": 0, "won": 5, "p": 0.0625}
 
 
 def test_where_no_choice_changed_some_still_may_have() -> None:

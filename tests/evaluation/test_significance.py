@@ -4,21 +4,54 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import binomtest, permutation_test
 
-from evenkeel.evaluation.significance import holm, mcnemar, spread_change
+from evenkeel.evaluation.significance import changed_choices, holm, spread_change
 
 
 @pytest.mark.parametrize(
     ("lost", "won", "p"),
     [(0, 0, 1.0), (0, 5, 2 / 2**5), (6, 0, 2 / 2**6), (4, 1, 2 * 6 / 2**5), (3, 3, 1.0)],
 )
-def test_mcnemar_counts_the_ways(lost: int, won: int, p: float) -> None:
+def test_choices_of_a_term_each_are_counted_as_by_mcnemar(lost: int, won: int, p: float) -> None:
     """Of n changed choices, each as likely lost as won, at least as many fell on one side."""
     before = np.array([True] * lost + [False] * won + [True, False] * 3)
     after = np.array([False] * lost + [True] * won + [True, False] * 3)
-    found = mcnemar(before, after)
+    found = changed_choices(before, after, after.astype(float) - before)
     assert (found.lost, found.won) == (lost, won)
     assert found.p == pytest.approx(p)
+
+
+@given(st.lists(st.integers(-6, 6), min_size=2, max_size=7))
+def test_signs_of_terms_are_flipped_in_all_ways(gains: list[int]) -> None:
+    """scipy goes through them one by one."""
+    terms = np.array(gains, dtype=float)
+    before = np.zeros(6, dtype=bool)
+    plain = permutation_test((terms,), lambda x, axis: x.sum(axis=axis),
+                             permutation_type="samples", vectorized=True)  # fmt: skip
+    assert changed_choices(before, before, terms).p == pytest.approx(plain.pvalue)
+
+
+def test_the_test_of_choices_holds_its_level_where_terms_move_as_one() -> None:
+    """24 terms of six choices; steering moves each term one way or the other, as a coin falls."""
+    found = {"by term": 0, "McNemar's": 0}
+    for experiment in range(400):
+        rng = np.random.default_rng(experiment)
+        before = rng.random((24, 6)) < 0.5
+        moved = rng.random((24, 6)) < rng.beta(1, 1, (24, 1))
+        after = np.where(moved, rng.random((24, 1)) < 0.5, before)
+        terms = changed_choices(before.ravel(), after.ravel(), (after.sum(1) - before.sum(1)) * 1.0)
+        found["by term"] += terms.p <= 0.05
+        found["McNemar's"] += binomtest(terms.lost, terms.lost + terms.won).pvalue <= 0.05
+    assert 8 <= found["by term"] <= 28  # 5 % of 400 or, since sums are whole numbers, less
+    assert found["McNemar's"] > 60
+
+
+def test_choices_that_many_terms_lose_are_found() -> None:
+    before = np.ones((24, 6), dtype=bool)
+    after = np.random.default_rng(0).random((24, 6)) < 0.8
+    found = changed_choices(before.ravel(), after.ravel(), (after.sum(1) - 6.0))
+    assert found.p < 1e-4
 
 
 @given(st.lists(st.none() | st.floats(0, 1), max_size=8), st.floats(0.001, 1))

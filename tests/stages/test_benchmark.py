@@ -47,7 +47,7 @@ def test_the_stage_writes_what_it_says_twice_alike(inputs: dict[str, str]) -> No
     assert "7 pairs" in result.output
     record = json.loads(Path(inputs["metrics"]).read_text())
     figure = record["figures"]["bos_sum"]["all"]["stereotype_preferred"]
-    assert {"baseline", "baseline_ci95", "steered", "difference", "mcnemar"} <= figure.keys()
+    assert {"baseline", "baseline_ci95", "steered", "difference", "choices"} <= figure.keys()
     table = pd.read_csv(inputs["plot"])
     own = table[(table.rule == "bos_sum") & (table.group == "all")].set_index("measure")
     assert own.loc["stereotype_preferred", "steered"] == pytest.approx(figure["steered"])
