@@ -20,12 +20,17 @@ class Prefixed:
     too_weak: str | None
 
     def value(self, measure: str) -> float | None:
-        """A measure's value; None where it is unknown."""
+        """A measure's value; None where it is unknown or was not measured."""
         return self.measures.get(measure, Estimate(None)).value
 
 
 def try_prefixes(
-    model: Any, prefixes: Sequence[str], panels: Sequence[Panel], judge: Judge, batch_size: int
+    model: Any,
+    prefixes: Sequence[str],
+    panels: Sequence[Panel],
+    judge: Judge,
+    batch_size: int,
+    with_kl: bool = False,
 ) -> list[Prefixed]:
     """Measure the unsteered model behind each prefix.
 
@@ -35,12 +40,15 @@ def try_prefixes(
         panels: the judge's panel behind each of them.
         judge: of the panel without a prefix.
         batch_size: rows in a forward pass.
+        with_kl: measure kl_neutral as well.
     """
-    own = judge.measures
-    moved = prefix_divergences(model, own.panel, panels, batch_size)
-    found = []
-    for prefix, panel, divergences in zip(prefixes, panels, moved, strict=True):
-        measures, too_weak = judge.of(panel.read(model, batch_size))
-        measures["kl_neutral"] = own.values.kl_neutral(divergences)
-        found.append(Prefixed(prefix, measures, too_weak))
+    found = [
+        Prefixed(prefix, *judge.of(panel.read(model, batch_size)))
+        for prefix, panel in zip(prefixes, panels, strict=True)
+    ]
+    if with_kl:
+        own = judge.measures
+        moved = prefix_divergences(model, own.panel, panels, batch_size)
+        for prefixed, divergences in zip(found, moved, strict=True):
+            prefixed.measures["kl_neutral"] = own.values.kl_neutral(divergences)
     return found

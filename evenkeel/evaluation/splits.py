@@ -97,6 +97,7 @@ class Splits:
         baseline = validation.panel.read(model, self._params.batch_size)
         judge = Judge(validation, self.gate("validation"), baseline)
         panels = [self.panel("validation", prefix) for prefix in prefixes]
-        tried = try_prefixes(model, prefixes, panels, judge, self._params.batch_size)
+        size, with_kl = self._params.batch_size, self._params.max_kl is not None
+        tried = try_prefixes(model, prefixes, panels, judge, size, with_kl)
         best = best_of(tried, budget)
         return best, trial.behind(best.prefix, self.panel("test", best.prefix))

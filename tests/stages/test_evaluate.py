@@ -157,6 +157,7 @@ def test_the_stage_writes_what_it_says(inputs: dict[str, Path]) -> None:
 
 
 def test_a_sceptic_finds_the_controls(inputs: dict[str, Path]) -> None:
+    change_params(inputs, max_kl=100.0)
     assert run(inputs).exit_code == 0
     metrics = json.loads(inputs["metrics"].read_text())
     selected = metrics["selected"]
@@ -189,6 +190,7 @@ def test_a_sceptic_finds_the_controls(inputs: dict[str, Path]) -> None:
 
     (prompting,) = metrics["prompting"]
     assert prompting["prefix"] in ("Be fair. ", "It rained. ")
+    assert prompting["within_budget"]  # its divergence on validation is known, and held against it
     assert prompting["kl_neutral"] > 0
     assert prompting["kl_neutral_ci95"][0] <= prompting["kl_neutral"]
     for entry in [prompting, *metrics["interventions"]]:
