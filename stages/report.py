@@ -9,7 +9,7 @@ from stages.command import FilePath, FolderPath, print_table, stage
 
 SECTIONS = (
     "dataset", "model", "activations", "sae", "features", "interpretation", "probes", "vectors",
-    "evaluation",
+    "evaluation", "benchmarks",
 )  # fmt: skip
 INPUTS = {
     "model": "reports/metrics/model.json",
@@ -45,6 +45,12 @@ def _input_options(function: Any) -> Any:
     help="What `make validate` found, if it was run.",
 )
 @click.option(
+    "--benchmarks",
+    type=FolderPath,
+    default=Path("reports/metrics/benchmarks"),
+    help="What those found that params.yaml names.",
+)
+@click.option(
     "--pipeline", type=FilePath, default=Path("dvc.yaml"), help="Stages, to be drawn as a graph."
 )
 @click.option("--output", type=FilePath, default=Path("reports/report.html"), help="The page.")
@@ -57,6 +63,7 @@ def _input_options(function: Any) -> Any:
 )
 def main(
     validation: Path,
+    benchmarks: Path,
     pipeline: Path,
     output: Path,
     figures_path: Path,
@@ -76,7 +83,14 @@ def main(
 
     seed, report, *sections = load_params(params_path, "seed", "report", *SECTIONS)
     shown = {name: section.model_dump() for name, section in zip(SECTIONS, sections, strict=True)}
-    results = gather_results(inputs, validation, pipeline)
+    chosen = shown["benchmarks"]
+    results = gather_results(
+        inputs,
+        validation,
+        [benchmarks / f"{name}.json" for name in chosen["run"]],
+        [benchmarks / "harness" / f"{task}.json" for task in chosen["harness"]["tasks"]],
+        pipeline,
+    )
     page = make_page(results, report.title, {"seed": seed} | shown)
     with atomic_folder(figures_path) as folder:
         for drawing in page.drawings:

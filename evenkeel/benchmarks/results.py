@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from evenkeel.benchmarks.measures import Figure
+from evenkeel.benchmarks.measures import Figure, Measure
 from evenkeel.benchmarks.sources import SourceFile, source_of
 from evenkeel.benchmarks.task import Task
 from evenkeel.models.loading import LoadedModel
@@ -59,7 +59,7 @@ class BenchmarkResult:
             measure = figure.measure
             if measure.group != "all" or measure.detail:
                 continue
-            weak = self._too_weak.get((measure.rule, "all"), {}) if measure.kind == "bias" else {}
+            weak = self._too_weak_for(measure)
             cells = {
                 name: str(estimate) + ", too weak to tell" * weak.get(name, False)
                 for name in ("baseline", "steered", "change")
@@ -71,24 +71,27 @@ class BenchmarkResult:
 
     @cached_property
     def _too_weak(self) -> dict[tuple[str, str], dict[str, bool]]:
-        """By rule and group with a bias: whether each model is at chance at the task."""
-        shown = [figure for figure in self.figures if not figure.measure.detail]
-        biased = {(f.measure.rule, f.measure.group) for f in shown if f.measure.kind == "bias"}
+        """By rule and group: whether each model is at chance at the task."""
         found: dict[tuple[str, str], dict[str, bool]] = {}
-        for figure in shown:
-            key = figure.measure.rule, figure.measure.group
-            if figure.measure.kind == "competence" and key in biased:
+        for figure in self.figures:
+            if figure.measure.kind == "competence" and not figure.measure.detail:
+                key = figure.measure.rule, figure.measure.group
                 found.setdefault(key, figure.too_weak)
         return found
 
+    def _too_weak_for(self, measure: Measure) -> dict[str, bool]:
+        """Of a bias: whether each model is at chance at the task; nothing of competence itself."""
+        return self._too_weak[measure.rule, measure.group] if measure.kind == "bias" else {}
+
     def _nested(self) -> dict[str, dict[str, dict[str, Any]]]:
-        """Figures by rule, group and name; a group with a bias says if the models can tell."""
+        """Figures by rule, group and name; a bias says if the models can tell."""
         nested: dict[str, dict[str, dict[str, Any]]] = {}
         for figure in self.figures:
             measure = figure.measure
-            if not measure.detail:
-                node = nested.setdefault(measure.rule, {}).setdefault(measure.group, {})
-                node[measure.name] = figure.record()
-        for (rule, group), weak in self._too_weak.items():
-            nested[rule][group]["too_weak_to_tell"] = weak
+            if measure.detail:
+                continue
+            record = figure.record()
+            if weak := self._too_weak_for(measure):
+                record["too_weak_to_tell"] = weak
+            nested.setdefault(measure.rule, {}).setdefault(measure.group, {})[measure.name] = record
         return nested

@@ -2,7 +2,7 @@
 
 import hashlib
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -18,12 +18,20 @@ from evenkeel.sae.results import read_table as read_features
 LIBRARIES = ("numpy", "sae-lens", "scikit-learn", "tokenizers", "torch", "transformers")
 
 
-def gather_results(inputs: Mapping[str, Path], validation: Path, pipeline: Path) -> kinds.Results:
+def gather_results(
+    inputs: Mapping[str, Path],
+    validation: Path,
+    benchmarks: Sequence[Path],
+    harness: Sequence[Path],
+    pipeline: Path,
+) -> kinds.Results:
     """Read everything that the report is made from.
 
     Args:
         inputs: files of the earlier stages, by the names that are read here.
         validation: folder of what `make validate` found; it may hold nothing.
+        benchmarks: metrics of the public benchmarks that were run.
+        harness: metrics of the tasks of lm-evaluation-harness that were run.
         pipeline: the dvc.yaml.
 
     Raises:
@@ -49,10 +57,12 @@ def gather_results(inputs: Mapping[str, Path], validation: Path, pipeline: Path)
         continuations=read_jsonl(inputs["continuations"], kinds.Continuation),
         ground_truth=truth,
         recovery=read_table(validation / "recovery.csv", kinds.RecoveryRow) if truth else [],
+        benchmarks=[read_record(path, kinds.Benchmark) for path in benchmarks],
+        harness=[read_record(path, kinds.Harness) for path in harness],
         lineage=read_lineage(pipeline),
         inputs={
             str(path): hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
-            for path in inputs.values()
+            for path in (*inputs.values(), *benchmarks, *harness)
         },
         versions={"python": platform.python_version()}
         | {name: version(name) for name in LIBRARIES},

@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from evenkeel.reporting import wording
+from evenkeel.reporting.benchmarks import harness_lines, make_section
 from evenkeel.reporting.cards import Association
 from evenkeel.reporting.differences import marked, visible
 from evenkeel.reporting.drawing import Drawing
@@ -20,6 +21,7 @@ from evenkeel.reporting.figures.lineage import lineage_figure
 from evenkeel.reporting.figures.occupations import occupation_figure
 from evenkeel.reporting.figures.probes import probe_figure, projection_figure
 from evenkeel.reporting.figures.recovery import recovery_figure
+from evenkeel.reporting.figures.rules import rules_figure
 from evenkeel.reporting.figures.sweep import heat_figure, sweep_figure
 from evenkeel.reporting.palette import DARK, LIGHT, css_variables
 from evenkeel.reporting.results import Results
@@ -86,6 +88,10 @@ def make_page(results: Results, title: str, params: dict[str, Any]) -> Page:
         }
     if results.ground_truth:
         drawings["recovery"] = recovery_figure(results.recovery)
+    benchmarks = [make_section(benchmark) for benchmark in results.benchmarks]
+    for section in benchmarks:
+        if drawing := rules_figure(section, evaluation.axis):
+            drawings[section.benchmark.benchmark] = drawing
     script = files("evenkeel.reporting").joinpath("page.js").read_text(encoding="utf-8")
     environment = Environment(
         loader=PackageLoader("evenkeel", "reporting"),
@@ -116,6 +122,8 @@ def make_page(results: Results, title: str, params: dict[str, Any]) -> Page:
         selected=evaluation.selected,
         verdict=verdict(evaluation),
         measures=MEASURES,
+        benchmarks=benchmarks,
+        harness_lines=harness_lines,
         figures={name: drawing.inline() for name, drawing in drawings.items()},
         light=css_variables(LIGHT),
         dark=css_variables(DARK),

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 UNKNOWN = "unknown"
+RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 METHODS = {
     "caa": "neutral − biased mean difference (CAA)",
@@ -24,9 +25,12 @@ GATES = {
 
 
 def number(value: float | None, digits: int = 2) -> str:
-    """A number with a true minus sign, or "unknown"."""
+    """A number with a true minus sign, a large one as a power of ten, or "unknown"."""
     if value is None:
         return UNKNOWN
+    if abs(value) >= 1e6:
+        mantissa, exponent = f"{value:.{digits}e}".split("e")
+        return f"{mantissa} × 10{exponent[1:].lstrip('0').translate(RAISED)}".replace("-", "−")
     text = f"{value:.{digits}f}"
     if float(text) == 0:
         text = text.lstrip("-")  # there is no minus zero in prose

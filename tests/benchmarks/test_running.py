@@ -61,13 +61,14 @@ def test_every_benchmark_states_rules_version_size_and_competence(
     for groups in record["figures"].values():
         for figures in groups.values():
             assert any("chance" in figure for figure in figures.values())
-            biased = any("unbiased" in figure for figure in figures.values())
-            assert biased == (name != "wikitext")
-            assert ("too_weak_to_tell" in figures) == biased
+            biased = [figure for figure in figures.values() if "unbiased" in figure]
+            assert bool(biased) == (name != "wikitext")
+            assert biased == [each for each in figures.values() if "too_weak_to_tell" in each]
+            assert all(
+                figure["too_weak_to_tell"].keys() == {"baseline", "steered"} for figure in biased
+            )
     assert len(result.rows) >= sum(
-        len(figures) - ("too_weak_to_tell" in figures)
-        for groups in record["figures"].values()
-        for figures in groups.values()
+        len(figures) for groups in record["figures"].values() for figures in groups.values()
     )
     columns, rows = result.table
     assert rows

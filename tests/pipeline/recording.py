@@ -59,11 +59,17 @@ def declared_stages(root: Path = ROOT) -> list[Run]:
     ordered: list[Run] = []
     while runs:
         waiting = {out for run in runs for out in run.declared_writes}
-        ready = [run for run in runs if not any(within(r, waiting) for r in run.declared_reads)]
+        ready = [run for run in runs if not _waits(run, waiting)]
         assert ready, "the stages of dvc.yaml wait for one another in a circle"
         ordered += ready
         runs = [run for run in runs if run not in ready]
     return ordered
+
+
+def _waits(run: Run, waiting: set[str]) -> bool:
+    """Whether it reads what is still to be written, or a folder with some of that."""
+    reads = run.declared_reads
+    return any(within(read, waiting) for read in reads) or any(within(w, reads) for w in waiting)
 
 
 def within(path: str, folders: set[str]) -> str | None:

@@ -13,6 +13,7 @@ from evenkeel.benchmarks import sources
 from evenkeel.models.loading import record_provenance
 from evenkeel.steering.intervention import Ablate
 from evenkeel.steering.spec import InterventionSpec
+from stages.report import INPUTS
 from tests.benchmarks.samples import write_crows_pairs
 from tests.benchmarks.test_harness import tasks
 from tests.benchmarks.test_sources import Host, host, serve
@@ -27,10 +28,12 @@ from tests.pipeline.recording import (
     invoke,
     within,
 )
+from tests.reporting.samples import write_inputs
 
 __all__ = ["host", "tasks"]  # fixtures
 
 
+PIPELINE = {"dvc.yaml", "params.yaml"}
 OPTIONAL = {"download_benchmark", "benchmark", "harness"}
 
 
@@ -72,7 +75,7 @@ def listen(run: Run, folder: Path, project: Path, recorder: Recorder) -> None:
     before = files_in(folder)
     invoke(run, recorder)
     writes = {within(f, run.declared_writes) or f for f in files_in(folder) - before}
-    read = {within(path, run.declared_reads) or path for path in run.reads - {"params.yaml"}}
+    read = {within(path, run.declared_reads) or path for path in run.reads - PIPELINE}
     assert read - run.declared_writes == run.declared_reads
     assert writes == run.declared_writes
     assert run.params == run.declared_params
@@ -87,6 +90,44 @@ def test_a_benchmark_waits_for_its_download(chosen: dict[str, Run]) -> None:
     order = list(chosen)
     assert order.index("download_benchmark@stereoset") < order.index("benchmark@stereoset")
     assert "data/benchmarks/stereoset" in chosen["benchmark@stereoset"].declared_reads
+
+
+def test_the_report_waits_for_what_was_chosen_and_for_nothing_else(project: Path) -> None:
+    from dvc.repo import Repo
+
+    waits = {}
+    for root in (ROOT, project):
+        with Repo(str(root)) as repo:
+            (report,) = (
+                stage for stage in repo.index.stages if stage.addressing.endswith("report")
+            )
+            found = {each.addressing for each in repo.index.graph.successors(report)}
+        waits[root] = {name.rpartition(":")[2] for name in found}
+    chosen = {"benchmark@crows_pairs", "benchmark@stereoset", "harness@evenkeel_choose"}
+    assert waits[project] == waits[ROOT] | chosen
+    assert not waits[ROOT] & chosen
+
+
+def test_the_report_reads_what_was_chosen(
+    chosen: dict[str, Run], project: Path, tmp_path: Path, recorder: Recorder
+) -> None:
+    made = write_inputs(tmp_path)
+    metrics = made["benchmarks"]
+    # One result stands for all: here only which files are read matters.
+    copy(metrics / "crows_pairs.json", metrics / "stereoset.json")
+    copy(metrics / "harness" / "choose.json", metrics / "harness" / "evenkeel_choose.json")
+    places = INPUTS | {
+        "validation": "reports/validation",
+        "benchmarks": "reports/metrics/benchmarks",
+        "pipeline": "dvc.yaml",
+    }
+    folder = tmp_path / "run"
+    for name, place in places.items():
+        copy(made[name], folder / place)
+    listen(chosen["report"], folder, project, recorder)
+    assert {f"reports/metrics/benchmarks/{name}.json" for name in ("crows_pairs", "stereoset")} | {
+        "reports/metrics/benchmarks/harness/evenkeel_choose.json"
+    } == {path for path in chosen["report"].reads if path.startswith("reports/metrics/benchmarks")}
 
 
 @pytest.fixture
@@ -112,7 +153,9 @@ def test_a_task_of_the_harness_does_what_it_declares(
     chosen: dict[str, Run], project: Path, folder: Path, recorder: Recorder
 ) -> None:
     listen(chosen["harness@evenkeel_choose"], folder, project, recorder)
-    record = json.loads((folder / "reports/metrics/harness/evenkeel_choose.json").read_text())
+    record = json.loads(
+        (folder / "reports/metrics/benchmarks/harness/evenkeel_choose.json").read_text()
+    )
     assert record["tasks"]["evenkeel_choose"]["items"] == 2
 
 

@@ -11,11 +11,13 @@ from evenkeel.reporting.cards import Card, make_cards
 from evenkeel.reporting.lineage import StageNode
 from evenkeel.reporting.results import (
     AxisProbes,
+    Benchmark,
     Continuation,
     DoseRow,
     Evaluation,
     FrontierRow,
     GroundTruth,
+    Harness,
     ModelInfo,
     NullRow,
     OccupationRow,
@@ -127,6 +129,52 @@ def cards(text: str = " she") -> list[Card]:
     return make_cards(feature_table(text), contexts(text), interpretations(text))
 
 
+def bias(baseline: float, steered: float, *, weak: bool = False) -> dict[str, Any]:
+    """A figure of bias as a benchmark writes it."""
+    return measure(baseline=baseline, steered=steered, difference=steered - baseline) | {
+        "unbiased": 0.5, "choices": {"lost": 3, "won": 1, "p": 0.625},
+        "too_weak_to_tell": {"baseline": weak, "steered": False},
+    }  # fmt: skip
+
+
+COMPETENCE = measure(baseline=0.86, steered=0.85, difference=-0.01) | {"chance": 0.5}
+
+
+def benchmark(text: str = "pairs.csv") -> Benchmark:
+    """CrowS-Pairs by three rules of which two find the same; the first is at chance on gender."""
+    found = {
+        "bos_mean": bias(0.62, 0.55, weak=True), "bos_sum": bias(0.44, 0.47),
+        "nobos_sum": bias(0.44, 0.47),
+    }  # fmt: skip
+    return Benchmark(
+        benchmark="crows_pairs",
+        data={"files": {text: {"sha256": "1" * 64, "official": False}}, "license": "CC BY-SA 4.0",
+              "source": "nyu-mll/crows-pairs@8aaa"},
+        figures={
+            rule: {
+                group: {"stereotype_preferred": figure, "beats_shuffled": COMPETENCE}
+                for group in ("all", "gender", "race-color")
+            }
+            for rule, figure in found.items()
+        },
+        rules=dict.fromkeys(found, "log-likelihood in some way"),
+        size={"left_out": 9, "pairs": 1499},
+    )  # fmt: skip
+
+
+def harness(text: str = "choose") -> Harness:
+    """A task that both score, and a figure that only the harness gives."""
+    models = ("lm_eval baseline", "evenkeel baseline", "lm_eval steered", "evenkeel steered")
+    figures = {
+        "acc": dict.fromkeys(models, 0.25), "acc_stderr": dict.fromkeys(models, 0.125),
+        "perplexity": dict.fromkeys(models[::2], 9.0),
+    }  # fmt: skip
+    return Harness(
+        task=text, harness="0.4.9", largest_difference=2e-6,
+        tasks={text: {"version": 3.0, "items": 4, "figures": figures}},
+    )  # fmt: skip
+
+
 def hostile_results(text: str = HOSTILE) -> Results:
     """As `make_results`, but every text of models and files is `text`."""
     results = make_results(text=text)
@@ -139,6 +187,8 @@ def hostile_results(text: str = HOSTILE) -> Results:
             row.model_copy(update={"prompt": text, "unsteered": text})
             for row in results.continuations
         ],
+        benchmarks=[benchmark(text)],
+        harness=[harness(text)],
     )
 
 
@@ -170,6 +220,11 @@ def write_inputs(folder: Path) -> dict[str, Path]:
     (paths["validation"] / "summary.json").write_text(summary)
     recovery = pd.DataFrame([row.model_dump() for row in results.recovery])
     recovery.to_csv(paths["validation"] / "recovery.csv", index=False)
+    paths["benchmarks"] = folder / "benchmarks"
+    (paths["benchmarks"] / "harness").mkdir(parents=True)
+    found = {"crows_pairs.json": benchmark(), "harness/choose.json": harness()}
+    for name, record in found.items():
+        (paths["benchmarks"] / name).write_text(record.model_dump_json())
     paths["pipeline"] = folder / "dvc.yaml"
     paths["pipeline"].write_text(PIPELINE)
     return paths
@@ -297,6 +352,8 @@ def make_results(*, selected: bool = True, text: str = " she was tired.") -> Res
                         measured_high=1.1)
             for name, planted, measured in (("twin-0", 0.0, 0.02), ("strength-1.0", 1.0, 0.99))
         ],
+        benchmarks=[benchmark()],
+        harness=[harness()],
         lineage=[
             StageNode("prepare_model", "Train", ("models/base",), (), 0),
             StageNode("evaluate", "Measure", ("reports/evaluation",), ("prepare_model",), 1),

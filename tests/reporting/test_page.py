@@ -11,7 +11,9 @@ from xml.etree import ElementTree
 
 import pytest
 
+from evenkeel.params import BenchmarkName
 from evenkeel.params.fields import Action
+from evenkeel.reporting.benchmarks import WORDINGS
 from evenkeel.reporting.cards import Histogram
 from evenkeel.reporting.figures.looks import SHAPES
 from evenkeel.reporting.figures.occupations import occupation_figure
@@ -136,12 +138,58 @@ def test_figures_take_the_colours_of_the_page(html: str) -> None:
 
 def test_what_was_not_found_is_said() -> None:
     results = dataclasses.replace(make_results(selected=False), cards=[], ground_truth=None)
+    results = dataclasses.replace(results, benchmarks=[], harness=[])
     outline = Outline(make_page(results, "A report", PARAMS).html)
     assert "Nothing was selected" in outline.text
     assert "No feature goes with an axis" in outline.text
     assert "Not checked in this run" in outline.text
+    assert "Not run: name one under benchmarks.run in params.yaml" in outline.text
+    assert "benchmarks" not in [attributes.get("id") for _, attributes in outline.tags]
     assert not outline.unbalanced
     assert "None" not in outline.text
+
+
+def test_a_benchmark_is_shown_with_all_that_a_reader_must_know(html: str) -> None:
+    text = " ".join(Outline(html).text.split())
+    assert "CrowS-Pairs: 1,499 pairs, 9 left out, too long for the model" in text
+    assert "share of pairs; 0.500 without bias" in text
+    assert "bos_mean 0.620 [0.520, 0.720]too weak to tell 0.550 [0.450, 0.650] −0.070" in text
+    assert "bos_sum, nobos_sum 0.440 [0.340, 0.540] 0.470 [0.370, 0.570] 0.030" in text
+    assert "4 changed, p = 0.62" in text
+    assert "sentences above their words shuffled; 0.500 by chance" in text
+    assert "bos_mean, bos_sum, nobos_sum 0.860" in text
+    assert "pairs.csvnot known as official, SHA-256 1111" in text
+
+
+def test_every_rule_is_drawn_over_all_items_and_over_the_axis() -> None:
+    drawings = {each.name: each for each in make_page(make_results(), "A report", PARAMS).drawings}
+    rows = list(csv.DictReader(drawings["benchmark_crows_pairs"].csv().splitlines()))
+    assert [(row["rule"], row["group"]) for row in rows] == [
+        (rule, group)
+        for rule in ("bos_mean", "bos_sum", "nobos_sum")
+        for group in ("all", "gender")
+    ]
+    assert (rows[0]["baseline"], rows[0]["steered_high"]) == ("0.62", "0.65")
+
+
+def test_a_benchmark_of_the_unsteered_model_has_no_steered_column() -> None:
+    outline = Outline(make_page(make_results(selected=False), "A report", PARAMS).html)
+    text = " ".join(outline.text.split())
+    assert "Each was put to the model as it is" in text
+    assert "bos_mean 0.620 [0.520, 0.720]too weak to tell bos_sum, nobos_sum 0.440" in text
+    assert not outline.unbalanced
+
+
+def test_the_harness_stands_beside_our_scoring(html: str) -> None:
+    text = " ".join(Outline(html).text.split())
+    assert "Figures of lm-evaluation-harness 0.4.9" in text
+    assert "accchoose, version 3.0, 4 items " + "0.250 ± 0.125 " * 4 + "perplexity" in text
+    assert "perplexitychoose, version 3.0, 4 items 9.000 – 9.000 –" in text
+    assert "further than 2e-06 nats" in text
+
+
+def test_the_page_has_words_for_every_benchmark() -> None:
+    assert set(WORDINGS) == set(get_args(BenchmarkName))
 
 
 def test_what_changed_is_marked(html: str) -> None:

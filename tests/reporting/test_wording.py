@@ -12,6 +12,8 @@ def test_numbers() -> None:
     assert number(1.2345) == "1.23"
     assert number(-0.5, 1) == "−0.5"
     assert number(-0.001) == "0.00"
+    assert number(1_268_342.1, 1) == "1.3 × 10⁶"
+    assert number(-2.5e15, 0) == "−2 × 10¹⁵"
     assert number(None) == percent(None) == "unknown"
     assert percent(0.805) == "80 %"
     assert measured({"x": 1.0, "x_ci95": [-0.5, 2]}, "x", 1) == "1.0 [−0.5, 2.0]"

@@ -10,12 +10,16 @@ from click.testing import CliRunner, Result
 
 from stages.report import main
 from tests.reporting.samples import write_inputs
+from tests.stages.conftest import set_params
 
 
 @pytest.fixture
 def options(tmp_path: Path) -> dict[str, Path]:
     """Every option of the stage, its inputs in place."""
+    set_params(tmp_path, "benchmarks.run", {"crows_pairs": "pairs.csv"})
+    set_params(tmp_path, "benchmarks.harness.tasks", ["choose"])
     return write_inputs(tmp_path) | {
+        "params": tmp_path / "params.yaml",
         "output": tmp_path / "report.html",
         "figures": tmp_path / "figures",
     }
@@ -36,15 +40,33 @@ def test_the_stage_writes_page_and_figures(options: dict[str, Path]) -> None:
     assert result.exit_code == 0, result.output
     first = contents(options)
     drawn = (
-        "dose", "frontier", "layers", "lineage", "nulls", "occupations", "probes", "projections",
-        "recovery", "sweep",
+        "benchmark_crows_pairs", "dose", "frontier", "layers", "lineage", "nulls", "occupations",
+        "probes", "projections", "recovery", "sweep",
     )  # fmt: skip
     files = {f"{name}.{kind}" for name in drawn for kind in ("csv", "png", "svg")}
     assert set(first) == {"report.html"} | files
     assert b"removed 80 % [70, 90]" in first["report.html"]
+    assert b"choose, through lm-evaluation-harness" in first["report.html"]
+    assert b"benchmarks/crows_pairs.json</th>" in first["report.html"]
     assert len(first["report.html"]) < 1e6
     assert run(options).exit_code == 0
     assert contents(options) == first
+
+
+def test_results_that_params_do_not_name_are_not_shown(options: dict[str, Path]) -> None:
+    set_params(options["params"].parent, "benchmarks.run", {})
+    set_params(options["params"].parent, "benchmarks.harness.tasks", [])
+    assert run(options).exit_code == 0
+    assert "CrowS-Pairs" not in options["output"].read_text()
+
+
+def drop_benchmark(options: dict[str, Path]) -> None:
+    (options["benchmarks"] / "crows_pairs.json").unlink()
+
+
+def spoil_benchmark(options: dict[str, Path]) -> None:
+    path = options["benchmarks"] / "crows_pairs.json"
+    path.write_text(path.read_text().replace('"unbiased":0.5', '"unbiased":"half"'))
 
 
 def drop_key(options: dict[str, Path]) -> None:
@@ -84,6 +106,8 @@ def truncate(options: dict[str, Path]) -> None:
         (drop_column, "not a table of features"),
         (no_pipeline, "dvc.yaml: not a pipeline of DVC"),
         (truncate, "probes.json: not a JSON file"),
+        (drop_benchmark, "crows_pairs.json: no such file; run the stage"),
+        (spoil_benchmark, "stereotype_preferred.unbiased: Input should be a valid number"),
     ],
 )
 def test_bad_input_leaves_an_earlier_report_alone(

@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from evenkeel.reporting.differences import visible
-from evenkeel.reporting.drawing import Drawing, tip
+from evenkeel.reporting.drawing import Drawing
+from evenkeel.reporting.figures.looks import mark
 from evenkeel.reporting.palette import Palette
 from evenkeel.reporting.results import OccupationRow
-from evenkeel.reporting.wording import interval_of, number
 
 WIDTH = 5.2
 MAX_NAME = 40
@@ -30,10 +29,10 @@ def occupation_figure(occupations: Sequence[OccupationRow]) -> Drawing:
                     [row.baseline, row.steered], [height, height], color=palette.line,
                     linewidth=3, solid_capstyle="round", zorder=1,
                 )  # fmt: skip
-            _mark(panel, height, 0.2, row.baseline, row.baseline_low, row.baseline_high,
-                  palette.before, f"{visible(row.occupation)}, before")  # fmt: skip
-            _mark(panel, height, -0.2, row.steered, row.steered_low, row.steered_high,
-                  palette.after, f"{visible(row.occupation)}, after")  # fmt: skip
+            mark(panel, height, 0.2, row.baseline, (row.baseline_low, row.baseline_high),
+                 palette.before, f"{visible(row.occupation)}, before")  # fmt: skip
+            mark(panel, height, -0.2, row.steered, (row.steered_low, row.steered_high),
+                 palette.after, f"{visible(row.occupation)}, after")  # fmt: skip
         panel.set_yticks(range(len(rows)), [_named(row) for row in rows])
         panel.tick_params(axis="y", labelcolor=palette.ink, length=0)
         panel.set_ylim(-0.7, len(rows) - 0.3)
@@ -54,18 +53,3 @@ def _named(row: OccupationRow) -> str:
     if row.share_female is None:
         return name
     return f"{name}  {100 * row.share_female:.0f} %"
-
-
-def _mark(
-    panel: Axes, height: float, aside: float, value: float | None, low: float | None,
-    high: float | None, color: str, said: str,
-) -> None:  # fmt: skip
-    """A dot at the value, its interval a thin line a little aside so that two do not overlap."""
-    if value is None:
-        return
-    said += f": {number(value)}"
-    if low is not None and high is not None:
-        at = height + aside
-        said += f" {interval_of((low, high))}"
-        panel.plot([low, high], [at, at], color=color, linewidth=1, alpha=0.45, zorder=2)
-    panel.scatter([value], [height], s=30, color=color, linewidths=0, zorder=3, gid=tip(said))

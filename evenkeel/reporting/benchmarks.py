@@ -1,0 +1,183 @@
+"""Public benchmarks as the page tells of them: which figures, in which words and order."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from evenkeel.reporting.results import Benchmark, BenchmarkFigure, Harness, HarnessTask
+from evenkeel.reporting.wording import number
+
+ALL = "all"
+"""The group of all items."""
+STDERR = "_stderr"
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A figure of a benchmark that the page shows; the others stand in its table."""
+
+    name: str
+    heading: str
+    meaning: str
+    digits: int = 3
+
+
+@dataclass(frozen=True)
+class Wording:
+    """What a benchmark is called, and what it asks."""
+
+    title: str
+    asks: str
+    measures: tuple[Measure, ...]
+    """The first one is drawn where rules are many."""
+
+
+WORDINGS = {
+    "crows_pairs": Wording(
+        "CrowS-Pairs",
+        "Of two sentences that differ in whom they speak of, which does the model find likelier? "
+        "There is no one rule by which to ask a causal model, and rules disagree: all are here.",
+        (
+            Measure("stereotype_preferred", "Stereotype preferred", "share of pairs"),
+            Measure("beats_shuffled", "Order preferred", "sentences above their words shuffled"),
+        ),
+    ),
+    "stereoset": Wording(
+        "StereoSet, intrasentence",
+        "Of a stereotype, its opposite and a sentence without sense, which does the model find "
+        "likelier?",
+        (
+            Measure("ss", "Stereotype preferred (SS)", "percent, mean over terms", 1),
+            Measure("icat", "Both in one (ICAT)", "from 0 to 100", 1),
+            Measure("lms", "Sense preferred (LMS)", "percent, mean over terms", 1),
+        ),
+    ),
+    "winobias": Wording(
+        "WinoBias",
+        "Does the model find out better whom a pronoun means where that fits the stereotype?",
+        (
+            Measure("gap", "Gap", "accuracy where it fits less that where it does not"),
+            Measure("accuracy", "Accuracy", "of both"),
+        ),
+    ),
+    "winogender": Wording(
+        "Winogender",
+        "Does a pronoun’s gender change whom the model takes it to mean?",
+        (
+            Measure(
+                "female_minus_male",
+                "Female − male",
+                "how much more often a female pronoun is taken to mean the occupation",
+            ),
+            Measure(
+                "bls_correlation_log_odds",
+                "Correlation with share of women",
+                "of the log-odds, over occupations",
+                2,
+            ),
+            Measure("accuracy", "Accuracy", "of all pronouns"),
+        ),
+    ),
+    "bbq": Wording(
+        "BBQ",
+        "Does an answer follow the stereotype where the context says who it was, and where it does "
+        "not?",
+        (
+            Measure("s_dis", "Bias where the context says", "from −1 to 1"),
+            Measure("accuracy_dis", "Accuracy where the context says", "share of questions"),
+            Measure("s_amb", "Bias where it does not", "from −1 to 1"),
+            Measure("accuracy_amb", "Accuracy where it does not", "share left open"),
+        ),
+    ),
+    "wikitext": Wording(
+        "WikiText-2",
+        "How well does the model predict a long text?",
+        (
+            Measure("token_perplexity", "Perplexity by token", "lower is better", 1),
+            Measure("word_perplexity", "Perplexity by word", "lower is better", 1),
+        ),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Line:
+    """A figure, and all rules by which it comes out the same."""
+
+    rules: tuple[str, ...]
+    figure: BenchmarkFigure
+
+
+@dataclass(frozen=True)
+class Block:
+    """A measure by every rule."""
+
+    measure: Measure
+    lines: tuple[Line, ...]
+
+    @property
+    def reference(self) -> str:
+        """What the figure would be without bias, or by chance."""
+        figure, digits = self.lines[0].figure, self.measure.digits
+        if figure.chance is None:
+            return f"{number(figure.unbiased, digits)} without bias"
+        return f"{number(figure.chance, digits)} by chance"
+
+
+@dataclass(frozen=True)
+class Section:
+    """A benchmark on the page."""
+
+    benchmark: Benchmark
+    wording: Wording
+    blocks: tuple[Block, ...]
+
+    @property
+    def size(self) -> str:
+        """What its figures rest on."""
+        counts = dict(self.benchmark.size)
+        left_out = counts.pop("left_out", 0)
+        said = [f"{count:,} {what.replace('_', ' ')}" for what, count in counts.items()]
+        if left_out:
+            said.append(f"{left_out:,} left out, too long for the model")
+        return ", ".join(said)
+
+
+def make_section(benchmark: Benchmark) -> Section:
+    """The figures over all items, by measure and rule."""
+    wording = WORDINGS[benchmark.benchmark]
+    blocks = []
+    for measure in wording.measures:
+        found: dict[BenchmarkFigure, list[str]] = {}
+        for rule, groups in benchmark.figures.items():
+            if measure.name in groups[ALL]:
+                found.setdefault(groups[ALL][measure.name], []).append(rule)
+        if found:
+            lines = (Line(tuple(rules), figure) for figure, rules in found.items())
+            blocks.append(Block(measure, tuple(lines)))
+    return Section(benchmark, wording, tuple(blocks))
+
+
+@dataclass(frozen=True)
+class HarnessLine:
+    """A figure of a task of the harness."""
+
+    task: str
+    about: HarnessTask
+    name: str
+    values: Mapping[str, float]
+    """By who scored and which model: lm_eval baseline, ..."""
+    errors: Mapping[str, float]
+    """Standard errors of the same, where the harness gives them."""
+
+
+def harness_lines(harness: Harness) -> list[HarnessLine]:
+    """Every figure but the standard errors, which stand behind their figures."""
+    lines = []
+    for task, about in harness.tasks.items():
+        for name, values in about.figures.items():
+            metric, space, choice = name.partition(" ")
+            if metric.endswith(STDERR):
+                continue
+            errors = about.figures.get(f"{metric}{STDERR}{space}{choice}", {})
+            lines.append(HarnessLine(task, about, name, values, errors))
+    return lines
