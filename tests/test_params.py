@@ -58,6 +58,7 @@ def test_the_projects_own_files_are_valid_and_complete(name: str) -> None:
             r"activations\.corpus\.layers: Input should be 'all'",
         ),
         ("evaluation.generation.top_p", 0, r"evaluation\.generation\.top_p: Input should be great"),
+        ("evaluation.generation.temperature", 0.0, "greedy samples are all alike; raise temperatu"),
         ("probes.regularization", 1.0, r"probes\.regularization: Input should be a valid list"),
     ],
 )

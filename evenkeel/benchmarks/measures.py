@@ -35,7 +35,7 @@ class Measure:
     additive: bool = False
     """Whether the statistic depends on the columns' sums only, which makes intervals cheap."""
     choices: Bool[ndarray, " items"] | None = None
-    """Choices behind the figure, one an item; the first column holds how many each unit has."""
+    """Choices behind the figure, one an item; the first column counts the true ones by unit."""
     change: Literal["difference", "ratio"] = "difference"
     """How a steered figure is held against the unsteered one."""
     detail: bool = False

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from numpy import ndarray
 from torch import Tensor, nn
 
@@ -33,11 +33,12 @@ def text_divergences(
         inputs = _inputs([texts[index] for index in batch], device)
         with recorded(model) as outputs:
             base = _log_probs(model, inputs)
+        probs = base.exp()
         for number, interventions in enumerate(edits):
             start = first_affected(interventions)
             with steer(model, interventions), resumed(model, outputs, start):
                 steered = _log_probs(model, inputs)
-            result[number, batch] = _summed(base, steered, inputs["attention_mask"][:, 1:])
+            result[number, batch] = _summed(probs, base - steered, inputs)
     return result
 
 
@@ -60,6 +61,7 @@ def prefix_divergences(
     for batch in length_sorted([len(text) for text in alone.texts], batch_size):
         inputs = _inputs([alone.texts[index] for index in batch], device)
         base = _log_probs(model, inputs)
+        probs = base.exp()
         places = torch.arange(base.shape[1], device=device)
         rows = torch.arange(len(batch), device=device)[:, None]
         for number, panel in enumerate(behind):
@@ -67,7 +69,7 @@ def prefix_divergences(
             before = [panel.unscored[index] - alone.unscored[index] for index in batch]
             own = places + torch.tensor(before, device=device)[:, None]
             own = own.clamp(max=read.shape[1] - 1)  # where a text has ended
-            result[number, batch] = _summed(base, read[rows, own], inputs["attention_mask"][:, 1:])
+            result[number, batch] = _summed(probs, base - read[rows, own], inputs)
     return result
 
 
@@ -76,11 +78,12 @@ def _inputs(texts: Sequence[Sequence[int]], device: torch.device) -> dict[str, T
 
 
 def _summed(
-    base: Float[Tensor, "texts places vocab"],
-    other: Float[Tensor, "texts places vocab"],
-    mask: Int[Tensor, "texts places"],
+    probs: Float[Tensor, "texts places vocab"],
+    log_ratios: Float[Tensor, "texts places vocab"],
+    inputs: dict[str, Tensor],
 ) -> Float[ndarray, " texts"]:
-    divergence = (base.exp() * (base - other)).sum(dim=-1) * mask
+    """Mean log-ratio under `probs`, summed over the places of each text."""
+    divergence = (probs * log_ratios).sum(dim=-1) * inputs["attention_mask"][:, 1:]
     return divergence.double().sum(dim=1).cpu().numpy()
 
 

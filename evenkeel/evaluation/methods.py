@@ -10,12 +10,7 @@ from evenkeel.evaluation.crossed import CrossedBootstrap
 from evenkeel.evaluation.measures import PanelMeasures, as_json
 from evenkeel.evaluation.panel import Readings
 from evenkeel.evaluation.power import smallest_detectable
-from evenkeel.evaluation.significance import (
-    ChangedChoices,
-    changed_choices,
-    holm,
-    spread_change,
-)
+from evenkeel.evaluation.significance import ChangedChoices, changed_choices, holm, spread_change
 from evenkeel.evaluation.terms import Terms
 from evenkeel.evaluation.trial import Outcome
 

@@ -44,6 +44,7 @@ def changed_choices(
         gains: how many more choices of each term are right, steered.
     """
     lost, won = int((before & ~after).sum()), int((~before & after).sum())
+    assert round(float(gains.sum())) == won - lost
     return ChangedChoices(lost, won, _flipped_as_far(np.rint(gains).astype(int)))
 
 

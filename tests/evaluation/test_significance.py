@@ -26,10 +26,10 @@ def test_choices_of_a_term_each_are_counted_as_by_mcnemar(lost: int, won: int, p
 def test_signs_of_terms_are_flipped_in_all_ways(gains: list[int]) -> None:
     """scipy goes through them one by one."""
     terms = np.array(gains, dtype=float)
-    before = np.zeros(6, dtype=bool)
+    before = np.repeat(terms < 0, np.abs(gains))
     plain = permutation_test((terms,), lambda x, axis: x.sum(axis=axis),
                              permutation_type="samples", vectorized=True)  # fmt: skip
-    assert changed_choices(before, before, terms).p == pytest.approx(plain.pvalue)
+    assert changed_choices(before, ~before, terms).p == pytest.approx(plain.pvalue)
 
 
 def test_the_test_of_choices_holds_its_level_where_terms_move_as_one() -> None:
