@@ -2,7 +2,7 @@
 
 A model of the organism's size with random weights is asked the validation panel of the default
 pipeline, ablated at each layer. The floor is the same panel read by the same model, unsteered and
-whole; a cell reuses what the unsteered model computes below its edit. Each round runs every layer
+whole, its batches made before; a cell reuses what the unsteered model computes below its edit. Each round runs every layer
 and the floor once, so that whatever else the machine does falls on all of them.
 
     python -m benchmarks.sweep --rounds 5
@@ -21,6 +21,7 @@ from transformers import GPT2Config, GPT2LMHeadModel
 
 from evenkeel.evaluation.panel import Panel
 from evenkeel.evaluation.sweep import read_steered
+from evenkeel.evaluation.token_reads import read_log_probs
 from evenkeel.models.organism import train_tokenizer
 from evenkeel.steering.intervention import Ablate
 from evenkeel.synthesis.corpus import make_corpus
@@ -53,10 +54,11 @@ def material() -> tuple[Any, Panel]:
 
 def seconds_per_cell(model: Any, panel: Panel, layer: int | None) -> float:
     """Seconds of a cell at a layer; of a whole, unsteered pass for None."""
+    batches = panel.batches(BATCH)
     started = time.perf_counter()
     if layer is None:
         for _ in range(CELLS):
-            panel.read(model, BATCH)
+            panel.readings(read_log_probs(model, batches))
         return (time.perf_counter() - started) / CELLS
     direction = torch.ones(WIDTH)
     edit = [Ablate(layer=layer, site="resid_post", directions=direction)]

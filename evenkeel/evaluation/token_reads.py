@@ -1,7 +1,7 @@
 """Reading log P(token | everything before it) out of a causal model, at chosen places only."""
 
-import inspect
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,9 @@ from numpy import ndarray
 from torch import Tensor, nn
 
 from evenkeel.errors import BadInputError
+
+_NORMALIZED_TOGETHER = 2**19
+"""Logits whose sum is taken at once: few enough to stay in a processor's cache."""
 
 
 @dataclass(frozen=True)
@@ -55,11 +58,11 @@ class ReadBatch:
 
     inputs: dict[str, Tensor]
     """Token ids and attention mask, on the CPU."""
-    positions: Int[ndarray, " kept"]
-    """Positions whose logits are kept: each predicts the token that follows."""
-    row: Int[ndarray, " reads"]
-    column: Int[ndarray, " reads"]
-    """Index into `positions`."""
+    row: Int[ndarray, " places"]
+    column: Int[ndarray, " places"]
+    """With `row`: the places whose logits are asked, each once; they predict the next token."""
+    at: Int[ndarray, " reads"]
+    """Which of these places is read."""
     token: Int[ndarray, " reads"]
     place: Int[ndarray, " reads"]
     """Where the reads stand in the result of all batches."""
@@ -85,13 +88,19 @@ def read_batches(
         own = np.flatnonzero(place_in_batch[reads.row] >= 0)
         if not own.size:
             continue
-        positions, column = np.unique(reads.position[own] - 1, return_inverse=True)
+        inputs = padded([rows[index] for index in members])
+        shape = inputs["input_ids"].shape
+        flat = np.ravel_multi_index(
+            (place_in_batch[reads.row[own]], reads.position[own] - 1), shape
+        )
+        places, at = np.unique(flat, return_inverse=True)
+        row, column = np.unravel_index(places, shape)
         batches.append(
             ReadBatch(
-                inputs=padded([rows[index] for index in members]),
-                positions=positions,
-                row=place_in_batch[reads.row[own]],
+                inputs=inputs,
+                row=row,
                 column=column,
+                at=at,
                 token=reads.token[own],
                 place=own + offset,
             )
@@ -102,9 +111,11 @@ def read_batches(
 @torch.inference_mode()
 def read_batch(model: nn.Module, batch: ReadBatch) -> Float[ndarray, " reads"]:
     """Natural log-probability of each token read from one forward pass, in float64."""
-    logits = logits_at(model, batch.inputs, batch.positions).float()
-    row, column, token = map(torch.from_numpy, (batch.row, batch.column, batch.token))
-    log_probs = logits[row, column, token] - logits.logsumexp(dim=-1)[row, column]
+    row, column, at, token = map(torch.from_numpy, (batch.row, batch.column, batch.at, batch.token))
+    logits = logits_at(model, batch.inputs, row, column)
+    parts = logits.split(max(1, _NORMALIZED_TOGETHER // logits.shape[-1]))
+    totals = torch.cat([part.float().logsumexp(dim=-1) for part in parts])
+    log_probs = logits[at, token].float() - totals[at]
     return log_probs.double().cpu().numpy()
 
 
@@ -134,18 +145,26 @@ def check_fits(model: nn.Module, rows: Sequence[Sequence[int]]) -> None:
 
 
 def logits_at(
-    model: nn.Module, inputs: dict[str, Tensor], positions: Int[ndarray, " kept"]
-) -> Float[Tensor, "rows kept vocab"]:
-    """Logits of a padded batch at `positions` of every row.
+    model: nn.Module,
+    inputs: dict[str, Tensor],
+    row: Int[Tensor, " places"],
+    column: Int[Tensor, " places"],
+) -> Float[Tensor, "places vocab"]:
+    """Logits of a padded batch at some places.
 
-    Where the architecture allows it, the unembedding runs on these positions only.
+    Where the model has an unembedding of its own, that runs on these places only.
     """
     device = next(model.parameters()).device
-    keep = torch.from_numpy(positions).to(device)
     batch = {name: tensor.to(device) for name, tensor in inputs.items()}
-    if "logits_to_keep" in inspect.signature(model.forward).parameters:
-        return model(**batch, use_cache=False, logits_to_keep=keep).logits
-    return model(**batch, use_cache=False).logits[:, keep]
+    unembedding = getattr(model, "get_output_embeddings", lambda: None)()
+    with (
+        unembedding.register_forward_pre_hook(lambda _module, args: args[0][row, column])
+        if unembedding is not None and unembedding is not model.get_input_embeddings()
+        else nullcontext()
+    ):
+        logits: Tensor = model(**batch, use_cache=False).logits
+    # A model may have an unembedding that it does not call.
+    return logits if logits.dim() == 2 else logits[row, column]
 
 
 def text_reads(rows: Sequence[Sequence[int]], unscored: Sequence[int]) -> Reads:

@@ -1,6 +1,7 @@
 """Interventions that put something neutral where a concept was."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from jaxtyping import Float
@@ -29,16 +30,19 @@ class MeanAblate(Intervention):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        orthonormal_basis("MeanAblate: directions", self.directions)
+        _ = self._basis  # whether there is one
         check_vector("MeanAblate: mean", self.mean)
         check_number("MeanAblate: multiplier", self.multiplier)
         check_widths("MeanAblate", directions=self.directions, mean=self.mean)
 
+    @cached_property
+    def _basis(self) -> Float[Tensor, "rank width"]:
+        return orthonormal_basis("MeanAblate: directions", self.directions)
+
     def on(self, device: torch.device, dtype: torch.dtype) -> Edit:
-        basis = orthonormal_basis("MeanAblate: directions", self.directions)
-        target = (basis @ self.mean.detach().to(basis)).to(device, dtype)
-        read = basis.mT.to(device, dtype)
-        write = (basis * self.multiplier).to(device, dtype)
+        target = (self._basis @ self.mean.detach().to(self._basis)).to(device, dtype)
+        read = self._basis.mT.to(device, dtype)
+        write = (self._basis * self.multiplier).to(device, dtype)
         return lambda stream: stream - (stream @ read - target) @ write
 
     @property

@@ -8,6 +8,7 @@ are tested against.
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, Self, cast, get_args
 
 import torch
@@ -135,13 +136,16 @@ class Ablate(Intervention):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        orthonormal_basis("Ablate: directions", self.directions)
+        _ = self._basis  # whether there is one
         check_number("Ablate: multiplier", self.multiplier)
 
+    @cached_property
+    def _basis(self) -> Float[Tensor, "rank width"]:
+        return orthonormal_basis("Ablate: directions", self.directions)
+
     def on(self, device: torch.device, dtype: torch.dtype) -> Edit:
-        basis = orthonormal_basis("Ablate: directions", self.directions)
-        read = basis.mT.to(device, dtype)
-        write = (basis * self.multiplier).to(device, dtype)
+        read = self._basis.mT.to(device, dtype)
+        write = (self._basis * self.multiplier).to(device, dtype)
         return lambda stream: stream - (stream @ read) @ write
 
     @property

@@ -59,7 +59,7 @@ def test_batch_size_and_padding_side_change_nothing(
         np.testing.assert_allclose(log_odds(tiny_gpt2, encoded, batch_size), single, atol=1e-5)
 
 
-def test_models_without_logits_to_keep_agree(
+def test_models_without_an_unembedding_of_their_own_agree(
     tiny_gpt2: Any, tokenizer: Any, prompts: list[Prompt]
 ) -> None:
     encoded = [encode_prompt(tokenizer, prompt) for prompt in scored(prompts)]
