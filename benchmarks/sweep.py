@@ -1,9 +1,9 @@
 """What a cell of the sweep costs: a panel under one intervention, over a whole forward pass.
 
 A model of the organism's size with random weights is asked the validation panel of the default
-pipeline, ablated at each layer. The floor is the same panel read by the same model, unsteered and
-whole, its batches made before; a cell reuses what the unsteered model computes below its edit. Each round runs every layer
-and the floor once, so that whatever else the machine does falls on all of them.
+pipeline, ablated at each layer. The floor is the same panel, its batches made before, read by the
+same model, unsteered and whole; a cell reuses what the unsteered model computes below its edit.
+Each round runs every layer and the floor once, so that whatever else the machine does falls on all.
 
     python -m benchmarks.sweep --rounds 5
 """

@@ -63,7 +63,7 @@ def main(
 
     Tries every method, layer, action and multiplier of params.yaml: of those that the budget
     allows, the one that narrows the spread over occupations most is measured on test prompts, next
-    to the best of every other method.
+    to the best of every other method. A run that was killed goes on where it was.
 
     \b
     Example:
@@ -72,6 +72,7 @@ def main(
     import pandas as pd
 
     from evenkeel.activations.store import ActivationStore
+    from evenkeel.evaluation.journal import journal_beside
     from evenkeel.evaluation.study import run_study
     from evenkeel.evaluation.summary import study_metrics
     from evenkeel.files import atomic_folder, read_jsonl, write_json, write_text
@@ -82,25 +83,28 @@ def main(
     from evenkeel.vectors.vector_set import VectorSet
 
     seed, params = load_params(params_path, "seed", "evaluation")
-    with ActivationStore.open(activations) as statements:
-        study = run_study(
-            load_model(model),
-            VectorSet.load(vectors).vectors,
-            statements,
-            read_jsonl(prompts, Prompt),
-            [row.text for row in read_jsonl(heldout, CorpusText) if row.kind == "plain"],
-            params,
-            seed,
-            Dictionary.open(sae) if "sae" in params.methods else None,
-        )
-    with atomic_folder(output) as folder:
-        lines = [json.dumps(row, sort_keys=True) for row in study.continuations]
-        write_text(folder / "continuations.jsonl", "\n".join(lines) + "\n")
-        study.spec.save(folder / "intervention")
-    write_json(metrics, study_metrics(study))
-    for name, rows in study.plots.items():
-        table = pd.DataFrame(rows).to_csv(index=False, float_format="%.6g")
-        write_text(plots / f"evaluation_{name}.csv", table)
+    loaded = load_model(model)
+    with journal_beside(output, loaded) as journal:
+        with ActivationStore.open(activations) as statements:
+            study = run_study(
+                loaded,
+                VectorSet.load(vectors).vectors,
+                statements,
+                read_jsonl(prompts, Prompt),
+                [row.text for row in read_jsonl(heldout, CorpusText) if row.kind == "plain"],
+                params,
+                seed,
+                Dictionary.open(sae) if "sae" in params.methods else None,
+                journal,
+            )
+        with atomic_folder(output) as folder:
+            lines = [json.dumps(row, sort_keys=True) for row in study.continuations]
+            write_text(folder / "continuations.jsonl", "\n".join(lines) + "\n")
+            study.spec.save(folder / "intervention")
+        write_json(metrics, study_metrics(study))
+        for name, rows in study.plots.items():
+            table = pd.DataFrame(rows).to_csv(index=False, float_format="%.6g")
+            write_text(plots / f"evaluation_{name}.csv", table)
     print_table("evaluation on the test split: " + study.selection.reason, *study.table)
     if study.feature_ablation:
         click.echo(str(study.feature_ablation))

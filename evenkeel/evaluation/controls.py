@@ -121,7 +121,15 @@ def run_controls(
     others = transferred(candidate, vectors)
     tried = [each for kind in nulls.values() for each in kind] + list(others.values())
     cells = iter(
-        sweep(loaded.model, tried, trial.measures, trial.gate, trial.batch_size, "controls")
+        sweep(
+            loaded.model,
+            tried,
+            trial.measures,
+            trial.gate,
+            trial.batch_size,
+            "controls",
+            journal=trial.journal,
+        )
     )
     return Controls(
         trial.measures.units,

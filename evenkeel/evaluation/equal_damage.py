@@ -9,6 +9,7 @@ from torch import nn
 from evenkeel.evaluation.bootstrap import rounded
 from evenkeel.evaluation.competence import CompetenceGate
 from evenkeel.evaluation.frontier import at_equal_damage, damage, pareto
+from evenkeel.evaluation.journal import NOT_KEPT, Journal
 from evenkeel.evaluation.measures import PanelMeasures
 from evenkeel.evaluation.nulls import RANDOM
 from evenkeel.evaluation.selection import Budget
@@ -66,6 +67,7 @@ def compare_at_equal_damage(
     test: PanelMeasures,
     gate: CompetenceGate,
     batch_size: int,
+    journal: Journal = NOT_KEPT,
 ) -> EqualDamage:
     """Take the best of each method at each level of damage, and the frontier, to the test panel.
 
@@ -76,6 +78,7 @@ def compare_at_equal_damage(
         test: measures of the test panel.
         gate: withholds the bias of a model that cannot do the task.
         batch_size: rows in a forward pass.
+        journal: keeps what each pass says.
     """
     by_name: dict[str, list[Cell]] = {}
     for cell in cells:
@@ -88,5 +91,6 @@ def compare_at_equal_damage(
     }
     overall = pareto([cell for cell in cells if cell.candidate.method != RANDOM], budget)
     chosen = list(dict.fromkeys([c for own in levels.values() for c in own.values()] + overall))
-    measured = sweep(model, [cell.candidate for cell in chosen], test, gate, batch_size, "frontier")
+    tried = [cell.candidate for cell in chosen]
+    measured = sweep(model, tried, test, gate, batch_size, "frontier", journal=journal)
     return EqualDamage(budget, levels, overall, dict(zip(chosen, measured, strict=True)))

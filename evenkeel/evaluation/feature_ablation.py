@@ -94,7 +94,13 @@ def ablate_features(
     tried = [own, *random_feature_candidates(own, draws, seed)]
     anything = CompetenceGate(trial.gate.chance, margin=-1.0)
     selected, *random = sweep(
-        trial.model, tried, trial.measures, anything, trial.batch_size, "features"
+        trial.model,
+        tried,
+        trial.measures,
+        anything,
+        trial.batch_size,
+        "features",
+        journal=trial.journal,
     )
     return FeatureAblation(selected, random)
 

@@ -6,6 +6,7 @@ from functools import cache
 from evenkeel.errors import BadInputError
 from evenkeel.evaluation.competence import CompetenceGate, chance
 from evenkeel.evaluation.continuations import spread_over_kinds
+from evenkeel.evaluation.journal import NOT_KEPT, Journal
 from evenkeel.evaluation.judging import Judge
 from evenkeel.evaluation.measures import PanelMeasures
 from evenkeel.evaluation.panel import Panel
@@ -27,6 +28,7 @@ class Splits:
             validation and the rest to test.
         params: what is asked.
         seed: of sampling and resampling.
+        journal: keeps what the passes of the trials say.
 
     Raises:
         BadInputError: there are too few texts.
@@ -39,6 +41,7 @@ class Splits:
         texts: Sequence[str],
         params: EvaluationParams,
         seed: int,
+        journal: Journal = NOT_KEPT,
     ) -> None:
         texts = texts[: params.heldout_texts]
         if len(texts) < 2:
@@ -48,6 +51,7 @@ class Splits:
                 "(dataset.heldout_texts)"
             )
         self._loaded, self._prompts, self._params, self._seed = loaded, prompts, params, seed
+        self._journal = journal
         self._texts = {"validation": texts[0::2], "test": texts[1::2]}
         self.measures = cache(self._measures)
 
@@ -86,6 +90,7 @@ class Splits:
             self._params.generation,
             batch_size=self._params.batch_size,
             seed=self._seed,
+            journal=self._journal,
         )
 
     def prompting(self, budget: Budget, trial: Trial) -> tuple[Prefixed, Outcome] | None:

@@ -15,6 +15,7 @@ from evenkeel.evaluation.equal_damage import EqualDamage, compare_at_equal_damag
 from evenkeel.evaluation.feature_ablation import FeatureAblation, ablate_features
 from evenkeel.evaluation.feature_candidates import feature_candidates
 from evenkeel.evaluation.gating import GateFitter
+from evenkeel.evaluation.journal import NOT_KEPT, Journal
 from evenkeel.evaluation.nulls import RANDOM, random_vectors
 from evenkeel.evaluation.occupations import Row, occupation_rows
 from evenkeel.evaluation.prompting import Prefixed
@@ -171,6 +172,7 @@ def run_study(
     params: EvaluationParams,
     seed: int,
     dictionary: Dictionary | None = None,
+    journal: Journal = NOT_KEPT,
 ) -> Study:
     """Sweep on validation, select, try the best of each method on test, and the controls.
 
@@ -184,13 +186,14 @@ def run_study(
         params: what to try and how long to try.
         seed: of sampling, resampling and null directions.
         dictionary: of the SAE whose features are tried (method sae).
+        journal: keeps what the passes over the panels say.
 
     Raises:
         BadInputError: a split has no prompts, or there are too few texts or vectors.
     """
     model = loaded.model
     own = [prompt for prompt in prompts if prompt.axis == params.axis]
-    splits = Splits(loaded, own, texts, params, seed)
+    splits = Splits(loaded, own, texts, params, seed, journal)
     validation, test = splits.measures("validation"), splits.measures("test")
     gate = splits.gate("validation")
     ablations = params.ablate_multipliers
@@ -237,6 +240,7 @@ def run_study(
         gate,
         params.batch_size,
         with_kl=params.max_kl is not None,
+        journal=journal,
     )
     selection = select(cells[: len(candidates)], budget)
     best = selection.best + select(cells[len(candidates) :], budget).best
@@ -264,7 +268,7 @@ def run_study(
         outcomes=outcomes,
         prompting=splits.prompting(budget, trial),
         equal_damage=compare_at_equal_damage(
-            model, cells, budget, test, trial.gate, params.batch_size
+            model, cells, budget, test, trial.gate, params.batch_size, journal
         ),
         controls=run_controls(
             loaded,

@@ -1,16 +1,19 @@
 """The sweep: many candidates on one panel."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
 from torch import nn
-from tqdm import tqdm
 
 from evenkeel.evaluation.bootstrap import Estimate
 from evenkeel.evaluation.candidates import Candidate
 from evenkeel.evaluation.competence import CompetenceGate
 from evenkeel.evaluation.divergence import text_divergences
+from evenkeel.evaluation.journal import NOT_KEPT, Journal
 from evenkeel.evaluation.judging import Judge
 from evenkeel.evaluation.measures import Measures, PanelMeasures
 from evenkeel.evaluation.panel import Panel, Readings
@@ -18,6 +21,7 @@ from evenkeel.evaluation.resumption import first_affected, recorded, resumed
 from evenkeel.evaluation.token_reads import read_batch
 from evenkeel.steering.hooks import steer
 from evenkeel.steering.intervention import Intervention
+from evenkeel.steering.spec import digest_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +65,7 @@ def sweep(
     batch_size: int,
     title: str = "sweep",
     with_kl: bool = False,
+    journal: Journal = NOT_KEPT,
 ) -> list[Cell]:
     """Measure every candidate, in the order given.
 
@@ -74,16 +79,17 @@ def sweep(
         batch_size: rows in a forward pass.
         title: of the progress bar.
         with_kl: measure kl_neutral as well, for half a panel more.
+        journal: keeps what each pass says.
     """
     edits = [candidate.interventions for candidate in candidates]
-    baseline, steered = read_steered(model, edits, measures.panel, batch_size, title)
+    baseline, steered = read_steered(model, edits, measures.panel, batch_size, title, journal)
     judge = Judge(measures, gate, baseline)
     cells = [
         Cell(candidate, *judge.of(readings))
         for candidate, readings in zip(candidates, steered, strict=True)
     ]
     if with_kl:
-        moved = text_divergences(model, edits, measures.panel.texts, batch_size)
+        moved = text_divergences(model, edits, measures.panel.texts, batch_size, journal)
         for cell, divergences in zip(cells, moved, strict=True):
             cell.measures["kl_neutral"] = measures.values.kl_neutral(divergences)
     return cells
@@ -95,6 +101,7 @@ def read_steered(
     panel: Panel,
     batch_size: int,
     title: str,
+    journal: Journal = NOT_KEPT,
 ) -> tuple[Readings, list[Readings]]:
     """Ask the unsteered model, and the model under each edit, everything in a panel.
 
@@ -107,22 +114,31 @@ def read_steered(
         panel: what is asked.
         batch_size: rows in a forward pass.
         title: of the progress bar.
+        journal: keeps what each pass says.
 
     Returns:
         What the unsteered model said, and what it said under each edit, in the order given.
     """
     batches = panel.batches(batch_size)
-    reads = sum(len(batch.place) for batch in batches)
-    unsteered = np.empty(reads)
-    steered = np.empty((len(edits), reads))
-    total = len(batches) * len(edits)
-    with tqdm(total=total, desc=title, unit="pass", disable=None) as progress:
-        for batch in batches:
-            with recorded(model) as outputs:
-                unsteered[batch.place] = read_batch(model, batch)
-            for number, interventions in enumerate(edits):
-                start = first_affected(interventions)
-                with steer(model, interventions), resumed(model, outputs, start):
-                    steered[number, batch.place] = read_batch(model, batch)
-                progress.update()
-    return panel.readings(unsteered), [panel.readings(found) for found in steered]
+    sizes = [len(batch.place) for batch in batches]
+
+    def run(number: int, begun: int) -> Iterator[Float[ndarray, " reads"]]:
+        batch = batches[number]
+        with recorded(model) as outputs:
+            unsteered = read_batch(model, batch)
+        if not begun:
+            yield unsteered
+        for interventions in edits[max(0, begun - 1) :]:
+            start = first_affected(interventions)
+            with steer(model, interventions), resumed(model, outputs, start):
+                steered = read_batch(model, batch)
+            yield steered
+
+    def question() -> list[Any]:
+        return ["readings", [digest_of(edit) for edit in edits], [vars(each) for each in batches]]
+
+    found = np.empty((1 + len(edits), sum(sizes)))
+    for batch, number, log_probs in journal.results(title, question, sizes, len(found), run):
+        found[number, batches[batch].place] = log_probs
+    unsteered, *steered = [panel.readings(reads) for reads in found]
+    return unsteered, steered

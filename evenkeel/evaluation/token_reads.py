@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -145,7 +146,7 @@ def check_fits(model: nn.Module, rows: Sequence[Sequence[int]]) -> None:
 
 
 def logits_at(
-    model: nn.Module,
+    model: Any,
     inputs: dict[str, Tensor],
     row: Int[Tensor, " places"],
     column: Int[Tensor, " places"],

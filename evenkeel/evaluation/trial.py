@@ -8,6 +8,7 @@ from evenkeel.evaluation.candidates import Candidate
 from evenkeel.evaluation.competence import CompetenceGate, withheld
 from evenkeel.evaluation.continuations import continue_texts, text_measures
 from evenkeel.evaluation.divergence import prefix_divergences, text_divergences
+from evenkeel.evaluation.journal import NOT_KEPT, Journal
 from evenkeel.evaluation.measures import Measures, PanelMeasures
 from evenkeel.evaluation.panel import Panel, Readings
 from evenkeel.evaluation.sweep import read_steered
@@ -40,6 +41,7 @@ class Trial:
         generation: how they are continued.
         batch_size: rows in a forward pass.
         seed: of sampling and of the resamples.
+        journal: keeps what each pass over the panel says.
     """
 
     def __init__(
@@ -53,11 +55,13 @@ class Trial:
         *,
         batch_size: int,
         seed: int,
+        journal: Journal = NOT_KEPT,
     ) -> None:
         self.model = model
         self.measures = measures
         self.gate = gate
         self.batch_size = batch_size
+        self.journal = journal
         self._tokenizer = tokenizer
         self.prompts = prompts
         self.samples = generation.samples
@@ -72,8 +76,9 @@ class Trial:
         """The trial of the model under each candidate, with its measures against the baseline."""
         edits = [candidate.interventions for candidate in candidates]
         panel = self.measures.panel
-        _, steered = read_steered(self.model, edits, panel, self.batch_size, "trial")
-        divergences = text_divergences(self.model, edits, panel.texts, self.batch_size)
+        size, journal = self.batch_size, self.journal
+        _, steered = read_steered(self.model, edits, panel, size, "trial", journal)
+        divergences = text_divergences(self.model, edits, panel.texts, size, journal)
         outcomes = []
         for interventions, readings, moved in zip(edits, steered, divergences, strict=True):
             with steer(self.model, interventions):

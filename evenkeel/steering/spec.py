@@ -1,11 +1,13 @@
 """The intervention spec: what is to be done to a model, in one file that every backend takes."""
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self, get_type_hints
 
+import torch
 from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
 
@@ -88,6 +90,23 @@ def interventions_in(spec: Steering) -> tuple[Intervention, ...]:
     if isinstance(spec, InterventionSpec):
         return spec.interventions
     return (spec,) if isinstance(spec, Intervention) else tuple(spec)
+
+
+def digest_of(spec: Steering) -> str:
+    """SHA-256 of what the interventions do: where it is equal, they are.
+
+    Raises:
+        BadInputError: an intervention or a gate is of a class that no spec knows.
+    """
+    digest = hashlib.sha256()
+    for item in interventions_in(spec):
+        tensors: dict[str, Tensor] = {}
+        row = _to_row(item, INTERVENTIONS, "", tensors)
+        shapes = {name: [str(tensor.dtype), *tensor.shape] for name, tensor in tensors.items()}
+        digest.update(json.dumps([row, shapes]).encode())
+        for tensor in tensors.values():
+            digest.update(tensor.cpu().flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def _to_row(

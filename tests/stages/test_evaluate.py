@@ -11,6 +11,7 @@ import yaml
 from click.testing import CliRunner, Result
 
 from evenkeel.activations.writer import write_store
+from evenkeel.evaluation import token_reads
 from evenkeel.evaluation.continuations import continue_texts
 from evenkeel.files import write_jsonl
 from evenkeel.models.loading import load_model, record_provenance
@@ -221,12 +222,36 @@ def test_a_model_too_weak_is_not_judged(inputs: dict[str, Path]) -> None:
     assert pd.read_csv(inputs["plots"] / "evaluation_dose.csv").dose.tolist() == [0]
 
 
-def test_twice_the_same_bytes(inputs: dict[str, Path]) -> None:
+def test_twice_the_same_bytes_though_killed_on_the_way(
+    inputs: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        """Ends a process for want of anything that would handle it."""
+
+    ran, last = 0, -1
+
+    def read_batch(*args: Any) -> Any:
+        nonlocal ran
+        if ran == last:
+            raise Killed
+        ran += 1
+        return token_reads.read_batch(*args)
+
+    monkeypatch.setattr("evenkeel.evaluation.sweep.read_batch", read_batch)
     assert run(inputs).exit_code == 0
     first = contents(inputs)
-    assert run(inputs).exit_code == 0
-    assert contents(inputs) == first
     assert len(first) == 9
+    total, ran, last = ran, 0, ran // 3
+    with pytest.raises(Killed):
+        run(inputs)
+    work = inputs["output"].with_name(".evaluation.part")
+    assert work.is_dir()
+    assert contents(inputs) == first
+    ran, last = 0, -1
+    assert run(inputs).exit_code == 0
+    assert total - total // 3 <= ran <= total - total // 3 + 1
+    assert contents(inputs) == first
+    assert not work.exists()
 
 
 def test_nothing_within_the_budget_is_said_and_not_selected(
