@@ -3,7 +3,7 @@
 A model of the organism's size with random weights is asked the validation panel of the default
 pipeline, ablated at each layer. The floor is the same panel, its batches made before, read by the
 same model, unsteered and whole; a cell reuses what the unsteered model computes below its edit.
-Each round runs every layer and the floor once, so that whatever else the machine does falls on all.
+Every layer is measured right after the floor, so that whatever else the machine does falls on both.
 
     python -m benchmarks.sweep --rounds 5
 """
@@ -75,24 +75,21 @@ def main() -> None:
     options = parser.parse_args()
     model, panel = material()
     whole: list[float] = []
-    cells: list[list[float]] = [[] for _ in range(LAYERS)]
+    ratios: list[list[float]] = [[] for _ in range(LAYERS)]
     for _ in tqdm(range(options.rounds + 1), disable=None):
-        whole.append(seconds_per_cell(model, panel, None))
-        for layer, times in enumerate(cells):
-            times.append(seconds_per_cell(model, panel, layer))
-    floor = statistics.median(whole[1:])  # the first round warms up
-    ratios = [
-        statistics.median(cell / base for cell, base in zip(times[1:], whole[1:], strict=True))
-        for times in cells
-    ]
+        for layer, found in enumerate(ratios):
+            whole.append(seconds_per_cell(model, panel, None))
+            found.append(seconds_per_cell(model, panel, layer) / whole[-1])
+    floor = statistics.median(whole[LAYERS:])  # the first round warms up
+    medians = [statistics.median(found[1:]) for found in ratios]
     table = Table(
         title=f"a cell / a whole pass of {floor:.3f} s, median of {options.rounds} rounds"
     )
     table.add_column("edited at the end of layer")
     table.add_column("ratio", justify="right")
-    for layer, ratio in enumerate(ratios):
+    for layer, ratio in enumerate(medians):
         table.add_row(str(layer), f"{ratio:.3f}")
-    table.add_row("mean over layers", f"{statistics.mean(ratios):.3f}")
+    table.add_row("mean over layers", f"{statistics.mean(medians):.3f}")
     Console().print(table)
 
 
