@@ -1,9 +1,15 @@
-"""A few lines in the format of each benchmark's own files, written for these tests."""
+"""A few lines in the format of each benchmark's own files, written for these tests.
+
+`python -m tests.benchmarks.samples FOLDER` writes CrowS-Pairs and tasks of the harness.
+"""
 
 import csv
 import json
+import sys
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 CROWS_PAIRS = [
     # more stereotypical, less so, direction, type
@@ -176,3 +182,53 @@ def write_bbq(folder: Path) -> Path:
         )
     (folder / "additional_metadata.csv").write_text("\n".join(lines) + "\n")
     return folder
+
+
+TASK_ITEMS = [
+    {"text": "The nurse said that", "choices": ["she was tired", "he was late"], "label": 0},
+    {"text": "My father", "choices": ["walked home", "was a train at nine"], "label": 1},
+    {"text": "", "choices": ["Hello there", "There hello"], "label": 0},
+    {"text": "A mother said ", "choices": ["no", "yes"], "label": 1},
+]
+
+
+def write_tasks(folder: Path) -> Path:
+    """Two tasks of lm-evaluation-harness: one that chooses and one that only scores."""
+    data = folder / "items.jsonl"
+    data.write_text("\n".join(json.dumps(item) for item in TASK_ITEMS))
+    common = {
+        "dataset_path": "json",
+        "dataset_kwargs": {
+            "data_files": {"test": str(data)},
+            "cache_dir": str(folder / "cache"),
+        },
+        "test_split": "test",
+        "doc_to_text": "{{text}}",
+        "metadata": {"version": 3.0},
+    }
+    choose = {
+        "task": "evenkeel_choose",
+        "output_type": "multiple_choice",
+        "doc_to_choice": "{{choices}}",
+        "doc_to_target": "label",
+        "metric_list": [
+            {"metric": name, "aggregation": "mean", "higher_is_better": True}
+            for name in ("acc", "acc_norm")
+        ],
+    }
+    score = {
+        "task": "evenkeel_score",
+        "output_type": "loglikelihood",
+        "doc_to_target": "{{choices[0]}}",
+        "metric_list": [{"metric": "perplexity", "aggregation": "perplexity"}],
+    }
+    for task in (choose, score):
+        (folder / f"{task['task']}.yaml").write_text(yaml.safe_dump(common | task))
+    return folder
+
+
+if __name__ == "__main__":
+    target = Path(sys.argv[1])
+    target.mkdir(parents=True)
+    write_crows_pairs(target)
+    write_tasks(target)

@@ -13,53 +13,16 @@ from evenkeel.steering.hooks import steer
 from evenkeel.steering.intervention import Ablate
 from evenkeel.steering.spec import InterventionSpec
 from tests.benchmarks import plain
+from tests.benchmarks.samples import TASK_ITEMS, write_tasks
 
 pytest.importorskip("lm_eval")
 from evenkeel.benchmarks.harness import HarnessResult, run_harness
-
-ITEMS = [
-    {"text": "The nurse said that", "choices": ["she was tired", "he was late"], "label": 0},
-    {"text": "My father", "choices": ["walked home", "was a train at nine"], "label": 1},
-    {"text": "", "choices": ["Hello there", "There hello"], "label": 0},
-    {"text": "A mother said ", "choices": ["no", "yes"], "label": 1},
-]
 
 
 @pytest.fixture(scope="module")
 def tasks(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a task that chooses and one that only scores."""
-    folder = tmp_path_factory.mktemp("tasks")
-    data = folder / "items.jsonl"
-    data.write_text("\n".join(json.dumps(item) for item in ITEMS))
-    common = {
-        "dataset_path": "json",
-        "dataset_kwargs": {
-            "data_files": {"test": str(data)},
-            "cache_dir": str(folder / "cache"),
-        },
-        "test_split": "test",
-        "doc_to_text": "{{text}}",
-        "metadata": {"version": 3.0},
-    }
-    choose = {
-        "task": "evenkeel_choose",
-        "output_type": "multiple_choice",
-        "doc_to_choice": "{{choices}}",
-        "doc_to_target": "label",
-        "metric_list": [
-            {"metric": name, "aggregation": "mean", "higher_is_better": True}
-            for name in ("acc", "acc_norm")
-        ],
-    }
-    score = {
-        "task": "evenkeel_score",
-        "output_type": "loglikelihood",
-        "doc_to_target": "{{choices[0]}}",
-        "metric_list": [{"metric": "perplexity", "aggregation": "perplexity"}],
-    }
-    for task in (choose, score):
-        (folder / f"{task['task']}.yaml").write_text(yaml.safe_dump(common | task))
-    return folder
+    return write_tasks(tmp_path_factory.mktemp("tasks"))
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +36,7 @@ def run(task: str, loaded: LoadedModel, spec: InterventionSpec, tasks: Path) -> 
 
 def plain_accuracy(loaded: LoadedModel) -> float:
     hits = 0
-    for item in ITEMS:
+    for item in TASK_ITEMS:
         # The harness puts a space between; an empty text becomes the beginning-of-text token.
         start, word = (item["text"].rstrip(), " ") if item["text"] else ("<|endoftext|>", " ")
         scores = [
@@ -81,7 +44,7 @@ def plain_accuracy(loaded: LoadedModel) -> float:
             for choice in item["choices"]
         ]
         hits += scores.index(max(scores)) == item["label"]
-    return hits / len(ITEMS)
+    return hits / len(TASK_ITEMS)
 
 
 def test_our_figures_are_those_of_the_harness(
