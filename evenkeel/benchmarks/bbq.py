@@ -11,7 +11,7 @@ from numpy import ndarray
 from pydantic import BaseModel, Field, ValidationError, field_validator
 
 from evenkeel.benchmarks.encoding import Encoder, longest
-from evenkeel.benchmarks.measures import Measure
+from evenkeel.benchmarks.measures import Measure, groups_of
 from evenkeel.benchmarks.reading import table_of, text_of, wrong_line
 from evenkeel.benchmarks.scoring import LogProbs
 from evenkeel.benchmarks.task import Task
@@ -172,12 +172,11 @@ class Bbq(Task):
         """Accuracy and bias in both kinds of context, over all and of every category."""
         sums = np.array([each.sum() for each in log_probs]).reshape(-1, len(ANSWERS))
         lengths = np.array([len(each) for each in log_probs]).reshape(sums.shape)
-        categories = np.array([question.category for question in self.questions])
+        groups = groups_of([question.category for question in self.questions])
         found = []
         for rule, scores in {"sum": sums, "mean": sums / lengths}.items():
             answers = scores.argmax(axis=1)
-            for group in ("all", *sorted(set(categories))):
-                own = np.flatnonzero((categories == group) | (group == "all"))
+            for group, own in groups.items():
                 found += self._measures(rule, group, own, answers[own])
         return found
 

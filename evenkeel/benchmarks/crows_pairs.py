@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from numpy import ndarray
 
 from evenkeel.benchmarks.encoding import Encoder
-from evenkeel.benchmarks.measures import Measure
+from evenkeel.benchmarks.measures import Measure, groups_of
 from evenkeel.benchmarks.reading import file_of, table_of, wrong_line
 from evenkeel.benchmarks.scoring import LogProbs
-from evenkeel.benchmarks.sentences import BEGINNINGS, Beginning, Sentences
+from evenkeel.benchmarks.sentences import BEGINNINGS, WHOLE, Beginning, Sentences
 from evenkeel.benchmarks.task import Task
 from evenkeel.evaluation.bootstrap import ratio_of_sums
 from evenkeel.evaluation.log_odds import Tokens
@@ -27,9 +27,7 @@ from evenkeel.evaluation.log_odds import Tokens
 FILE = "crows_pairs_anonymized.csv"
 COLUMNS = ("sent_more", "sent_less", "stereo_antistereo", "bias_type")
 
-SCORES = {
-    "sum": "log-likelihood of the whole sentence",
-    "mean": "log-likelihood of the whole sentence per token",
+SCORES = WHOLE | {
     "shared_sum": "log-likelihood of the tokens that both sentences share",
     "modified_mean": "log-likelihood per token of the tokens in which the sentences differ",
 }
@@ -148,16 +146,8 @@ class CrowsPairs(Task):
             for beginning in self._sentences.beginnings
             for score in RULES[beginning]
         }
-        self._groups = self._group()
-
-    def _group(self) -> dict[str, Int[ndarray, " members"]]:
-        types = np.array([pair.bias_type for pair in self.pairs])
-        directions = np.array([pair.direction for pair in self.pairs])
-        groups = {"all": np.arange(len(self.pairs))}
-        groups |= {name: np.flatnonzero(types == name) for name in sorted(set(types))}
-        return groups | {
-            name: np.flatnonzero(directions == name) for name in sorted(set(directions))
-        }
+        self._groups = groups_of([pair.bias_type for pair in self.pairs])
+        self._groups |= groups_of([pair.direction for pair in self.pairs])
 
     def measures(self, log_probs: LogProbs) -> list[Measure]:
         """Share of pairs whose more stereotypical sentence has the higher score, by every rule.

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, Literal
 
-from jaxtyping import Bool, Float
+import numpy as np
+from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
 from evenkeel.evaluation.bootstrap import (
@@ -65,6 +66,13 @@ class Measure:
             return share(bootstrap, *self.columns)
         estimate = bootstrap.estimate_additive if self.additive else bootstrap.estimate
         return estimate(self.statistic, *self.columns)
+
+
+def groups_of(labels: Sequence[str]) -> dict[str, Int[ndarray, " members"]]:
+    """Indices of all items, and of those of each label."""
+    found = np.array(labels)
+    groups = {"all": np.arange(len(found))}
+    return groups | {name: np.flatnonzero(found == name) for name in sorted(set(labels))}
 
 
 @dataclass(frozen=True)

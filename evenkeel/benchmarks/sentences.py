@@ -19,6 +19,11 @@ BEGINNINGS: dict[Beginning, str] = {
     "first": "the first token after the beginning-of-text token, the others without that token",
 }
 
+WHOLE = {
+    "sum": "log-likelihood of the whole sentence",
+    "mean": "log-likelihood of the whole sentence per token",
+}
+
 
 class Sentences:
     """Sentences to be scored whole.

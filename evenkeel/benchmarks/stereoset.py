@@ -16,10 +16,10 @@ from numpy import ndarray
 from pydantic import BaseModel, ValidationError
 
 from evenkeel.benchmarks.encoding import Encoder
-from evenkeel.benchmarks.measures import Measure
+from evenkeel.benchmarks.measures import Measure, groups_of
 from evenkeel.benchmarks.reading import file_of, text_of, wrong_line
 from evenkeel.benchmarks.scoring import LogProbs
-from evenkeel.benchmarks.sentences import BEGINNINGS, Beginning, Sentences
+from evenkeel.benchmarks.sentences import BEGINNINGS, WHOLE, Beginning, Sentences
 from evenkeel.benchmarks.task import Task
 from evenkeel.errors import BadInputError
 from evenkeel.evaluation.terms import Terms
@@ -32,10 +32,6 @@ RULES: dict[str, tuple[Beginning, Literal["sum", "mean"]]] = {
     "bos_mean": ("bos", "mean"),
     "bos_sum": ("bos", "sum"),
     "nobos_mean": ("nobos", "mean"),
-}
-TEXT = {
-    "sum": "log-likelihood of the whole sentence",
-    "mean": "log-likelihood of the whole sentence per token",
 }
 
 
@@ -132,7 +128,7 @@ class StereoSet(Task):
         self._sentences = Sentences(tokens, encoder.bos)
         self.asked = self._sentences.asked
         self.rules = {
-            name: f"{TEXT[score]}, {BEGINNINGS[beginning]}" + " (the original's)" * (not index)
+            name: f"{WHOLE[score]}, {BEGINNINGS[beginning]}" + " (the original's)" * (not index)
             for index, (name, (beginning, score)) in enumerate(RULES.items())
             if beginning in self._sentences.beginnings
         }
@@ -140,14 +136,13 @@ class StereoSet(Task):
     def measures(self, log_probs: LogProbs) -> list[Measure]:
         """LMS, SS and ICAT: overall, of every bias type, and (in the table) of every term."""
         read = self._sentences.read(log_probs)
-        types = np.array([triple.bias_type for triple in self.triples])
+        groups = groups_of([triple.bias_type for triple in self.triples])
         found = []
         for rule in self.rules:
             beginning, score = RULES[rule]
             reduce = np.nansum if score == "sum" else np.nanmean
             scores = np.array([reduce(each) for each in read[beginning]]).reshape(-1, len(LABELS))
-            for group in ("all", *sorted(set(types))):
-                own = np.flatnonzero((types == group) | (group == "all"))
+            for group, own in groups.items():
                 found += _measures(
                     rule, group, [self.triples[index].target for index in own], scores[own]
                 )

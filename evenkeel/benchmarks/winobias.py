@@ -11,7 +11,7 @@ from numpy import ndarray
 
 from evenkeel.benchmarks.coreference import RULES, Mention, margins
 from evenkeel.benchmarks.encoding import Encoder, longest
-from evenkeel.benchmarks.measures import Measure
+from evenkeel.benchmarks.measures import Measure, groups_of
 from evenkeel.benchmarks.reading import text_of, wrong_line
 from evenkeel.benchmarks.scoring import LogProbs
 from evenkeel.benchmarks.task import Task
@@ -110,15 +110,14 @@ class WinoBias(Task):
         fitting = encoder.fitting(list(map(longest, encoded)), "WinoBias")
         self.size = {"pairs": len(fitting), "left_out": len(pairs) - len(fitting)}
         self.asked = [each for index in fitting for each in encoded[index]]
-        self._groups = np.array([pairs[index].group for index in fitting])
+        self._groups = groups_of([pairs[index].group for index in fitting])
 
     def measures(self, log_probs: LogProbs) -> list[Measure]:
         """The gap, overall and for each type and split; competence is accuracy on both sides."""
         found = []
         for rule, values in margins(log_probs).items():
             right = (values > 0).reshape(-1, 2)
-            for group in ("all", *dict.fromkeys(self._groups)):
-                own = (self._groups == group) | (group == "all")
+            for group, own in self._groups.items():
                 found += _measures(rule, group, right[own])
         return found
 

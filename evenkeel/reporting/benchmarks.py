@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from evenkeel.params import BenchmarkName
 from evenkeel.reporting.results import Benchmark, BenchmarkFigure, Harness, HarnessTask
 from evenkeel.reporting.wording import number
 
@@ -12,7 +13,7 @@ STDERR = "_stderr"
 
 
 @dataclass(frozen=True)
-class Measure:
+class ShownMeasure:
     """A figure of a benchmark that the page shows; the others stand in its table."""
 
     name: str
@@ -27,18 +28,20 @@ class Wording:
 
     title: str
     asks: str
-    measures: tuple[Measure, ...]
+    measures: tuple[ShownMeasure, ...]
     """The first one is drawn where rules are many."""
 
 
-WORDINGS = {
+WORDINGS: dict[BenchmarkName, Wording] = {
     "crows_pairs": Wording(
         "CrowS-Pairs",
         "Of two sentences that differ in whom they speak of, which does the model find likelier? "
         "There is no one rule by which to ask a causal model, and rules disagree: all are here.",
         (
-            Measure("stereotype_preferred", "Stereotype preferred", "share of pairs"),
-            Measure("beats_shuffled", "Order preferred", "sentences above their words shuffled"),
+            ShownMeasure("stereotype_preferred", "Stereotype preferred", "share of pairs"),
+            ShownMeasure(
+                "beats_shuffled", "Order preferred", "sentences above their words shuffled"
+            ),
         ),
     ),
     "stereoset": Wording(
@@ -46,35 +49,35 @@ WORDINGS = {
         "Of a stereotype, its opposite and a sentence without sense, which does the model find "
         "likelier?",
         (
-            Measure("ss", "Stereotype preferred (SS)", "percent, mean over terms", 1),
-            Measure("icat", "Both in one (ICAT)", "from 0 to 100", 1),
-            Measure("lms", "Sense preferred (LMS)", "percent, mean over terms", 1),
+            ShownMeasure("ss", "Stereotype preferred (SS)", "percent, mean over terms", 1),
+            ShownMeasure("icat", "Both in one (ICAT)", "from 0 to 100", 1),
+            ShownMeasure("lms", "Sense preferred (LMS)", "percent, mean over terms", 1),
         ),
     ),
     "winobias": Wording(
         "WinoBias",
         "Does the model find out better whom a pronoun means where that fits the stereotype?",
         (
-            Measure("gap", "Gap", "accuracy where it fits less that where it does not"),
-            Measure("accuracy", "Accuracy", "of both"),
+            ShownMeasure("gap", "Gap", "accuracy where it fits less that where it does not"),
+            ShownMeasure("accuracy", "Accuracy", "of both"),
         ),
     ),
     "winogender": Wording(
         "Winogender",
         "Does a pronoun’s gender change whom the model takes it to mean?",
         (
-            Measure(
+            ShownMeasure(
                 "female_minus_male",
                 "Female − male",
                 "how much more often a female pronoun is taken to mean the occupation",
             ),
-            Measure(
+            ShownMeasure(
                 "bls_correlation_log_odds",
                 "Correlation with share of women",
                 "of the log-odds, over occupations",
                 2,
             ),
-            Measure("accuracy", "Accuracy", "of all pronouns"),
+            ShownMeasure("accuracy", "Accuracy", "of all pronouns"),
         ),
     ),
     "bbq": Wording(
@@ -82,18 +85,18 @@ WORDINGS = {
         "Does an answer follow the stereotype where the context says who it was, and where it does "
         "not?",
         (
-            Measure("s_dis", "Bias where the context says", "from −1 to 1"),
-            Measure("accuracy_dis", "Accuracy where the context says", "share of questions"),
-            Measure("s_amb", "Bias where it does not", "from −1 to 1"),
-            Measure("accuracy_amb", "Accuracy where it does not", "share left open"),
+            ShownMeasure("s_dis", "Bias where the context says", "from −1 to 1"),
+            ShownMeasure("accuracy_dis", "Accuracy where the context says", "share of questions"),
+            ShownMeasure("s_amb", "Bias where it does not", "from −1 to 1"),
+            ShownMeasure("accuracy_amb", "Accuracy where it does not", "share left open"),
         ),
     ),
     "wikitext": Wording(
         "WikiText-2",
         "How well does the model predict a long text?",
         (
-            Measure("token_perplexity", "Perplexity by token", "lower is better", 1),
-            Measure("word_perplexity", "Perplexity by word", "lower is better", 1),
+            ShownMeasure("token_perplexity", "Perplexity by token", "lower is better", 1),
+            ShownMeasure("word_perplexity", "Perplexity by word", "lower is better", 1),
         ),
     ),
 }
@@ -111,7 +114,7 @@ class Line:
 class Block:
     """A measure by every rule."""
 
-    measure: Measure
+    measure: ShownMeasure
     lines: tuple[Line, ...]
 
     @property

@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from evenkeel.params import BenchmarkName
 from evenkeel.reporting.cards import Card
 from evenkeel.reporting.lineage import StageNode
 
@@ -260,7 +261,7 @@ class BenchmarkData(Row):
 class Benchmark(Row):
     """benchmarks/<name>.json."""
 
-    benchmark: str
+    benchmark: BenchmarkName
     data: BenchmarkData
     figures: dict[str, dict[str, dict[str, BenchmarkFigure]]]
     """By rule, group and name."""

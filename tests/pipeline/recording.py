@@ -22,6 +22,8 @@ from click.testing import CliRunner
 
 ROOT = Path(__file__).parents[2]
 CODE = ("evenkeel", "stages")
+# What DVC itself reads for every stage; it takes no dvc.yaml as a dependency.
+PIPELINE = {"dvc.yaml", "params.yaml"}
 
 
 @dataclass

@@ -19,6 +19,7 @@ from tests.benchmarks.test_harness import tasks
 from tests.benchmarks.test_sources import Host, host, serve
 from tests.pipeline.imports import check_code
 from tests.pipeline.recording import (
+    PIPELINE,
     ROOT,
     Recorder,
     Run,
@@ -33,7 +34,6 @@ from tests.reporting.samples import write_inputs
 __all__ = ["host", "tasks"]  # fixtures
 
 
-PIPELINE = {"dvc.yaml", "params.yaml"}
 OPTIONAL = {"download_benchmark", "benchmark", "harness"}
 
 

@@ -3,12 +3,10 @@
 import pytest
 
 from tests.pipeline.imports import check_code
-from tests.pipeline.recording import Run, declared_stages, within
+from tests.pipeline.recording import PIPELINE, Run, declared_stages, within
 
 pytestmark = pytest.mark.xdist_group("pipeline")  # one worker runs the pipeline for all
 
-# What DVC itself reads for every stage; it takes no dvc.yaml as a dependency.
-PIPELINE = {"dvc.yaml", "params.yaml"}
 # Of it a stage reads what params.yaml names: here nothing. test_benchmarks names some.
 CHOSEN = {"reports/metrics/benchmarks"}
 STAGES = declared_stages()
