@@ -200,7 +200,7 @@ def measure(
 
 @click.command()
 @click.option("--texts", "count", default=512, show_default=True, help="Texts of 8 to 40 tokens.")
-@click.option("--batch-tokens", default=8192, show_default=True, help="Tokens of a batch of ours.")
+@click.option("--batch-tokens", default=2048, show_default=True, help="Tokens of a batch of ours.")
 @click.option("--rounds", default=5, show_default=True, help="Measured rounds.")
 @click.option("--ours-only", is_flag=True, help="Leave the other libraries out.")
 @click.option("--model", type=click.Choice(list(SHAPES)), multiple=True, help="One of the two.")

@@ -1,6 +1,7 @@
 """Compute the activations of a text set and write them as a store."""
 
 import errno
+import os
 import shutil
 from collections import deque
 from collections.abc import Iterable, Sized
@@ -155,6 +156,7 @@ def _write_shard(
     part = path.with_suffix(".part")
     lengths = np.array([len(ids) for ids in content.ids])
     pending: deque[Future[None]] = deque()
+    beside = _has_spare_core(loaded.model.device.type)
     with ShardFile(part, content) as file, ThreadPoolExecutor(1) as writer:
         for batch in plan_batches(lengths, header.batch_tokens):
             if not file.holds(batch):
@@ -164,12 +166,28 @@ def _write_shard(
                 if len(pending) == _WAITING_BATCHES:
                     pending.popleft().result()
                 arrays = to_host(activations, header.dtype)
-                pending.append(writer.submit(file.write, batch, arrays))
+                if beside:
+                    pending.append(writer.submit(file.write, batch, arrays))
+                else:
+                    file.write(batch, arrays)
             progress.update(len(batch))
         for written in pending:
             written.result()
         file.finish()
     part.replace(path)
+
+
+def _has_spare_core(device: str) -> bool:
+    """Whether a thread can write while the model computes, without taking a core from it.
+
+    The threads of a product wait for the slowest of them: one that shares its core with a writer
+    costs twice the time that the writer takes.
+    """
+    if device != "cpu":
+        return True
+    ours = hasattr(os, "sched_getaffinity")  # not on macOS
+    cores = len(os.sched_getaffinity(0)) if ours else os.cpu_count() or 1
+    return torch.get_num_threads() < cores
 
 
 def _is_complete(path: Path, content: ShardContent) -> bool:

@@ -25,6 +25,19 @@ def bytes_of(path: Path) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in files}
 
 
+def test_written_beside_the_model_or_between_its_batches(
+    loaded: LoadedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = []
+    for spare in (True, False):
+        path = tmp_path / str(spare) / "a.h5"
+        monkeypatch.setattr(writer, "_has_spare_core", lambda _device, spare=spare: spare)
+        write_store(path, loaded, ROWS, capture_params(batch_tokens=64))
+        written.append(path.read_bytes())
+
+    assert written[0] == written[1]
+
+
 @pytest.mark.parametrize("shard_bytes", [2**32, 20_000])
 @pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
 def test_the_same_bytes_again(
