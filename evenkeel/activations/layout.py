@@ -7,8 +7,8 @@
     /checksums            uint32 [points, rows] of each row of each point, in the order of `points`
 
 Attributes of the file say what it is, from which model it came, and how. All space is allocated
-when the file is made and never moves, so activations are written by offset, past HDF5, in any
-order and from any thread, and a process that is killed leaves a file that still opens.
+when the file is made and never moves, so activations are written and read by offset, past HDF5, in
+any order and from any thread, and a process that is killed leaves a file that still opens.
 """
 
 import json
@@ -108,10 +108,15 @@ def _reserve(
 
 
 def _place(dataset: h5py.h5d.DatasetID) -> int:
-    """Offset of an array's first byte, its rows following each other without a gap."""
+    """Offset of an array's first byte, its rows following each other without a gap.
+
+    Raises:
+        ValueError: they do not; the file was rewritten by another program.
+    """
     if dataset.get_create_plist().get_layout() == h5py.h5d.CONTIGUOUS:
         return int(dataset.get_offset())
     first = dataset.get_chunk_info(0)
     last = dataset.get_num_chunks() - 1
-    assert dataset.get_chunk_info(last).byte_offset == first.byte_offset + last * first.size
+    if dataset.get_chunk_info(last).byte_offset != first.byte_offset + last * first.size:
+        raise ValueError("its rows do not lie in one stretch")
     return int(first.byte_offset)

@@ -45,14 +45,14 @@ def shuffled_batches(
         begin = 0
         if len(rest):
             begin = batch_rows - len(rest)
-            rest = np.concatenate([rest, mix[order[:begin]]])
+            rest = np.concatenate([rest, mix.take(order[:begin], axis=0)])
             if len(rest) < batch_rows:
                 continue
             yield rest
         while begin + batch_rows <= len(mix):
             yield mix.take(order[begin : begin + batch_rows], axis=0)
             begin += batch_rows
-        rest = mix[order[begin:]]
+        rest = mix.take(order[begin:], axis=0)
     if len(rest):
         yield rest
 
@@ -119,7 +119,7 @@ def _ahead(
             begin += stop - start
         return out
 
-    # Two: HDF5 reads for one at a time, and the other checks what it has read.
+    # Two: one waits for the disk while the other checks what it has read.
     with ThreadPoolExecutor(_READERS) as readers:
         coming = deque(readers.submit(load, group) for group in groups[:_READERS])
         for group in groups[_READERS:]:

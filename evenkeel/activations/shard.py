@@ -1,6 +1,7 @@
 """One HDF5 file of a store, open for reading."""
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields
@@ -18,7 +19,7 @@ from evenkeel.activations.checksums import row_checksums
 from evenkeel.activations.columns import digest_of
 from evenkeel.activations.content import SCHEMA, Header
 from evenkeel.activations.dtypes import STORED, from_stored
-from evenkeel.activations.layout import FORMAT, attributes_of
+from evenkeel.activations.layout import FORMAT, Places, attributes_of, places_of
 from evenkeel.errors import BadInputError
 
 _AGAIN = "run cache_activations again, or dvc pull it"
@@ -49,8 +50,7 @@ class Shard:
         if not path.is_file():
             raise BadInputError(f"{path}: no such file; {_AGAIN}")
         with _explained(path):
-            # No chunk cache: chunks are read once, straight into the caller's array.
-            file = h5py.File(path, "r", rdcc_nbytes=0)
+            file = h5py.File(path, "r")
         try:
             with _explained(path):
                 attributes = attributes_of(file)
@@ -99,6 +99,11 @@ class Shard:
             checksums: np.ndarray = self._file["checksums"][:]
             return checksums
 
+    @cached_property
+    def _places(self) -> Places:
+        with _explained(self.path):
+            return places_of(self._file, self.header)
+
     def read_into(self, out: Float[np.ndarray, "rows width"], point: Point, start: int = 0) -> None:
         """Read rows `start` to `start + len(out)` of a point as float32.
 
@@ -109,8 +114,8 @@ class Shard:
         stop = start + len(out)
         as_is = self.header.dtype == "float32" and out.flags.c_contiguous
         stored = out if as_is else np.empty(out.shape, STORED[self.header.dtype])
-        with _explained(self.path):
-            self._file[f"{site}/{layer}"].read_direct(stored, np.s_[start:stop])
+        row_bytes = stored.shape[1] * stored.itemsize
+        self._fill(stored, self._places.points[point] + start * row_bytes)
         wrong = row_checksums(stored) != self._checksums[self._indices[point], start:stop]
         if wrong.any():
             raise BadInputError(
@@ -120,6 +125,16 @@ class Shard:
             )
         if not as_is:
             out[:] = from_stored(stored, self.header.dtype)
+
+    def _fill(self, rows: Shaped[np.ndarray, "rows width"], offset: int) -> None:
+        """Read past HDF5, which takes three times as long and serves one thread at a time."""
+        data = rows.data.cast("B")
+        with _explained(self.path):
+            while data:
+                count = os.preadv(self._file.id.get_vfd_handle(), [data], offset)
+                if not count:
+                    raise OSError(f"it ends {len(data)} bytes too early")
+                data, offset = data[count:], offset + count
 
 
 def _header_of(path: Path, attributes: dict[str, Any]) -> Header:

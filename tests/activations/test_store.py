@@ -157,6 +157,20 @@ def test_a_file_that_was_cut_short(store_path: Path, share: float) -> None:
         ActivationStore.open(store_path)
 
 
+def test_a_file_that_another_program_rewrote(store_path: Path) -> None:
+    with h5py.File(store_path, "r+") as file:
+        rows = file["resid_post/1"][:]
+        del file["resid_post/1"]
+        options = {"chunks": (2, rows.shape[1]), "compression": "gzip"}
+        file["resid_post"].create_dataset("1", data=rows, **options)
+
+    with (
+        ActivationStore.open(store_path) as store,
+        pytest.raises(BadInputError, match="its rows do not lie in one stretch"),
+    ):
+        store.read("resid_post", 1)
+
+
 def test_files_that_are_no_stores(store_path: Path, tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match=r"none.h5: no such file; run cache_activations"):
         ActivationStore.open(tmp_path / "none.h5")
