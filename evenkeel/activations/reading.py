@@ -2,7 +2,8 @@
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import zip_longest
 
 import numpy as np
 from jaxtyping import Float
@@ -107,9 +108,16 @@ def _spans(store: ActivationStore, site: str) -> list[tuple[int, int]]:
 def _ahead(
     store: ActivationStore, site: str, layer: int, groups: Sequence[Sequence[tuple[int, int]]]
 ) -> Iterator[Float[np.ndarray, "rows width"]]:
-    """Read each group of spans as one array, the next two while the last one is used."""
+    """Read each group of spans as one array, the next two while the last one is used.
 
-    def load(group: Sequence[tuple[int, int]]) -> Float[np.ndarray, "rows width"]:
+    The system is told of the two after them, so that the disk never waits for a checksum.
+    """
+
+    def load(
+        group: Sequence[tuple[int, int]], later: Sequence[tuple[int, int]]
+    ) -> Float[np.ndarray, "rows width"]:
+        for start, stop in later:
+            store.will_read(site, layer, start, stop)
         out = np.empty(
             (sum(stop - start for start, stop in group), store.d_model(site)), np.float32
         )
@@ -119,12 +127,14 @@ def _ahead(
             begin += stop - start
         return out
 
-    # Two: one waits for the disk while the other checks what it has read.
     with ThreadPoolExecutor(_READERS) as readers:
-        coming = deque(readers.submit(load, group) for group in groups[:_READERS])
-        for group in groups[_READERS:]:
-            ready = coming.popleft().result()
-            coming.append(readers.submit(load, group))
-            yield ready
+        coming: deque[Future[Float[np.ndarray, "rows width"]]] = deque()
+        for group, later in zip_longest(groups, groups[_READERS:], fillvalue=()):
+            if len(coming) == _READERS:
+                ready = coming.popleft().result()
+                coming.append(readers.submit(load, group, later))
+                yield ready
+            else:
+                coming.append(readers.submit(load, group, later))
         while coming:
             yield coming.popleft().result()

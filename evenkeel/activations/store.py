@@ -1,6 +1,6 @@
 """The activation store: written once, read many times."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -172,9 +172,25 @@ class ActivationStore:
             BadInputError: as `read`.
         """
         self._width(site, layer)
-        stop, begin = start + len(out), 0
+        for shard, low, high in self._parts(start, start + len(out)):
+            part, out = out[: high - low], out[high - low :]
+            shard.read_into(part, (site, layer), low)
+
+    def will_read(self, site: str, layer: int, start: int, stop: int) -> None:
+        """Let the disk fetch rows that are about to be read, where the system can be told.
+
+        Raises:
+            BadInputError: the site or layer was not kept.
+        """
+        self._width(site, layer)
+        for shard, low, high in self._parts(start, stop):
+            shard.will_read((site, layer), low, high)
+
+    def _parts(self, start: int, stop: int) -> Iterator[tuple[Shard, int, int]]:
+        """The shards that hold rows `start` to `stop` of the store, and which rows of theirs."""
+        begin = 0
         for shard in self.shards:
             low, high = max(start, begin), min(stop, begin + shard.rows)
             if low < high:
-                shard.read_into(out[low - start : high - start], (site, layer), low - begin)
+                yield shard, low - begin, high - begin
             begin += shard.rows
