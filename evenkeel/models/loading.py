@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from evenkeel.errors import BadInputError
 from evenkeel.files import read_json, write_json
 from evenkeel.models.architecture import check_architecture
+from evenkeel.models.fusing import fuse_gelu
 from evenkeel.models.memory import require_memory
 
 PROVENANCE_FILE = "evenkeel.json"
@@ -168,6 +169,7 @@ def open_pretrained(
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.convert_ids_to_tokens(0)
     model.eval()
     check_architecture(model)
+    fuse_gelu(model)
     return model, tokenizer
 
 
