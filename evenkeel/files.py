@@ -51,6 +51,11 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(part, ignore_errors=True)
 
 
+def work_folder(path: Path) -> Path:
+    """Where what takes long to write lies until it is whole, for the next run to go on from."""
+    return path.with_name(f".{path.name}.part")
+
+
 def write_text(path: Path, text: str) -> None:
     """Write `text` as UTF-8, atomically."""
     with atomic_file(path) as part:

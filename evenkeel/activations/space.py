@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 from evenkeel.errors import BadInputError
+from evenkeel.files import work_folder
 
 _ADVICE = "free space, or keep fewer sites, layers or texts, positions last, or dtype float16"
 
@@ -32,11 +33,6 @@ def disk_full(path: Path) -> BadInputError:
         f"the disk is full: {path} could not be finished; {_ADVICE}. What was computed is kept in "
         f"{work_folder(path)}, and the next run goes on from there"
     )
-
-
-def work_folder(path: Path) -> Path:
-    """Where a store is written before it takes its name."""
-    return path.with_name(f".{path.name}.part")
 
 
 def size_text(size: int) -> str:

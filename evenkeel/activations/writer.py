@@ -20,13 +20,14 @@ from evenkeel.activations.columns import Row
 from evenkeel.activations.content import Header, ShardContent, cut_into_shards
 from evenkeel.activations.dtypes import to_host
 from evenkeel.activations.encoding import pad
-from evenkeel.activations.lock import writing_alone
 from evenkeel.activations.manifest import ShardEntry, publish
 from evenkeel.activations.positions import selector
 from evenkeel.activations.shard import Shard
 from evenkeel.activations.shard_file import ShardFile
-from evenkeel.activations.space import disk_full, refuse_if_too_large, work_folder
+from evenkeel.activations.space import disk_full, refuse_if_too_large
 from evenkeel.errors import BadInputError
+from evenkeel.files import work_folder
+from evenkeel.lock import writing_alone
 from evenkeel.models.loading import LoadedModel
 from evenkeel.params import CaptureParams
 
@@ -185,8 +186,10 @@ def _has_spare_core(device: str) -> bool:
     """
     if device != "cpu":
         return True
-    ours = hasattr(os, "sched_getaffinity")  # not on macOS
-    cores = len(os.sched_getaffinity(0)) if ours else os.cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):  # not on macOS
+        cores = len(os.sched_getaffinity(0))
+    else:
+        cores = os.cpu_count() or 1
     return torch.get_num_threads() < cores
 
 

@@ -18,8 +18,8 @@ from numpy import ndarray
 from tqdm import tqdm
 
 import evenkeel
-from evenkeel.activations.lock import writing_alone
-from evenkeel.activations.space import work_folder
+from evenkeel.files import work_folder
+from evenkeel.lock import writing_alone
 from evenkeel.models.loading import LoadedModel
 
 Result = Float[ndarray, " numbers"]

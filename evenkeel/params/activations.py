@@ -19,8 +19,8 @@ class CaptureParams(Section):
     compute_dtype: Literal["bfloat16", "float16"] | None
     """Type of the matrix products, the stream keeping the model's; null is the model's own."""
     batch_tokens: Annotated[int, Field(ge=16)]
-    """Tokens in a forward pass, padding included; a processor is fastest at 1 to 2 thousand, whose
-    activations stay in its cache, a GPU at many more."""
+    """Tokens in a forward pass, padding included. On a processor a small model is fastest at 1 to 2
+    thousand, where its activations stay in the cache."""
     max_texts: PositiveInt | None
     """Use the first so many texts; null is all."""
 

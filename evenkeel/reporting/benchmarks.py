@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from evenkeel.params import BenchmarkName
-from evenkeel.reporting.results import Benchmark, BenchmarkFigure, Harness, HarnessTask
+from evenkeel.reporting.benchmark_results import Benchmark, BenchmarkFigure, Harness, HarnessTask
 from evenkeel.reporting.wording import number
 
 ALL = "all"

@@ -9,6 +9,7 @@ from pathlib import Path
 from evenkeel.files import read_jsonl
 from evenkeel.interpretation.records import Interpretation
 from evenkeel.reporting import results as kinds
+from evenkeel.reporting.benchmark_results import Benchmark, Harness
 from evenkeel.reporting.cards import make_cards
 from evenkeel.reporting.lineage import read_lineage
 from evenkeel.reporting.reading import read_record, read_record_if_there, read_table
@@ -57,8 +58,8 @@ def gather_results(
         continuations=read_jsonl(inputs["continuations"], kinds.Continuation),
         ground_truth=truth,
         recovery=read_table(validation / "recovery.csv", kinds.RecoveryRow) if truth else [],
-        benchmarks=[read_record(path, kinds.Benchmark) for path in benchmarks],
-        harness=[read_record(path, kinds.Harness) for path in harness],
+        benchmarks=[read_record(path, Benchmark) for path in benchmarks],
+        harness=[read_record(path, Harness) for path in harness],
         lineage=read_lineage(pipeline),
         inputs={
             str(path): hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()

@@ -4,12 +4,19 @@ import csv
 from pathlib import Path
 from typing import TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from evenkeel.errors import BadInputError
 from evenkeel.files import read_json
 
 Record = TypeVar("Record", bound=BaseModel)
+Interval = tuple[float, float]
+
+
+class Row(BaseModel):
+    """What the report needs of a record that another stage wrote; it may hold more."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
 
 def read_record(path: Path, record_type: type[Record]) -> Record:

@@ -12,10 +12,10 @@ import pytest
 import torch
 
 from evenkeel.activations import content, writer
-from evenkeel.activations.lock import writing_alone
 from evenkeel.activations.store import ActivationStore
 from evenkeel.activations.writer import write_store
 from evenkeel.errors import BadInputError
+from evenkeel.lock import writing_alone
 from evenkeel.models.loading import LoadedModel
 from tests.activations.conftest import ROWS, capture_params
 

@@ -7,17 +7,16 @@ from typing import Any
 import pandas as pd
 
 from evenkeel.interpretation.records import Detection, Explanation, Failure, Interpretation
+from evenkeel.reporting.benchmark_results import Benchmark, Harness
 from evenkeel.reporting.cards import Card, make_cards
 from evenkeel.reporting.lineage import StageNode
 from evenkeel.reporting.results import (
     AxisProbes,
-    Benchmark,
     Continuation,
     DoseRow,
     Evaluation,
     FrontierRow,
     GroundTruth,
-    Harness,
     ModelInfo,
     NullRow,
     OccupationRow,

@@ -3,11 +3,11 @@
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from evenkeel.reporting.benchmark_results import BenchmarkFigure
 from evenkeel.reporting.benchmarks import ALL, Section
 from evenkeel.reporting.drawing import Drawing
 from evenkeel.reporting.figures.looks import mark
 from evenkeel.reporting.palette import Palette
-from evenkeel.reporting.results import BenchmarkFigure
 
 WIDTH = 5.2
 MANY = 3

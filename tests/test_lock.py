@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from evenkeel.activations.lock import writing_alone
 from evenkeel.errors import BadInputError
+from evenkeel.lock import writing_alone
 
 
 def test_the_second_is_told(tmp_path: Path) -> None:
