@@ -153,12 +153,14 @@ def lens_model(shape: dict[str, int]) -> object:
 
 
 def ratios(
-    runs: dict[str, Callable[[], None]], rounds: int, clock: Callable[[], float]
+    runs: dict[str, Callable[[], None]], rounds: int, clock: Callable[[], float], folder: Path
 ) -> dict[str, float]:
-    """Median over rounds of the first run's time over each run's."""
+    """Median over rounds of the first run's time over each run's; each finds an empty folder."""
     times: dict[str, list[float]] = {name: [] for name in runs}
     for number in range(rounds + 1):
         for name, run in runs.items():
+            for file in folder.iterdir():
+                file.unlink()
             started = clock()
             run()
             if number:  # the first round warms up
@@ -200,7 +202,7 @@ def measure(
                 runs[f"TransformerLens {way} + h5py"] = lambda together=together: transformer_lens(
                     lens, loaded, texts, folder, together
                 )
-        return ratios(runs, rounds, clock)
+        return ratios(runs, rounds, clock, folder)
 
 
 @click.command()

@@ -1,3 +1,5 @@
+import os
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +43,31 @@ def test_each_row_once_in_an_order_that_the_seed_decides(
     assert not np.array_equal(mixed, np.concatenate(other))
     assert not np.array_equal(mixed, rows)
     np.testing.assert_array_equal(mixed[np.lexsort(mixed.T)], rows[np.lexsort(rows.T)])
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fadvise"), reason="no system call to tell the disk")
+def test_the_disk_is_told_of_what_is_read_later(
+    store: ActivationStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told, read = Counter[tuple[int, int]](), Counter[tuple[int, int]]()
+
+    def advise(_file: int, offset: int, length: int, advice: int) -> None:
+        assert advice == os.POSIX_FADV_WILLNEED
+        told[offset, length] += 1
+
+    def preadv(file: int, buffers: list[memoryview], offset: int) -> int:
+        read[offset, sum(len(buffer) for buffer in buffers)] += 1
+        return actual(file, buffers, offset)
+
+    actual = os.preadv
+    monkeypatch.setattr(os, "posix_fadvise", advise)
+    monkeypatch.setattr(os, "preadv", preadv)
+    list(shuffled_batches(store, "resid_post", 1, 8, seed=0))
+
+    first_two = read - told
+    assert told
+    assert not told - read
+    assert 0 < first_two.total() <= 2 * 3 * len(store.shards)
 
 
 def test_by_text_and_position(store: ActivationStore) -> None:
