@@ -10,6 +10,7 @@ PLUMBING = {
     "evenkeel/__init__.py",
     "evenkeel/errors.py",
     "evenkeel/files.py",
+    "evenkeel/lock.py",
     "evenkeel/params",
     "evenkeel/terminal.py",
     "stages/__init__.py",
