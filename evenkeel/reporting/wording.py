@@ -9,7 +9,7 @@ RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 METHODS = {
     "caa": "neutral − biased mean difference (CAA)",
     "group": "group mean difference",
-    "term": "group mean difference at the group’s term",
+    "term": "group mean difference (at the group’s term)",
     "pca": "PCA of pair differences",
     "probe": "linear probe",
     "actadd": "single pair of texts (ActAdd)",
@@ -38,7 +38,8 @@ def number(value: float | None, digits: int = 2) -> str:
 
 
 def percent(value: float | None, digits: int = 0) -> str:
-    return UNKNOWN if value is None else f"{number(100 * value, digits)} %"
+    """A share in percent, which no line is broken within, or "unknown"."""
+    return UNKNOWN if value is None else f"{number(100 * value, digits)}\N{NO-BREAK SPACE}%"
 
 
 def p_value(value: float | None) -> str:
@@ -93,7 +94,7 @@ def described(intervention: Mapping[str, Any]) -> str:
         return f"adding {number(multiplier)} stream norms of the {vector} vector {where}"
     if intervention["action"] == "mean_ablate":
         way = f"{percent(multiplier)} of the way to the groups’ middle"
-        return f"moving the stream {way} along the {vector} direction {where}"
+        return f"moving the stream {way} along the direction of the {vector} {where}"
     if multiplier == 1:
-        return f"projecting out the {vector} direction {where}"
-    return f"taking {percent(multiplier)} of the {vector} direction out {where}"
+        return f"projecting out the direction of the {vector} {where}"
+    return f"taking out {percent(multiplier)} of the direction of the {vector} {where}"
