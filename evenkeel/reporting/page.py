@@ -1,7 +1,7 @@
 """The page: results in, one HTML file and its figures out."""
 
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from importlib.resources import files
@@ -24,7 +24,7 @@ from evenkeel.reporting.figures.recovery import recovery_figure
 from evenkeel.reporting.figures.rules import rules_figure
 from evenkeel.reporting.figures.sweep import heat_figure, sweep_figure
 from evenkeel.reporting.palette import DARK, LIGHT, css_variables
-from evenkeel.reporting.results import Results
+from evenkeel.reporting.results import Continuation, Results
 from evenkeel.reporting.verdict import verdict
 
 MEASURES = (
@@ -130,9 +130,19 @@ def make_page(results: Results, title: str, params: dict[str, Any]) -> Page:
         script=Markup(script),  # noqa: S704  ours
         script_hash=b64encode(sha256(script.encode()).digest()).decode(),
         sides=_sides(results),
+        continuations=_shown(results.continuations),
         params=yaml.safe_dump(params, sort_keys=True, allow_unicode=True),
     )
     return Page(html, tuple(drawings.values()))
+
+
+def _shown(continuations: Sequence[Continuation]) -> list[Continuation]:
+    """Of each prompt the first continuation that steering changed, or else its first."""
+    shown: dict[str, Continuation] = {}
+    for row in continuations:
+        if row.id not in shown or (row.changed and not shown[row.id].changed):
+            shown[row.id] = row
+    return list(shown.values())
 
 
 def _sides(results: Results) -> Callable[[Association], str]:

@@ -224,6 +224,11 @@ class Continuation(BaseModel):
     unsteered: str
     steered: str | None
 
+    @property
+    def changed(self) -> bool:
+        """Whether something steered, and the text became another one."""
+        return self.steered not in (None, self.unsteered)
+
 
 @dataclass(frozen=True)
 class Results:

@@ -80,7 +80,8 @@ def measured_percent(measures: Mapping[str, Any], name: str, digits: int = 0) ->
 
 def described(intervention: Mapping[str, Any]) -> str:
     """An intervention as a noun phrase."""
-    vector = METHODS.get(intervention["method"], intervention["method"])
+    method = intervention["method"]
+    direction = f"the direction of the {METHODS.get(method, f'“{method}” vector')}"
     layer = intervention["layer"]
     where = "at all layers" if layer == "all" else f"at layer {layer}"
     where += GATES[intervention["gate"]]
@@ -91,10 +92,10 @@ def described(intervention: Mapping[str, Any]) -> str:
             return f"holding {features} at {multiplier:g} {where}"
         return f"scaling {features} by {multiplier:g} {where}"
     if intervention["action"] == "add":
-        return f"adding {number(multiplier)} stream norms of the {vector} vector {where}"
+        return f"adding {number(multiplier)} stream norms in {direction} {where}"
     if intervention["action"] == "mean_ablate":
         way = f"{percent(multiplier)} of the way to the groups’ middle"
-        return f"moving the stream {way} along the direction of the {vector} {where}"
+        return f"moving the stream {way} along {direction} {where}"
     if multiplier == 1:
-        return f"projecting out the direction of the {vector} {where}"
-    return f"taking out {percent(multiplier)} of the direction of the {vector} {where}"
+        return f"projecting out {direction} {where}"
+    return f"taking out {percent(multiplier)} of {direction} {where}"

@@ -196,5 +196,20 @@ def test_what_changed_is_marked(html: str) -> None:
     assert re.findall(r"<mark>(.*?)</mark>", html) == ["he", "she"]
 
 
+def test_of_each_prompt_a_continuation_is_shown_that_changed() -> None:
+    results = make_results()
+    (row,) = results.continuations
+    same = row.model_copy(update={"unsteered": " it rained.", "steered": " it rained."})
+    other = same.model_copy(update={"id": "2", "unsteered": " so.", "steered": " so."})
+    rows = [same, row.model_copy(update={"sample": 1}), other]
+    text = Outline(
+        make_page(dataclasses.replace(results, continuations=rows), "A report", PARAMS).html
+    ).text
+    assert "Steering changed 1 of 3 continuations" in text
+    assert "she was tired." in text
+    assert "it rained." not in text
+    assert "so." in text
+
+
 def test_parameters_are_shown(html: str) -> None:
     assert "seed: 0" in html

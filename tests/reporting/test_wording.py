@@ -15,7 +15,7 @@ def test_numbers() -> None:
     assert number(1_268_342.1, 1) == "1.3 × 10⁶"
     assert number(-2.5e15, 0) == "−2 × 10¹⁵"
     assert number(None) == percent(None) == "unknown"
-    assert percent(0.805) == "80 %"
+    assert percent(0.805) == "80\N{NO-BREAK SPACE}%"
     assert measured({"x": 1.0, "x_ci95": [-0.5, 2]}, "x", 1) == "1.0 [−0.5, 2.0]"
     assert measured({"x": 1.0, "x_ci95": None}, "x", 1) == "1.0"
 
@@ -23,12 +23,18 @@ def test_numbers() -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({}, "projecting out the linear probe direction at layer 3"),
-        ({"layer": "all", "multiplier": 0.5}, "taking 50 % of the linear probe direction out at"),
-        ({"action": "add", "multiplier": -0.25}, "adding −0.25 stream norms of the linear probe"),
+        ({}, "projecting out the direction of the linear probe at layer 3"),
+        (
+            {"layer": "all", "multiplier": 0.5},
+            "taking out 50\N{NO-BREAK SPACE}% of the direction of the linear probe at all",
+        ),
+        (
+            {"action": "add", "multiplier": -0.25},
+            "adding −0.25 stream norms in the direction of the linear probe",
+        ),
         (
             {"action": "mean_ablate", "multiplier": 1.1},
-            "moving the stream 110 % of the way to the groups’ middle along the",
+            "moving the stream 110\N{NO-BREAK SPACE}% of the way to the groups’ middle along the",
         ),
         (
             {"action": "scale", "multiplier": 0.125, "features": "16 87"},
@@ -38,8 +44,8 @@ def test_numbers() -> None:
             {"action": "clamp", "multiplier": 0.0, "features": "16"},
             "holding SAE features 16 at 0 at layer 3",
         ),
-        ({"gate": "probe"}, "direction at layer 3 at words that a probe takes for stereotyped"),
-        ({"method": "own"}, "projecting out the own direction"),
+        ({"gate": "probe"}, "probe at layer 3 at words that a probe takes for stereotyped"),
+        ({"method": "own"}, "projecting out the direction of the “own” vector"),
     ],
 )
 def test_interventions_are_described(changes: dict[str, object], words: str) -> None:
@@ -51,9 +57,10 @@ def test_the_verdict_has_three_sentences_with_their_figures() -> None:
     assert "On 3 held-out occupations" in bias
     assert "1.50 [1.40, 1.60] nats" in bias
     assert "0.97 [0.87, 1.07]" in bias
-    assert "removed 80 % [70, 90] of that spread" in steering
+    assert "removed 80\N{NO-BREAK SPACE}% [70, 90] of that spread" in steering
     assert "multiplied by 1.004 [0.904, 1.104]" in steering
-    assert "right in 90 % [80, 100] of prompts, 95 % [85, 105] before" in knowledge
+    assert "right in 90\N{NO-BREAK SPACE}% [80, 100] of prompts, " in knowledge
+    assert "95\N{NO-BREAK SPACE}% [85, 105] before" in knowledge
 
 
 @pytest.mark.parametrize(
@@ -113,7 +120,7 @@ def test_a_widened_spread_is_not_called_removed() -> None:
     assert evaluation.selected is not None
     worse = {"bias_reduction": -0.2, "bias_reduction_ci95": [-0.4, -0.1]}
     changed = evaluation.model_copy(update={"selected": evaluation.selected | worse})
-    assert "added 20 % [10, 40] to that spread" in verdict(changed)[1]
+    assert "added 20\N{NO-BREAK SPACE}% [10, 40] to that spread" in verdict(changed)[1]
 
 
 def test_what_is_unknown_is_called_so() -> None:

@@ -45,7 +45,7 @@ def test_the_stage_writes_page_and_figures(options: dict[str, Path]) -> None:
     )  # fmt: skip
     files = {f"{name}.{kind}" for name in drawn for kind in ("csv", "png", "svg")}
     assert set(first) == {"report.html"} | files
-    assert b"removed 80 % [70, 90]" in first["report.html"]
+    assert "removed 80\N{NO-BREAK SPACE}% [70, 90]".encode() in first["report.html"]
     assert b"choose, through lm-evaluation-harness" in first["report.html"]
     assert b"benchmarks/crows_pairs.json</th>" in first["report.html"]
     assert len(first["report.html"]) < 1e6
