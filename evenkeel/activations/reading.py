@@ -130,11 +130,8 @@ def _ahead(
     with ThreadPoolExecutor(_READERS) as readers:
         coming: deque[Future[Float[np.ndarray, "rows width"]]] = deque()
         for group, later in zip_longest(groups, groups[_READERS:], fillvalue=()):
-            if len(coming) == _READERS:
-                ready = coming.popleft().result()
-                coming.append(readers.submit(load, group, later))
-                yield ready
-            else:
-                coming.append(readers.submit(load, group, later))
+            coming.append(readers.submit(load, group, later))
+            if len(coming) > _READERS:
+                yield coming.popleft().result()
         while coming:
             yield coming.popleft().result()
