@@ -92,7 +92,7 @@ def record_provenance(
 
 
 def load_model(folder: Path, device: str = "auto") -> LoadedModel:
-    """Load the model that prepare_model wrote.
+    """Load the model that prepare_model wrote, as transformers does but for `fuse_gelu`.
 
     Args:
         folder: config.json, safetensors weights, tokenizer files and evenkeel.json.
