@@ -3,7 +3,7 @@
     python -m benchmarks.reading
 
 The file is dropped from the page cache before each reading, so that it comes from the disk; the
-plain reading goes past that cache, whose pages cost a virtual machine as much as the disk. With
+plain reading goes past that cache, whose pages can cost a virtual machine as much as the disk. With
 `--warm` all come from memory, where checking and mixing show. The rounds alternate; each figure is
 the median of the rounds' ratios.
 """

@@ -110,7 +110,7 @@ def _ahead(
 ) -> Iterator[Float[np.ndarray, "rows width"]]:
     """Read each group of spans as one array, the next two while the last one is used.
 
-    The system is told of the two after them, so that the disk never waits for a checksum.
+    The system is told of the two after them, so that the disk need not wait for checksums.
     """
 
     def load(
