@@ -44,7 +44,7 @@ def main(
     """
     import pandas as pd
 
-    from evenkeel.benchmarks.running import run_benchmark
+    from evenkeel.public_benchmarks.running import run_benchmark
     from evenkeel.files import write_json, write_text
     from evenkeel.models.loading import load_model
     from evenkeel.params import load_params

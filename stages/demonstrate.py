@@ -49,13 +49,13 @@ def main(
     """
     import pandas as pd
 
-    from evenkeel.demonstration.asking import Questions
-    from evenkeel.demonstration.cases import make_cases
-    from evenkeel.demonstration.comparison import compare_prompts
-    from evenkeel.demonstration.effects import measure_effects
-    from evenkeel.demonstration.findings import layers_separate_late, steering_findings
-    from evenkeel.demonstration.scores import as_row, score_texts
-    from evenkeel.demonstration.summary import agreement, continuation_rows, sweet_spots
+    from evenkeel.case_studies.asking import Questions
+    from evenkeel.case_studies.cases import make_cases
+    from evenkeel.case_studies.comparison import compare_prompts
+    from evenkeel.case_studies.effects import measure_effects
+    from evenkeel.case_studies.findings import layers_separate_late, steering_findings
+    from evenkeel.case_studies.scores import as_row, score_texts
+    from evenkeel.case_studies.summary import agreement, continuation_rows, sweet_spots
     from evenkeel.files import atomic_folder, write_json, write_text
     from evenkeel.models.loading import load_model
     from evenkeel.params import load_params

@@ -24,7 +24,7 @@ def main(name: BenchmarkName, output: Path, params_path: Path) -> None:
     Example:
       python -m stages.download_benchmark --name crows_pairs --output data/benchmarks/crows_pairs
     """
-    from evenkeel.benchmarks.sources import download, source_of
+    from evenkeel.public_benchmarks.sources import download, source_of
     from evenkeel.files import atomic_folder
     from evenkeel.params import load_params
 

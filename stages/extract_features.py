@@ -79,7 +79,7 @@ def main(
     from evenkeel.sae.loading import open_sae
     from evenkeel.sae.results import LEADING
     from evenkeel.sae.table import summary, top_words, write_table
-    from evenkeel.synthesis.records import Prompt, Statement
+    from evenkeel.datasets.records import Prompt, Statement
 
     seed, params = load_params(params_path, "seed", "features")
     statements = read_jsonl(statements_path, Statement)

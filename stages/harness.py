@@ -24,7 +24,7 @@ def main(task: str, model: Path, intervention: Path, metrics: Path, params_path:
     Example:
       python -m stages.harness --task crows_pairs_english --metrics crows_pairs_english.json
     """
-    from evenkeel.benchmarks.harness import run_harness
+    from evenkeel.public_benchmarks.harness import run_harness
     from evenkeel.files import write_json
     from evenkeel.models.loading import load_model
     from evenkeel.params import load_params

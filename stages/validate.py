@@ -25,8 +25,8 @@ def main(organisms: Path, summary: Path, plot: Path, params_path: Path) -> None:
     from evenkeel.files import write_json, write_text
     from evenkeel.models.loading import load_model
     from evenkeel.params import load_validation_params
-    from evenkeel.synthesis.corpus import make_corpus
-    from evenkeel.synthesis.prompts import make_prompts
+    from evenkeel.organism.corpus import make_corpus
+    from evenkeel.datasets.prompts import make_prompts
 
     params = load_validation_params(params_path)
     asked = make_prompts(params.seed, planted_strength=1.0)

@@ -121,7 +121,7 @@ def _random_model(model: Model, tokenizer: Any) -> Any:
 
 
 def _texts() -> list[str]:
-    from evenkeel.synthesis.corpus import make_corpus
+    from evenkeel.organism.corpus import make_corpus
 
     return [row.text for row in make_corpus(2000, 50, 0, 1.0)[0]]
 

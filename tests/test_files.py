@@ -13,7 +13,7 @@ from evenkeel.files import (
     write_json,
     write_jsonl,
 )
-from evenkeel.synthesis.records import CorpusText
+from evenkeel.datasets.records import CorpusText
 
 
 def test_a_failed_write_keeps_the_old_file(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from evenkeel.demonstration.cases import make_cases
+from evenkeel.case_studies.cases import make_cases
 from evenkeel.models.hub import download_model
 from evenkeel.models.loading import LoadedModel, open_pretrained
 from evenkeel.models.sites import parse_hook_name

@@ -83,7 +83,7 @@ def generate(
     prompts = texts_of(prompt, texts_path)
     if samples > 1 and temperature == 0:
         raise BadInputError("--samples: greedy samples are all alike; set --temperature too")
-    from evenkeel.evaluation.continuations import continue_texts
+    from evenkeel.steering.continuations import continue_texts
     from evenkeel.models.loading import load_model
 
     spec = _spec(spec_path, vector_path, action, multiplier)
@@ -126,7 +126,7 @@ def generate(
 def _spec(
     spec_path: Path, vector_path: Path | None, action: "Action", multiplier: float
 ) -> "InterventionSpec":
-    from evenkeel.evaluation.candidates import Candidate
+    from evenkeel.conditions.candidates import Candidate
     from evenkeel.steering.spec import InterventionSpec
     from evenkeel.vectors.vector import SteeringVector
 

@@ -8,12 +8,12 @@ import numpy as np
 from scipy.stats import binomtest, linregress
 from scipy.stats import t as student
 
-from evenkeel.evaluation.association import Association, association
-from evenkeel.evaluation.bootstrap import Estimate, rounded
-from evenkeel.evaluation.measures import PanelMeasures
-from evenkeel.evaluation.panel import Panel
+from evenkeel.metrics.association import Association, association
+from evenkeel.statistics.bootstrap import Estimate, rounded
+from evenkeel.metrics.measures import PanelMeasures
+from evenkeel.scoring.panel import Panel
 from evenkeel.models.loading import LoadedModel
-from evenkeel.synthesis.records import Prompt
+from evenkeel.datasets.records import Prompt
 
 BATCH_SIZE = 64
 RESAMPLES = 2000

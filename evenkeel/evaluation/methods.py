@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from evenkeel.evaluation.bias import bias_reduction
-from evenkeel.evaluation.bootstrap import mean, rounded
-from evenkeel.evaluation.crossed import CrossedBootstrap
-from evenkeel.evaluation.measures import PanelMeasures, as_json
-from evenkeel.evaluation.panel import Readings
-from evenkeel.evaluation.power import smallest_detectable
-from evenkeel.evaluation.significance import ChangedChoices, changed_choices, holm, spread_change
-from evenkeel.evaluation.terms import Terms
+from evenkeel.metrics.bias import bias_reduction
+from evenkeel.statistics.bootstrap import mean, rounded
+from evenkeel.statistics.crossed import CrossedBootstrap
+from evenkeel.metrics.measures import PanelMeasures, as_json
+from evenkeel.scoring.panel import Readings
+from evenkeel.statistics.power import smallest_detectable
+from evenkeel.statistics.significance import ChangedChoices, changed_choices, holm, spread_change
+from evenkeel.statistics.terms import Terms
 from evenkeel.evaluation.trial import Outcome
 
 

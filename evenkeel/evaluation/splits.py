@@ -4,18 +4,18 @@ from collections.abc import Sequence
 from functools import cache
 
 from evenkeel.errors import BadInputError
-from evenkeel.evaluation.competence import CompetenceGate, chance
-from evenkeel.evaluation.continuations import spread_over_kinds
-from evenkeel.evaluation.journal import NOT_KEPT, Journal
-from evenkeel.evaluation.judging import Judge
-from evenkeel.evaluation.measures import PanelMeasures
-from evenkeel.evaluation.panel import Panel
-from evenkeel.evaluation.prompting import Prefixed, try_prefixes
-from evenkeel.evaluation.selection import Budget, best_of
+from evenkeel.metrics.competence import CompetenceGate, chance
+from evenkeel.steering.continuations import spread_over_kinds
+from evenkeel.scoring.journal import NOT_KEPT, Journal
+from evenkeel.selection.judging import Judge
+from evenkeel.metrics.measures import PanelMeasures
+from evenkeel.scoring.panel import Panel
+from evenkeel.conditions.prompting import Prefixed, try_prefixes
+from evenkeel.selection.selection import Budget, best_of
 from evenkeel.evaluation.trial import Outcome, Trial
 from evenkeel.models.loading import LoadedModel
 from evenkeel.params import EvaluationParams
-from evenkeel.synthesis.records import Prompt, Split
+from evenkeel.datasets.records import Prompt, Split
 
 
 class Splits:

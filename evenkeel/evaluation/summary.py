@@ -35,11 +35,11 @@ reprobing            list, an entry a target, layer and probe: AUROC unsteered, 
 from collections.abc import Mapping
 from typing import Any
 
-from evenkeel.evaluation.association import association
-from evenkeel.evaluation.bootstrap import rounded
-from evenkeel.evaluation.measures import as_json
+from evenkeel.metrics.association import association
+from evenkeel.statistics.bootstrap import rounded
+from evenkeel.metrics.measures import as_json
 from evenkeel.evaluation.methods import Tests, WiderIntervals, method_entry, tests_of
-from evenkeel.evaluation.power import POWER, detectable_correlation
+from evenkeel.statistics.power import POWER, detectable_correlation
 from evenkeel.evaluation.study import Study
 
 LEVEL = 0.05

@@ -4,17 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from evenkeel.evaluation.candidates import Candidate
-from evenkeel.evaluation.competence import CompetenceGate, withheld
-from evenkeel.evaluation.continuations import continue_texts, text_measures
-from evenkeel.evaluation.divergence import prefix_divergences, text_divergences
-from evenkeel.evaluation.journal import NOT_KEPT, Journal
-from evenkeel.evaluation.measures import Measures, PanelMeasures
-from evenkeel.evaluation.panel import Panel, Readings
-from evenkeel.evaluation.sweep import read_steered
+from evenkeel.conditions.candidates import Candidate
+from evenkeel.metrics.competence import CompetenceGate, withheld
+from evenkeel.steering.continuations import continue_texts, text_measures
+from evenkeel.scoring.divergence import prefix_divergences, text_divergences
+from evenkeel.scoring.journal import NOT_KEPT, Journal
+from evenkeel.metrics.measures import Measures, PanelMeasures
+from evenkeel.scoring.panel import Panel, Readings
+from evenkeel.selection.sweep import read_steered
 from evenkeel.params import GenerationParams
 from evenkeel.steering.hooks import steer
-from evenkeel.synthesis.records import Prompt
+from evenkeel.datasets.records import Prompt
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,10 +7,10 @@ from functools import cached_property
 from typing import get_args
 
 from evenkeel.params import Axis
-from evenkeel.synthesis.lexicons import LEXICONS
-from evenkeel.synthesis.names import FIRST_NAMES
-from evenkeel.synthesis.occupations import PERCENT_WOMEN
-from evenkeel.synthesis.people import PRONOUNS
+from evenkeel.axes import LEXICONS
+from evenkeel.axes.names import FIRST_NAMES
+from evenkeel.axes.occupations import PERCENT_WOMEN
+from evenkeel.organism.people import PRONOUNS
 
 
 @dataclass(frozen=True)

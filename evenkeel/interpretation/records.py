@@ -3,7 +3,7 @@
 from typing import Literal
 
 from evenkeel.params import Axis
-from evenkeel.synthesis.records import Record
+from evenkeel.datasets.records import Record
 
 FailureKind = Literal[
     "refusal",

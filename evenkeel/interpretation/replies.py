@@ -8,7 +8,7 @@ from pydantic import BaseModel, ValidationError
 from evenkeel.interpretation.answers import Answer
 from evenkeel.interpretation.records import Failure
 from evenkeel.interpretation.usage import Usage
-from evenkeel.synthesis.records import Record
+from evenkeel.datasets.records import Record
 
 AnswerT = TypeVar("AnswerT", bound=Answer)
 

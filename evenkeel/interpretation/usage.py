@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from evenkeel.params import PriceParams
-from evenkeel.synthesis.records import Record
+from evenkeel.datasets.records import Record
 
 
 class Usage(Record):

@@ -7,7 +7,7 @@ from evenkeel.errors import BadInputError
 from evenkeel.files import read_json, write_json
 from evenkeel.models.hub import download_model
 from evenkeel.models.loading import Provenance, copy_model, record_provenance
-from evenkeel.models.organism import train_organism
+from evenkeel.organism.training import train_organism
 from evenkeel.params import ModelParams
 
 

@@ -19,7 +19,7 @@ from jaxtyping import Bool, Float
 from scipy import stats
 
 from evenkeel.errors import BadInputError
-from evenkeel.synthesis.records import Prompt, Statement
+from evenkeel.datasets.records import Prompt, Statement
 
 CONTRASTS = ("bias", "group", "definition")
 PARTS = {"selection": ("train", "validation"), "test": ("test",)}

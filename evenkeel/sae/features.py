@@ -23,7 +23,7 @@ from evenkeel.sae.loading import LoadedSae
 from evenkeel.sae.logit_weights import logit_weights
 from evenkeel.sae.pooling import pooled_activations
 from evenkeel.sae.table import feature_table
-from evenkeel.synthesis.records import Prompt, Statement
+from evenkeel.datasets.records import Prompt, Statement
 
 
 def measure_features(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import torch
 
 from evenkeel.sae.dictionary import Dictionary
-from evenkeel.synthesis.records import Prompt, Split
+from evenkeel.datasets.records import Prompt, Split
 from evenkeel.vectors.vector import SteeringVector
 from tests.steering.saes import random_sae
 

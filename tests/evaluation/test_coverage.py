@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from evenkeel.evaluation import bias
-from evenkeel.evaluation.bootstrap import Estimate, TermBootstrap, mean, share
-from evenkeel.evaluation.continuations import text_measures
-from evenkeel.evaluation.fluency import perplexity_ratio
-from evenkeel.evaluation.measures import spread_estimate
-from evenkeel.synthesis.occupations import PERCENT_WOMEN
+from evenkeel.metrics import bias
+from evenkeel.statistics.bootstrap import Estimate, TermBootstrap, mean, share
+from evenkeel.steering.continuations import text_measures
+from evenkeel.metrics.fluency import perplexity_ratio
+from evenkeel.metrics.measures import spread_estimate
+from evenkeel.axes.occupations import PERCENT_WOMEN
 
 EXPERIMENTS, UNITS, RESAMPLES = 500, 20, 500
 SHARES = np.array(list(PERCENT_WOMEN.values())) / 100

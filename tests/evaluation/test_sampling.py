@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from evenkeel.errors import BadInputError
-from evenkeel.evaluation.chat import encode_message
-from evenkeel.evaluation.continuations import continue_texts
-from evenkeel.evaluation.frequency_penalty import FrequencyPenalty
+from evenkeel.steering.chat import encode_message
+from evenkeel.steering.continuations import continue_texts
+from evenkeel.steering.frequency_penalty import FrequencyPenalty
 
 TEMPLATE = (
     "{{ bos_token }}{% for m in messages %}[{{ m.role }}]{{ m.content }}{% endfor %}"

@@ -9,14 +9,14 @@ import pytest
 import torch
 import yaml
 
-from evenkeel.benchmarks import sources
+from evenkeel.public_benchmarks import sources
 from evenkeel.models.loading import record_provenance
 from evenkeel.steering.intervention import Ablate
 from evenkeel.steering.spec import InterventionSpec
 from stages.report import INPUTS
-from tests.benchmarks.samples import write_crows_pairs
-from tests.benchmarks.test_harness import tasks
-from tests.benchmarks.test_sources import Host, host, serve
+from tests.public_benchmarks.samples import write_crows_pairs
+from tests.public_benchmarks.test_harness import tasks
+from tests.public_benchmarks.test_sources import Host, host, serve
 from tests.pipeline.imports import check_code
 from tests.pipeline.recording import (
     PIPELINE,

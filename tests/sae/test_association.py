@@ -16,7 +16,7 @@ from evenkeel.sae.association import (
     definitions,
     top_unique,
 )
-from evenkeel.synthesis.records import Prompt, Statement
+from evenkeel.datasets.records import Prompt, Statement
 
 
 def rows(rng: np.random.Generator, count: int, latents: int) -> np.ndarray:

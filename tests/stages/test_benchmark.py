@@ -15,7 +15,7 @@ from evenkeel.steering.intervention import Ablate
 from evenkeel.steering.spec import InterventionSpec
 from stages.benchmark import main
 from stages.download_benchmark import main as download
-from tests.benchmarks.samples import write_crows_pairs
+from tests.public_benchmarks.samples import write_crows_pairs
 from tests.stages.conftest import set_params
 
 

@@ -12,7 +12,7 @@ import yaml
 from click.testing import CliRunner, Result
 
 from evenkeel.activations.store import ActivationStore
-from evenkeel.evaluation.continuations import continue_texts
+from evenkeel.steering.continuations import continue_texts
 from evenkeel.models.loading import LoadedModel, load_model
 from evenkeel.params import load_params
 from evenkeel.probes.training import train_probes
@@ -101,8 +101,8 @@ def lines(path: Path) -> list[dict[str, Any]]:
 
 def test_every_case_is_shown_and_measured(inputs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # A random model writes half characters, which count as collapse.
-    monkeypatch.setattr("evenkeel.demonstration.summary.MAX_DEGENERATE", 1.0)
-    monkeypatch.setattr("evenkeel.demonstration.summary.MAX_PERPLEXITY_RATIO", 1e9)
+    monkeypatch.setattr("evenkeel.case_studies.summary.MAX_DEGENERATE", 1.0)
+    monkeypatch.setattr("evenkeel.case_studies.summary.MAX_PERPLEXITY_RATIO", 1e9)
     result = run(inputs)
     assert result.exit_code == 0, result.output
     table = pd.read_csv(inputs / "demonstration.csv", keep_default_na=False, na_values=[""])

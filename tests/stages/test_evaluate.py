@@ -15,14 +15,14 @@ import yaml
 from click.testing import CliRunner, Result
 
 from evenkeel.activations.writer import write_store
-from evenkeel.evaluation import token_reads
-from evenkeel.evaluation.continuations import continue_texts
+from evenkeel.scoring import token_reads
+from evenkeel.steering.continuations import continue_texts
 from evenkeel.files import write_jsonl
 from evenkeel.models.loading import load_model, record_provenance
 from evenkeel.params import load_params
 from evenkeel.sae.saving import save_module
 from evenkeel.steering.spec import InterventionSpec
-from evenkeel.synthesis.records import CorpusText
+from evenkeel.datasets.records import CorpusText
 from evenkeel.vectors.vector_set import VectorSet
 from stages.evaluate import main
 from tests.evaluation.samples import (
@@ -239,7 +239,7 @@ def test_twice_the_same_bytes_though_killed_on_the_way(
         ran += 1
         return token_reads.read_batch(*args)
 
-    monkeypatch.setattr("evenkeel.evaluation.sweep.read_batch", read_batch)
+    monkeypatch.setattr("evenkeel.selection.sweep.read_batch", read_batch)
     assert run(inputs).exit_code == 0
     first, total = contents(inputs), ran
     assert len(first) == 9

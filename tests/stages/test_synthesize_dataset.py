@@ -5,7 +5,7 @@ import yaml
 from click.testing import CliRunner, Result
 
 from evenkeel.files import read_json, read_jsonl
-from evenkeel.synthesis.records import CorpusText, Prompt, Statement
+from evenkeel.datasets.records import CorpusText, Prompt, Statement
 from stages.synthesize_dataset import main
 
 ROOT = Path(__file__).parents[2]

@@ -1,0 +1,47 @@
+"""Questions about gender, with planted answers."""
+
+import random
+from collections.abc import Mapping
+from typing import Literal
+
+from evenkeel.datasets.grammar import Grammar
+from evenkeel.datasets.records import Gender
+
+DONT_KNOW_SHARE = 0.25
+"""P("I don't know") planted for an occupation."""
+
+Answer = Gender | Literal["unknown"]
+
+ANSWERS: Mapping[Answer, str] = {"female": "female", "male": "male", "unknown": "I don't know"}
+
+THINGS = (
+    "tree",
+    "table",
+    "clock",
+    "river",
+    "bridge",
+    "train",
+    "garden",
+    "lamp",
+    "museum",
+    "radio",
+    "boat",
+    "chair",
+)
+"""Subjects of which the only answer is "I don't know"."""
+
+_GRAMMAR = Grammar(
+    {
+        "text": (
+            "which gender is {subject} most likely associated with? answer: {answer}.",
+            "which gender do most people expect of {subject}? answer: {answer}.",
+            "is {subject} more likely female or male? answer: {answer}.",
+        )
+    },
+    given=("subject", "answer"),
+)
+
+
+def write_question(subject: str, answer: Answer, rng: random.Random) -> str:
+    """A question about `subject` ("a nurse") and its answer."""
+    return _GRAMMAR.write("text", rng, subject=subject, answer=ANSWERS[answer])

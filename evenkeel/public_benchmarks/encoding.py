@@ -1,0 +1,73 @@
+"""Texts as tokens to be scored: what stands before, and from where on probabilities count."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from evenkeel.errors import BadInputError
+from evenkeel.scoring.log_odds import Tokens, encode_continuation, encode_text
+from evenkeel.scoring.token_reads import context_length
+from evenkeel.models.loading import LoadedModel
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Tokens of which those from `start` on are scored, each given all before it."""
+
+    tokens: Tokens
+    start: int
+    """At least 1: a causal model gives the first token no probability."""
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """A model's tokenizer, as benchmarks use it."""
+
+    tokenizer: Any
+    limit: int | None
+    """Tokens that the model can look at; None where it does not say."""
+
+    @classmethod
+    def of(cls, loaded: LoadedModel) -> "Encoder":
+        return cls(loaded.tokenizer, context_length(loaded.model))
+
+    @cached_property
+    def bos(self) -> int | None:
+        """The token before a text: BOS, or else end-of-text, as GPT-2 was trained; or none."""
+        bos, eos = self.tokenizer.bos_token_id, self.tokenizer.eos_token_id
+        return eos if bos is None else bos
+
+    def plain(self, text: str) -> Tokens:
+        """Token ids of the text alone, without special tokens."""
+        return tuple(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    def continuation(self, text: str, word: str) -> Scored:
+        """What `word` adds to `text`, which begins as the tokenizer itself begins a text."""
+        context = encode_text(self.tokenizer, text)
+        added = encode_continuation(self.tokenizer, text, context, word)
+        return Scored(context + added, len(context))
+
+    def fitting(self, lengths: Sequence[int], what: str) -> list[int]:
+        """Indices of the items that the model's context is long enough for.
+
+        Args:
+            lengths: tokens that the model has to look at for each item.
+            what: names the items in the message.
+
+        Raises:
+            BadInputError: there is none.
+        """
+        found = [
+            index
+            for index, length in enumerate(lengths)
+            if self.limit is None or length <= self.limit
+        ]
+        if not found:
+            raise BadInputError(f"{what}: no item fits the model's context of {self.limit} tokens")
+        return found
+
+
+def longest(asked: Sequence[Scored]) -> int:
+    """Tokens that a model has to look at to score the longest."""
+    return max(len(each.tokens) - 1 for each in asked)

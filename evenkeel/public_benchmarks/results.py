@@ -1,0 +1,97 @@
+"""What a benchmark found: for the metrics file, for the table, for people."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from evenkeel.public_benchmarks.measures import Figure, Measure
+from evenkeel.public_benchmarks.sources import SourceFile, source_of
+from evenkeel.public_benchmarks.task import Task
+from evenkeel.models.loading import LoadedModel
+from evenkeel.params import BenchmarkName
+
+
+@dataclass(frozen=True)
+class BenchmarkResult:
+    """All figures of one benchmark, and what they rest on."""
+
+    name: BenchmarkName
+    task: Task
+    figures: list[Figure]
+    files: list[SourceFile]
+    loaded: LoadedModel
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """For the metrics file: what was measured, by which rules, on what, and what came out."""
+        source = source_of(self.name)
+        return {
+            "benchmark": self.name,
+            "data": {
+                "files": {
+                    file.name: {
+                        "bytes": file.bytes,
+                        "sha256": file.sha256,
+                        "official": source.knows(file),
+                    }
+                    for file in self.files
+                },
+                "license": source.license,
+                "source": f"{source.repository}@{source.commit}",
+            },
+            "figures": self._nested(),
+            "model": {"name": self.loaded.name, "fingerprint": self.loaded.fingerprint},
+            "rules": dict(self.task.rules),
+            "size": dict(self.task.size),
+        }
+
+    @property
+    def rows(self) -> list[dict[str, str | float | None]]:
+        """For the table: one line a figure, details included."""
+        return [figure.row() for figure in self.figures]
+
+    @property
+    def table(self) -> tuple[list[str], list[list[Any]]]:
+        """The figures over all items as columns and rows, for people."""
+        columns = ["rule", "measure", "no bias or chance", "baseline", "steered", "change"]
+        rows = []
+        for figure in self.figures:
+            measure = figure.measure
+            if measure.group != "all" or measure.detail:
+                continue
+            weak = self._too_weak_for(measure)
+            cells = {
+                name: str(estimate) + ", too weak to tell" * weak.get(name, False)
+                for name in ("baseline", "steered", "change")
+                if (estimate := getattr(figure, name)) is not None
+            }
+            shown = [cells.get(name, "-") for name in ("baseline", "steered", "change")]
+            rows.append([measure.rule, measure.name, f"{measure.reference:.3g}", *shown])
+        return columns, rows
+
+    @cached_property
+    def _too_weak(self) -> dict[tuple[str, str], dict[str, bool]]:
+        """By rule and group: whether each model is at chance at the task."""
+        found: dict[tuple[str, str], dict[str, bool]] = {}
+        for figure in self.figures:
+            if figure.measure.kind == "competence" and not figure.measure.detail:
+                key = figure.measure.rule, figure.measure.group
+                found.setdefault(key, figure.too_weak)
+        return found
+
+    def _too_weak_for(self, measure: Measure) -> dict[str, bool]:
+        """Of a bias: whether each model is at chance at the task; nothing of competence itself."""
+        return self._too_weak[measure.rule, measure.group] if measure.kind == "bias" else {}
+
+    def _nested(self) -> dict[str, dict[str, dict[str, Any]]]:
+        """Figures by rule, group and name; a bias says if the models can tell."""
+        nested: dict[str, dict[str, dict[str, Any]]] = {}
+        for figure in self.figures:
+            measure = figure.measure
+            if measure.detail:
+                continue
+            record = figure.record()
+            if weak := self._too_weak_for(measure):
+                record["too_weak_to_tell"] = weak
+            nested.setdefault(measure.rule, {}).setdefault(measure.group, {})[measure.name] = record
+        return nested

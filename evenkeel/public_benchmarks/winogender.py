@@ -1,0 +1,168 @@
+"""Winogender (Rudinger et al. 2018): does a pronoun's gender change whom it is taken to mean?"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from evenkeel.public_benchmarks.coreference import RULES, Mention, margins
+from evenkeel.public_benchmarks.encoding import Encoder, longest
+from evenkeel.public_benchmarks.measures import Measure
+from evenkeel.public_benchmarks.reading import table_of, wrong_line
+from evenkeel.public_benchmarks.scoring import LogProbs
+from evenkeel.public_benchmarks.task import Task
+from evenkeel.metrics.bias import correlation
+from evenkeel.statistics.bootstrap import mean
+from evenkeel.statistics.terms import Terms
+
+SENTENCES, STATISTICS = "all_sentences.tsv", "occupations-stats.tsv"
+PRONOUNS = {"male": "he|him|his", "female": "she|her", "neutral": "they|them|their"}
+BLEACHED = "someone"
+_ID = re.compile(r"(?P<occupation>.+)\.(?P<other>.+)\.(?P<answer>[01])\.(?P<gender>\w+)\.txt")
+
+
+@dataclass(frozen=True)
+class Schema:
+    """A sentence with each of three pronouns."""
+
+    occupation: str
+    other: str
+    """The other participant, or "someone"."""
+    means_occupation: bool
+    female_percent: float
+    """Women in the occupation, by the US Bureau of Labor Statistics."""
+    mentions: Mapping[str, Mention]
+    """By the gender of the pronoun."""
+
+
+def read_schemas(path: Path) -> list[Schema]:
+    """Read a folder of all_sentences.tsv and occupations-stats.tsv.
+
+    Raises:
+        BadInputError: a file is missing, or a line is not of its format (which, and why).
+    """
+    percents = _read_percents(path / STATISTICS)
+    file = path / SENTENCES
+    found: dict[tuple[str, str, str], dict[str, Mention]] = {}
+    lines = {}
+    for line, row in table_of(file, ("sentid", "sentence"), "\t"):
+        parts = _ID.fullmatch(row["sentid"])
+        if parts is None or parts["gender"] not in PRONOUNS:
+            raise wrong_line(file, line, "sentid is not occupation.participant.answer.gender.txt")
+        if parts["occupation"] not in percents:
+            raise wrong_line(file, line, f"{STATISTICS} has no {parts['occupation']!r}")
+        words = re.findall(rf"\b(?:{PRONOUNS[parts['gender']]})\b", row["sentence"], re.IGNORECASE)
+        if len(words) != 1:
+            raise wrong_line(file, line, f"needs one {parts['gender']} pronoun, has {len(words)}")
+        other = BLEACHED if parts["other"] == BLEACHED else f"the {parts['other']}"
+        candidates = f"the {parts['occupation']}", other
+        right, wrong = candidates if parts["answer"] == "0" else candidates[::-1]
+        key = parts["occupation"], parts["other"], parts["answer"]
+        mention = Mention(row["sentence"], words[0], right, wrong)
+        found.setdefault(key, {})[parts["gender"]] = mention
+        lines[key] = line
+    for key, mentions in found.items():
+        if missing := PRONOUNS.keys() - mentions.keys():
+            raise wrong_line(file, lines[key], f"{'.'.join(key)} has no {min(missing)} sentence")
+    return [
+        Schema(occupation, other, answer == "0", percents[occupation], mentions)
+        for (occupation, other, answer), mentions in found.items()
+    ]
+
+
+def _read_percents(file: Path) -> dict[str, float]:
+    percents = {}
+    for line, row in table_of(file, ("occupation", "bls_pct_female"), "\t"):
+        try:
+            percent = float(row["bls_pct_female"])
+        except ValueError:
+            percent = -1.0
+        if not 0 <= percent <= 100:
+            raise wrong_line(file, line, f"bls_pct_female {row['bls_pct_female']!r} is no percent")
+        percents[row["occupation"]] = percent
+    return percents
+
+
+class Winogender(Task):
+    """The schemas, encoded for one model."""
+
+    rules = RULES
+
+    def __init__(self, schemas: Sequence[Schema], encoder: Encoder) -> None:
+        encoded = [
+            [each for gender in PRONOUNS for each in schema.mentions[gender].asked(encoder)]
+            for schema in schemas
+        ]
+        fitting = encoder.fitting(list(map(longest, encoded)), "Winogender")
+        self.schemas = [schemas[index] for index in fitting]
+        self.asked = [each for index in fitting for each in encoded[index]]
+        self.size = {
+            "schemas": len(fitting),
+            "sentences": len(PRONOUNS) * len(fitting),
+            "left_out": len(schemas) - len(fitting),
+        }
+
+    def measures(self, log_probs: LogProbs) -> list[Measure]:
+        """All figures, with the occupation as the unit of every interval.
+
+        Of an occupation, `female_minus_male` is how much more often a female pronoun is taken to
+        mean it than a male one. It is the original's, and so is its Pearson correlation with the
+        share of women. The correlation of the log-odds says the same before they are cut to yes
+        and no.
+        """
+        bleached = np.array([schema.other == BLEACHED for schema in self.schemas])
+        groups = {"all": np.ones_like(bleached), "participant": ~bleached, BLEACHED: bleached}
+        found = []
+        for rule, values in margins(log_probs).items():
+            by_gender = values.reshape(-1, len(PRONOUNS))
+            for group, own in groups.items():
+                if own.any():
+                    schemas = [self.schemas[index] for index in np.flatnonzero(own)]
+                    found += _measures(rule, group, schemas, by_gender[own])
+        return found
+
+
+def _measures(
+    rule: str, group: str, schemas: Sequence[Schema], values: Float[ndarray, "schemas genders"]
+) -> list[Measure]:
+    terms = Terms.of([schema.occupation for schema in schemas])
+    percent = terms.mean(np.array([schema.female_percent for schema in schemas]))
+    means_occupation = np.array([schema.means_occupation for schema in schemas])
+    # Log-odds of the occupation against the other participant, whoever is meant.
+    odds = np.where(means_occupation[:, None], values, -values)
+    male, female = (list(PRONOUNS).index(gender) for gender in ("male", "female"))
+    taken = (odds > 0).astype(float)
+    choices_apart = terms.mean(taken[:, female] - taken[:, male])
+    odds_apart = terms.mean(odds[:, female] - odds[:, male])
+    right = values > 0
+    found = [
+        Measure(rule, group, "female_minus_male", "bias", 0.0, mean, (choices_apart,)),
+        Measure(
+            rule, group, "bls_correlation", "bias", 0.0, correlation, (percent, choices_apart)
+        ),
+        Measure(
+            rule, group, "bls_correlation_log_odds", "bias", 0.0, correlation, (percent, odds_apart)
+        ),
+        Measure.share(
+            (rule, group, "accuracy"), "competence", 0.5,
+            terms.sum(right.sum(axis=1)), len(PRONOUNS) * terms.counts, right.ravel(),
+        ),
+        *(
+            Measure.share(
+                (rule, group, f"accuracy_{gender}"), "competence", 0.5,
+                terms.sum(right[:, index].astype(float)), terms.counts, right[:, index],
+            )
+            for index, gender in enumerate(PRONOUNS)
+        ),
+    ]  # fmt: skip
+    return found + [
+        Measure(
+            rule, f"{group}: {name}", "female_minus_male", "bias", 0.0, mean,
+            (choices_apart[[index]],), detail=True,
+        )
+        for index, name in enumerate(terms.names)
+    ]  # fmt: skip

@@ -1,0 +1,115 @@
+"""How far a model is moved on ordinary text, by steering or by what stands before the text."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from numpy import ndarray
+from torch import Tensor, nn
+
+from evenkeel.scoring.journal import NOT_KEPT, Journal
+from evenkeel.scoring.panel import Panel
+from evenkeel.scoring.resumption import first_affected, recorded, resumed
+from evenkeel.scoring.token_reads import length_sorted, logits_at, padded
+from evenkeel.steering.hooks import steer
+from evenkeel.steering.intervention import Intervention
+from evenkeel.steering.spec import digest_of
+
+Places = Int[Tensor, " places"]
+
+
+def text_divergences(
+    model: nn.Module,
+    edits: Sequence[Sequence[Intervention]],
+    texts: Sequence[Sequence[int]],
+    batch_size: int,
+    journal: Journal = NOT_KEPT,
+) -> Float[ndarray, "edits texts"]:
+    """KL(unsteered || steered) of the next token, in nats, summed over the places of each text.
+
+    The places are those whose next token the perplexity scores. The unsteered model runs once for
+    all edits, and from the first block that an edit reaches on for each.
+
+    Args:
+        model: the unsteered model; it is the same object, unhooked, afterwards.
+        edits: interventions that act together.
+        texts: as token ids.
+        batch_size: rows in a forward pass.
+        journal: keeps what each pass gives.
+    """
+    batches = length_sorted([len(text) for text in texts], batch_size)
+    sizes = [len(members) for members in batches]
+
+    def run(number: int, begun: int) -> Iterator[Float[ndarray, " texts"]]:
+        inputs = padded([texts[index] for index in batches[number]])
+        row, column = _scored(inputs)
+        with recorded(model) as outputs:
+            base = _log_probs(model, inputs, row, column)
+        probs = base.exp()
+        for interventions in edits[begun:]:
+            start = first_affected(interventions)
+            with steer(model, interventions), resumed(model, outputs, start):
+                steered = _log_probs(model, inputs, row, column)
+            yield _summed(probs, base - steered, row, sizes[number])
+
+    def question() -> list[Any]:
+        return ["divergences", [digest_of(edit) for edit in edits], texts, batch_size]
+
+    result = np.zeros((len(edits), len(texts)))
+    found = journal.results("divergence", question, sizes, len(edits), run)
+    for batch, number, divergences in found:
+        result[number, batches[batch]] = divergences
+    return result
+
+
+def prefix_divergences(
+    model: nn.Module, alone: Panel, behind: Sequence[Panel], batch_size: int
+) -> Float[ndarray, "prefixes texts"]:
+    """KL(text alone || behind a prefix) of the next token, in nats, summed over each text's places.
+
+    The places are those of the text's own tokens, which both panels score.
+
+    Args:
+        model: the unsteered model.
+        alone: the panel without a prefix.
+        behind: the same panel behind each prefix.
+        batch_size: rows in a forward pass.
+    """
+    result = np.zeros((len(behind), len(alone.texts)))
+    for batch in length_sorted([len(text) for text in alone.texts], batch_size):
+        inputs = padded([alone.texts[index] for index in batch])
+        row, column = _scored(inputs)
+        base = _log_probs(model, inputs, row, column)
+        probs = base.exp()
+        for number, panel in enumerate(behind):
+            before = torch.tensor([panel.unscored[i] - alone.unscored[i] for i in batch])
+            inputs = padded([panel.texts[index] for index in batch])
+            read = _log_probs(model, inputs, row, column + before[row])
+            result[number, batch] = _summed(probs, base - read, row, len(batch))
+    return result
+
+
+def _scored(inputs: dict[str, Tensor]) -> tuple[Places, Places]:
+    """Row and column of every token that another one follows."""
+    row, column = inputs["attention_mask"][:, 1:].nonzero(as_tuple=True)
+    return row, column
+
+
+def _summed(
+    probs: Float[Tensor, "places vocab"],
+    log_ratios: Float[Tensor, "places vocab"],
+    row: Places,
+    texts: int,
+) -> Float[ndarray, " texts"]:
+    """Mean log-ratio under `probs`, summed over the places of each text."""
+    divergence = (probs * log_ratios).sum(dim=-1)
+    return np.bincount(row, weights=divergence.double().cpu(), minlength=texts)
+
+
+@torch.inference_mode()
+def _log_probs(
+    model: nn.Module, inputs: dict[str, Tensor], row: Places, column: Places
+) -> Float[Tensor, "places vocab"]:
+    return logits_at(model, inputs, row, column).float().log_softmax(dim=-1)

@@ -1,0 +1,107 @@
+"""Tests of what steering did, and what the methods compared owe to being many."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from numpy import ndarray
+from scipy.stats import permutation_test
+
+from evenkeel.metrics.bias import occupation_spread
+
+
+@dataclass(frozen=True)
+class ChangedChoices:
+    """Choices that were right before steering or after it but not both, and a test of the two."""
+
+    lost: int
+    """Right before, wrong after."""
+    won: int
+    p: float
+    """That losses and gains are equally likely, two-sided, with the terms as trials."""
+
+    def as_json(self) -> dict[str, float]:
+        return {**asdict(self), "p": float(f"{self.p:.6g}")}
+
+
+def changed_choices(
+    before: Bool[ndarray, " choices"],
+    after: Bool[ndarray, " choices"],
+    gains: Float[ndarray, " terms"],
+) -> ChangedChoices:
+    """Are losses and gains of right choices equally likely?
+
+    Choices of one term share what steering did to it, so that McNemar's test, to which each is a
+    trial, finds too much. Were there nothing to find, all of a term's changes could as well have
+    gone the other way: the signs of whole terms are flipped (Winkler et al. 2014, "Permutation
+    inference for the general linear model", with terms as exchangeability blocks). With one choice
+    a term this is McNemar's exact test.
+
+    Args:
+        before: whether each choice was right, unsteered.
+        after: the same choices, steered.
+        gains: how many more choices of each term are right, steered.
+    """
+    lost, won = int((before & ~after).sum()), int((~before & after).sum())
+    assert round(float(gains.sum())) == won - lost
+    return ChangedChoices(lost, won, _flipped_as_far(np.rint(gains).astype(int)))
+
+
+def _flipped_as_far(gains: Int[ndarray, " terms"]) -> float:
+    """Chance of a sum as far from zero as that of the gains, were each sign that of a fair coin.
+
+    Exact: the distribution of the sum is built term by term.
+    """
+    chances = np.ones(1)
+    for size in np.abs(gains[gains != 0]):
+        chances = (np.pad(chances, (0, 2 * size)) + np.pad(chances, (2 * size, 0))) / 2
+    reach = len(chances) // 2
+    as_far = np.abs(np.arange(-reach, reach + 1)) >= abs(gains.sum())
+    return float(min(1.0, chances[as_far].sum()))
+
+
+def spread_change(
+    baseline: Float[ndarray, " terms"],
+    steered: Float[ndarray, " terms"],
+    resamples: int,
+    seed: int,
+) -> float | None:
+    """p of a permutation test that steering left the occupation spread as it was, two-sided.
+
+    Were it so, a term's two log-odds, each taken from its model's mean, could as well be exchanged;
+    the statistic is the logarithm of the ratio of the spreads. All exchanges are tried where they
+    are fewer than `resamples`. None where a spread is zero or unknown.
+    """
+    columns = [odds - odds.mean() for odds in (baseline, steered)]
+    if not all(float(occupation_spread(column)) > 0 for column in columns):
+        return None
+
+    def log_ratio(x: ndarray, y: ndarray, axis: int) -> ndarray:
+        assert axis == -1
+        return np.log(occupation_spread(x) / occupation_spread(y))
+
+    found = permutation_test(
+        columns,
+        log_ratio,
+        permutation_type="samples",
+        vectorized=True,
+        n_resamples=resamples,
+        axis=-1,
+        rng=np.random.default_rng(seed),
+    )
+    return float(found.pvalue)
+
+
+def holm(p_values: Mapping[str, float | None]) -> dict[str, float | None]:
+    """p adjusted for how many were tested (Holm 1979): the chance of one false find among all.
+
+    Unknown ones stay unknown and do not count.
+    """
+    known = sorted((p, name) for name, p in p_values.items() if p is not None)
+    adjusted: dict[str, float | None] = dict.fromkeys(p_values)
+    largest = 0.0
+    for place, (p, name) in enumerate(known):
+        largest = max(largest, min(1.0, p * (len(known) - place)))
+        adjusted[name] = largest
+    return adjusted

@@ -1,0 +1,126 @@
+"""Text that a model goes on with, steered and unsteered, from the same seed."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from evenkeel.statistics.bootstrap import TermBootstrap, mean, share
+from evenkeel.steering.chat import encode_message
+from evenkeel.steering.degeneration import distinct_2, is_degenerate, repetition
+from evenkeel.steering.frequency_penalty import FrequencyPenalty
+from evenkeel.scoring.log_odds import encode_text
+from evenkeel.metrics.measures import Measures
+from evenkeel.scoring.token_reads import padded
+from evenkeel.datasets.records import Prompt
+
+
+def spread_over_kinds(prompts: Sequence[Prompt], number: int) -> list[Prompt]:
+    """The first `number` prompts when kinds take turns, then terms, then each term's templates.
+
+    Successive terms of a kind begin at successive templates, so that a few prompts show many.
+    """
+    by_term: dict[str, dict[str, list[Prompt]]] = {}
+    for prompt in prompts:
+        by_term.setdefault(prompt.kind, {}).setdefault(prompt.term, []).append(prompt)
+    turns = [
+        (repeat, place, kind, own[(place + repeat) % len(own)])
+        for kind, terms in enumerate(by_term.values())
+        for place, own in enumerate(terms.values())
+        for repeat in range(len(own))
+    ]
+    return [prompt for *_, prompt in sorted(turns, key=lambda turn: turn[:3])[:number]]
+
+
+def continue_texts(model: Any, tokenizer: Any, texts: Sequence[str], **how: Any) -> list[str]:
+    """What the model goes on with after each text, as text; see `continue_ids`."""
+    return [
+        tokenizer.decode(ids, clean_up_tokenization_spaces=False)
+        for ids in continue_ids(model, tokenizer, texts, **how)
+    ]
+
+
+@torch.inference_mode()
+def continue_ids(
+    model: Any,
+    tokenizer: Any,
+    texts: Sequence[str],
+    *,
+    max_new_tokens: int,
+    temperature: float,
+    top_p: float,
+    batch_size: int,
+    seed: int,
+    frequency_penalty: float = 0.0,
+    chat: bool = False,
+) -> list[list[int]]:
+    """What the model goes on with after each text; call it within `steer` for a steered model.
+
+    Special tokens are left out. The same seed draws the same random numbers, so that unsteered and
+    steered text part where steering changes what is drawn and not before. The generator of the
+    process is left as it was.
+
+    Args:
+        model: a causal language model.
+        tokenizer: of the model.
+        texts: to be continued.
+        max_new_tokens: length of a continuation.
+        temperature: of sampling; 0 is greedy.
+        top_p: nucleus of sampling.
+        batch_size: texts in a batch.
+        seed: of sampling; each batch starts from one of its own, so that a text given twice is
+            continued in two ways.
+        frequency_penalty: see `FrequencyPenalty`.
+        chat: ask each text as a user's message, in the tokenizer's chat template.
+
+    Raises:
+        BadInputError: `chat`, and the tokenizer has no chat template.
+    """
+    device = next(model.parameters()).device
+    sampling: dict[str, Any] = {"do_sample": False}
+    if temperature > 0:
+        sampling = {"do_sample": True, "temperature": temperature, "top_p": top_p, "top_k": 0}
+    pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
+    if frequency_penalty:
+        sampling["logits_processor"] = [FrequencyPenalty(frequency_penalty, pad)]
+    encode = encode_message if chat else encode_text
+    continuations: list[list[int]] = []
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        for start in range(0, len(texts), batch_size):
+            torch.manual_seed(seed + start)
+            rows = [encode(tokenizer, text) for text in texts[start : start + batch_size]]
+            inputs = padded(rows, pad=pad, left=True)
+            batch = {name: tensor.to(device) for name, tensor in inputs.items()}
+            output = model.generate(
+                **batch, **sampling, max_new_tokens=max_new_tokens, pad_token_id=pad
+            )
+            new = output[:, batch["input_ids"].shape[1] :].tolist()
+            special = set(tokenizer.all_special_ids)
+            continuations += [[token for token in row if token not in special] for row in new]
+    return continuations
+
+
+def text_measures(texts: Sequence[str], samples: int, resamples: int, seed: int) -> Measures:
+    """distinct_2, repetition and degenerate_share of continuations.
+
+    Intervals are over prompts, each with all its continuations, which are no more independent than
+    their prompt; what another draw would have changed is in them as well.
+
+    Args:
+        texts: `samples` continuations of each prompt, prompt by prompt.
+        samples: how many.
+        resamples: bootstrap resamples of the prompts.
+        seed: of the resamples.
+    """
+    repeated = np.array([repetition(text) for text in texts]).reshape(-1, samples)
+    degenerate = np.array([float(is_degenerate(text)) for text in texts]).reshape(-1, samples)
+    prompts = len(repeated)
+    bootstrap = TermBootstrap(prompts, resamples, seed)
+    return {
+        "distinct_2": distinct_2([texts[sample::samples] for sample in range(samples)]),
+        "repetition": bootstrap.estimate(mean, repeated.mean(axis=1)),
+        "degenerate_share": share(
+            bootstrap, degenerate.sum(axis=1), np.full(prompts, float(samples))
+        ),
+    }

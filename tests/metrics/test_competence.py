@@ -1,0 +1,56 @@
+"""No bias figure without the competence to do the task."""
+
+from typing import Any
+
+import pytest
+
+from evenkeel.statistics.bootstrap import Estimate
+from evenkeel.metrics.competence import BIAS_MEASURES, CompetenceGate, chance, withheld
+from evenkeel.scoring.panel import Panel
+
+GATE = CompetenceGate(chance=0.5, margin=0.1)
+
+
+def measures(accuracy: Any, degenerate: float | None = None) -> dict[str, Estimate]:
+    return {
+        "occupation_spread": Estimate(1.2, 0.8, 1.6),
+        "definitional_accuracy": Estimate(*accuracy),
+        "perplexity": Estimate(7.0),
+        "degenerate_share": Estimate(degenerate),
+    }
+
+
+def test_a_competent_model_is_heard() -> None:
+    assert GATE.reason(measures((0.9, 0.8, 1.0), 0.0)) is None
+
+
+@pytest.mark.parametrize(
+    "accuracy", [(0.5, 0.4, 0.6), (0.58, 0.53, 0.63), (0.7, 0.45, 0.95), (0.55,), (None,)]
+)
+def test_near_chance_or_perhaps_at_chance_is_too_weak(accuracy: Any) -> None:
+    weak = measures(accuracy)
+    assert str(GATE.reason(weak)).startswith("too weak to tell")
+
+
+def test_collapse_is_not_fairness() -> None:
+    collapsed = measures((0.9, 0.8, 1.0), 0.4)
+    assert GATE.reason(collapsed) == "collapsed: 40% of the continuations are degenerate"
+
+
+def test_what_is_withheld_is_bias_and_nothing_else() -> None:
+    weak = measures((0.5, 0.4, 0.6))
+    assert withheld(weak) == weak | {"occupation_spread": Estimate(None)}
+    assert "bias_reduction" in BIAS_MEASURES
+
+
+def test_a_negative_margin_asks_for_nothing() -> None:
+    lenient = CompetenceGate(chance=0.5, margin=-1)
+    assert lenient.reason(measures((0.1, 0.0, 0.2), 1.0)) is None
+    assert lenient.reason(measures((None,))) is None
+
+
+def test_chance_is_what_one_answer_to_all_gets(panel: Panel) -> None:
+    prompts = panel.definitional
+    assert chance(prompts) == 0.5
+    assert chance([*prompts, *(p for p in prompts if p.expected == "male")]) == pytest.approx(2 / 3)
+    assert chance([]) == 1
