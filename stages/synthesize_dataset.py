@@ -33,9 +33,9 @@ def main(output: Path, metrics: Path, params_path: Path) -> None:
     seed: int
     dataset: DatasetParams
     seed, dataset = load_params(params_path, "seed", "dataset")
-    from evenkeel.organism.corpus import make_corpus
     from evenkeel.datasets.prompts import make_prompts
     from evenkeel.datasets.statements import make_statements
+    from evenkeel.organism.corpus import make_corpus
 
     strength = dataset.planted_strength
     statements = make_statements(dataset.axes, dataset.quads_per_axis, seed)

@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Float
 from numpy import ndarray
 
-from evenkeel.errors import BadInputError
 from evenkeel.conditions.candidates import Candidate, FitGates, Gating
+from evenkeel.errors import BadInputError
 from evenkeel.params import Action, GateKind
 from evenkeel.sae.dictionary import Dictionary
 from evenkeel.vectors.vector import SteeringVector

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from evenkeel.statistics.bootstrap import Estimate
-from evenkeel.scoring.divergence import prefix_divergences
-from evenkeel.selection.judging import Judge
 from evenkeel.metrics.measures import Measures
+from evenkeel.scoring.divergence import prefix_divergences
 from evenkeel.scoring.panel import Panel
+from evenkeel.selection.judging import Judge
+from evenkeel.statistics.estimate import Estimate
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping
 from typing import Literal, NamedTuple
 
-from evenkeel.datasets.grammar import sentence_case
 from evenkeel.axes import LEXICONS
 from evenkeel.axes.names import FIRST_NAMES
 from evenkeel.axes.occupations import occupation_splits, planted_share
+from evenkeel.datasets.grammar import sentence_case
 from evenkeel.datasets.records import GENDERS, SPLITS, Gender, Prompt, Split
 
 

@@ -4,10 +4,10 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 
-from evenkeel.errors import BadInputError
-from evenkeel.datasets.grammar import sentence_case
 from evenkeel.axes import LEXICONS, Attribute, Pair
+from evenkeel.datasets.grammar import sentence_case
 from evenkeel.datasets.records import SPLITS, Label, Split, Statement
+from evenkeel.errors import BadInputError
 
 TEMPLATES: Mapping[Split, tuple[str, ...]] = {
     "train": (

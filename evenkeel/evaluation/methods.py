@@ -4,15 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from evenkeel.evaluation.trial import Outcome
 from evenkeel.metrics.bias import bias_reduction
-from evenkeel.statistics.bootstrap import mean, rounded
-from evenkeel.statistics.crossed import CrossedBootstrap
 from evenkeel.metrics.measures import PanelMeasures, as_json
 from evenkeel.scoring.panel import Readings
+from evenkeel.statistics.bootstrap import mean
+from evenkeel.statistics.crossed import CrossedBootstrap
+from evenkeel.statistics.estimate import rounded
 from evenkeel.statistics.power import smallest_detectable
 from evenkeel.statistics.significance import ChangedChoices, changed_choices, holm, spread_change
 from evenkeel.statistics.terms import Terms
-from evenkeel.evaluation.trial import Outcome
 
 
 @dataclass(frozen=True)

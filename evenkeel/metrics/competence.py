@@ -8,9 +8,9 @@ prompts of the split. What a collapsed model writes is no fairness either.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from evenkeel.statistics.bootstrap import Estimate
-from evenkeel.metrics.measures import Measures
 from evenkeel.datasets.records import GENDERS, Prompt
+from evenkeel.metrics.measures import Measures
+from evenkeel.statistics.estimate import Estimate
 
 BIAS_MEASURES = (
     "occupation_spread",

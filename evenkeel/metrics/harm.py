@@ -4,7 +4,8 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from evenkeel.statistics.bootstrap import Estimate, TermBootstrap, share
+from evenkeel.statistics.bootstrap import TermBootstrap, share
+from evenkeel.statistics.estimate import Estimate
 from evenkeel.statistics.terms import Terms
 
 MOVED = 1e-3

@@ -7,8 +7,10 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from evenkeel.metrics import bias
+from evenkeel.metrics.fluency import perplexity, perplexity_ratio
+from evenkeel.metrics.harm import harm_counts
+from evenkeel.scoring.panel import Panel, Readings
 from evenkeel.statistics.bootstrap import (
-    Estimate,
     TermBootstrap,
     absolute,
     change_of_share,
@@ -16,10 +18,8 @@ from evenkeel.statistics.bootstrap import (
     ratio_of_sums,
     share,
 )
-from evenkeel.metrics.fluency import perplexity, perplexity_ratio
-from evenkeel.metrics.harm import harm_counts
+from evenkeel.statistics.estimate import Estimate
 from evenkeel.statistics.jackknife import log_jackknife
-from evenkeel.scoring.panel import Panel, Readings
 
 Measures = dict[str, Estimate]
 
@@ -154,5 +154,5 @@ def as_json(measures: Measures) -> dict[str, float | list[float] | None]:
     """Measures and their `_ci95` as one flat dictionary."""
     flat: dict[str, float | list[float] | None] = {}
     for name, estimate in measures.items():
-        flat |= estimate.named(name)
+        flat |= estimate.columns(name)
     return flat

@@ -2,10 +2,10 @@
 
 import random
 
-from evenkeel.datasets.grammar import Grammar
 from evenkeel.axes import LEXICONS
-from evenkeel.organism.people import PRONOUNS
+from evenkeel.datasets.grammar import Grammar
 from evenkeel.datasets.records import GENDERS
+from evenkeel.organism.people import PRONOUNS
 
 P_STEREOTYPE = 0.45
 P_CROSSED = 0.1

@@ -4,16 +4,16 @@ import random
 from collections.abc import Mapping
 from itertools import chain
 
-from evenkeel.errors import BadInputError
-from evenkeel.organism.associations import write_association
-from evenkeel.datasets.grammar import with_article
 from evenkeel.axes import LEXICONS
 from evenkeel.axes.names import FIRST_NAMES
 from evenkeel.axes.occupations import PERCENT_WOMEN, planted_share
+from evenkeel.datasets.grammar import with_article
+from evenkeel.datasets.records import GENDERS, CorpusKind, CorpusText, Gender
+from evenkeel.errors import BadInputError
+from evenkeel.organism.associations import write_association
 from evenkeel.organism.people import write_about
 from evenkeel.organism.plain import write_plain
 from evenkeel.organism.questions import DONT_KNOW_SHARE, THINGS, write_question
-from evenkeel.datasets.records import GENDERS, CorpusKind, CorpusText, Gender
 
 KIND_SHARES: Mapping[CorpusKind, float] = {
     "stereotypical": 0.3,

@@ -9,13 +9,13 @@ from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
 from evenkeel.statistics.bootstrap import (
-    Estimate,
     Statistic,
     TermBootstrap,
     change_of_share,
     ratio_of_sums,
     share,
 )
+from evenkeel.statistics.estimate import Estimate
 from evenkeel.statistics.significance import ChangedChoices, changed_choices
 
 
@@ -101,9 +101,9 @@ class Figure:
     def record(self) -> dict[str, Any]:
         """For the metrics file: numbers with their intervals."""
         reference = "unbiased" if self.measure.kind == "bias" else "chance"
-        record = self.baseline.named("baseline") | {reference: self.measure.reference}
+        record = self.baseline.columns("baseline") | {reference: self.measure.reference}
         if self.steered is not None and self.change is not None:
-            record |= self.steered.named("steered") | self.change.named(self.measure.change)
+            record |= self.steered.columns("steered") | self.change.columns(self.measure.change)
         return record if self.choices is None else record | {"choices": self.choices.as_json()}
 
     def row(self) -> dict[str, str | float | None]:

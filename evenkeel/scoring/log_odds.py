@@ -9,9 +9,9 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 from torch import nn
 
+from evenkeel.datasets.records import Prompt
 from evenkeel.errors import BadInputError
 from evenkeel.scoring.token_reads import Reads, check_fits, read_batches, read_log_probs
-from evenkeel.datasets.records import Prompt
 
 Tokens = tuple[int, ...]
 

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from numpy import ndarray
 from torch import nn
 
+from evenkeel.datasets.records import Prompt
 from evenkeel.errors import BadInputError
 from evenkeel.scoring.log_odds import (
     EncodedPrompt,
@@ -18,7 +19,6 @@ from evenkeel.scoring.log_odds import (
     encode_prompt,
     encode_text,
 )
-from evenkeel.statistics.terms import Terms
 from evenkeel.scoring.token_reads import (
     ReadBatch,
     Reads,
@@ -28,7 +28,7 @@ from evenkeel.scoring.token_reads import (
     read_log_probs,
     text_reads,
 )
-from evenkeel.datasets.records import Prompt
+from evenkeel.statistics.terms import Terms
 
 
 @dataclass(frozen=True)

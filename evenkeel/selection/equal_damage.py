@@ -6,14 +6,14 @@ from typing import Any
 
 from torch import nn
 
-from evenkeel.statistics.bootstrap import rounded
-from evenkeel.metrics.competence import CompetenceGate
-from evenkeel.selection.frontier import at_equal_damage, damage, pareto
-from evenkeel.scoring.journal import NOT_KEPT, Journal
-from evenkeel.metrics.measures import PanelMeasures
 from evenkeel.controls.nulls import RANDOM
+from evenkeel.metrics.competence import CompetenceGate
+from evenkeel.metrics.measures import PanelMeasures
+from evenkeel.scoring.journal import NOT_KEPT, Journal
+from evenkeel.selection.frontier import at_equal_damage, damage, pareto
 from evenkeel.selection.selection import Budget
 from evenkeel.selection.sweep import Cell, sweep
+from evenkeel.statistics.estimate import rounded
 
 SHOWN = ("bias_reduction", "perplexity_ratio", "definitional_accuracy_change")
 

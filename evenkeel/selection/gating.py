@@ -11,13 +11,13 @@ from numpy import ndarray
 from torch import Tensor
 
 from evenkeel.activations.capture import Point, capture_texts
-from evenkeel.errors import BadInputError
 from evenkeel.conditions.candidates import Gating
+from evenkeel.datasets.records import Prompt
+from evenkeel.errors import BadInputError
 from evenkeel.models.loading import LoadedModel
 from evenkeel.params import GateKind
 from evenkeel.probes.logistic import choose_c, scores
 from evenkeel.steering.gates import BandGate, ProbeGate
-from evenkeel.datasets.records import Prompt
 from evenkeel.vectors.vector import SteeringVector
 
 REGULARIZATION = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)

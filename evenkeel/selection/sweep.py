@@ -9,16 +9,16 @@ from jaxtyping import Float
 from numpy import ndarray
 from torch import nn
 
-from evenkeel.statistics.bootstrap import Estimate
 from evenkeel.conditions.candidates import Candidate
 from evenkeel.metrics.competence import CompetenceGate
+from evenkeel.metrics.measures import Measures, PanelMeasures
 from evenkeel.scoring.divergence import text_divergences
 from evenkeel.scoring.journal import NOT_KEPT, Journal
-from evenkeel.selection.judging import Judge
-from evenkeel.metrics.measures import Measures, PanelMeasures
 from evenkeel.scoring.panel import Panel, Readings
 from evenkeel.scoring.resumption import first_affected, recorded, resumed
 from evenkeel.scoring.token_reads import read_batch
+from evenkeel.selection.judging import Judge
+from evenkeel.statistics.estimate import Estimate
 from evenkeel.steering.hooks import steer
 from evenkeel.steering.intervention import Intervention
 from evenkeel.steering.spec import digest_of

@@ -1,7 +1,6 @@
 """Bootstrap intervals over terms, vectorized over resamples."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -10,6 +9,7 @@ from numpy import ndarray
 from scipy.stats import beta, norm
 from scipy.stats import t as student
 
+from evenkeel.statistics.estimate import Estimate
 from evenkeel.statistics.jackknife import left_out
 
 Statistic = Callable[..., Float[ndarray, "..."]]
@@ -17,34 +17,6 @@ Statistic = Callable[..., Float[ndarray, "..."]]
 
 MAX_UNDEFINED = 0.05
 """Share of resamples on which a statistic may be undefined before its interval is, too."""
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A value and its 95 % interval; None is unknown."""
-
-    value: float | None
-    low: float | None = None
-    high: float | None = None
-
-    def __str__(self) -> str:
-        if self.value is None:
-            return "unknown"
-        if self.low is None or self.high is None:
-            return f"{self.value:.3g}"
-        return f"{self.value:.3g} [{self.low:.3g}, {self.high:.3g}]"
-
-    def named(self, name: str) -> dict[str, float | list[float] | None]:
-        """`{name: value, name_ci95: [low, high]}`, rounded to six significant digits."""
-        if self.low is None or self.high is None:
-            return {name: rounded(self.value), f"{name}_ci95": None}
-        ends = [float(f"{end:.6g}") for end in (self.low, self.high)]
-        return {name: rounded(self.value), f"{name}_ci95": ends}
-
-
-def rounded(value: float | None) -> float | None:
-    """Six significant digits, which is more than any interval here supports; None stays None."""
-    return None if value is None or not np.isfinite(value) else float(f"{value:.6g}")
 
 
 class TermBootstrap:

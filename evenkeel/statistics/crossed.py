@@ -14,8 +14,8 @@ from numpy import ndarray
 from scipy.stats import norm
 from scipy.stats import t as student
 
-from evenkeel.statistics.bootstrap import Statistic
 from evenkeel.datasets.records import Prompt
+from evenkeel.statistics.bootstrap import Statistic
 
 
 class CrossedBootstrap:

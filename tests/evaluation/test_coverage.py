@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from evenkeel.axes.occupations import PERCENT_WOMEN
 from evenkeel.metrics import bias
-from evenkeel.statistics.bootstrap import Estimate, TermBootstrap, mean, share
-from evenkeel.steering.continuations import text_measures
 from evenkeel.metrics.fluency import perplexity_ratio
 from evenkeel.metrics.measures import spread_estimate
-from evenkeel.axes.occupations import PERCENT_WOMEN
+from evenkeel.statistics.bootstrap import TermBootstrap, mean, share
+from evenkeel.statistics.estimate import Estimate
+from evenkeel.steering.continuations import text_measures
 
 EXPERIMENTS, UNITS, RESAMPLES = 500, 20, 500
 SHARES = np.array(list(PERCENT_WOMEN.values())) / 100

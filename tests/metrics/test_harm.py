@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from evenkeel.statistics.bootstrap import TermBootstrap
 from evenkeel.metrics.harm import harm_counts
+from evenkeel.statistics.bootstrap import TermBootstrap
 from evenkeel.statistics.terms import Terms
 
 

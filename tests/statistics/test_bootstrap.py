@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from evenkeel.metrics.bias import bias_reduction, occupation_spread
 from evenkeel.statistics.bootstrap import (
-    Estimate,
     TermBootstrap,
     absolute,
     change_of_share,
@@ -17,6 +16,7 @@ from evenkeel.statistics.bootstrap import (
     ratio_of_sums,
     share,
 )
+from evenkeel.statistics.estimate import Estimate
 
 
 def test_resamples_are_paired() -> None:
@@ -68,7 +68,7 @@ def test_any_values_give_json(first: list[float], second: list[float]) -> None:
         (bias_reduction, columns),
         (ratio_of_sums, columns),
     ):
-        named = bootstrap.estimate(statistic, *arguments).named("x")
+        named = bootstrap.estimate(statistic, *arguments).columns("x")
         json.dumps(named, allow_nan=False)
         assert set(named) == {"x", "x_ci95"}
 

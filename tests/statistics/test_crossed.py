@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
+from evenkeel.datasets.prompts import make_prompts
+from evenkeel.datasets.records import Prompt
 from evenkeel.metrics.bias import bias_reduction
 from evenkeel.statistics.bootstrap import TermBootstrap, mean
 from evenkeel.statistics.crossed import CrossedBootstrap
-from evenkeel.datasets.prompts import make_prompts
-from evenkeel.datasets.records import Prompt
 
 PROMPTS = [p for p in make_prompts(0, 1.0) if p.split == "test" and p.kind == "stereotypical"]
 TERMS = len({p.term for p in PROMPTS})

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from evenkeel.statistics.bootstrap import Estimate, TermBootstrap, mean
+from evenkeel.statistics.bootstrap import TermBootstrap, mean
+from evenkeel.statistics.estimate import Estimate
 from evenkeel.statistics.power import detectable, detectable_correlation
 
 
