@@ -22,7 +22,7 @@ from transformers import GPT2Config, GPT2LMHeadModel
 from evenkeel.datasets.prompts import make_prompts
 from evenkeel.organism.corpus import make_corpus
 from evenkeel.organism.training import train_tokenizer
-from evenkeel.scoring.panel import Panel
+from evenkeel.scoring.prompt_set import Panel
 from evenkeel.scoring.token_reads import read_log_probs
 from evenkeel.selection.sweep import read_steered
 from evenkeel.steering.intervention import Ablate

@@ -33,7 +33,7 @@ def main(
     from evenkeel.models.loading import load_model
     from evenkeel.models.sources import prepare_model
     from evenkeel.params import load_params
-    from evenkeel.scoring.panel import Panel
+    from evenkeel.scoring.prompt_set import Panel
 
     seed, params = load_params(params_path, "seed", "model")
     asked = read_jsonl(prompts, Prompt)

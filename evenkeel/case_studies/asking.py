@@ -9,7 +9,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from evenkeel.params import DemonstrationSamplingParams, WordsParams
-from evenkeel.scoring.log_odds import encode_text, encoded_prompt, log_odds
+from evenkeel.scoring.group_reads import encode_text, encoded_prompt, log_odds
 from evenkeel.scoring.token_reads import (
     Reads,
     check_fits,

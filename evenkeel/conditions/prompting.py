@@ -6,7 +6,7 @@ from typing import Any
 
 from evenkeel.metrics.measures import Measures
 from evenkeel.scoring.divergence import prefix_divergences
-from evenkeel.scoring.panel import Panel
+from evenkeel.scoring.prompt_set import Panel
 from evenkeel.selection.judging import Judge
 from evenkeel.statistics.estimate import Estimate
 

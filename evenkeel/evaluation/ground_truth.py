@@ -12,7 +12,7 @@ from evenkeel.datasets.records import Prompt
 from evenkeel.metrics.association import Association, association
 from evenkeel.metrics.measures import PanelMeasures
 from evenkeel.models.loading import LoadedModel
-from evenkeel.scoring.panel import Panel
+from evenkeel.scoring.prompt_set import Panel
 from evenkeel.statistics.estimate import Estimate, rounded
 
 BATCH_SIZE = 64

@@ -11,8 +11,8 @@ from evenkeel.metrics.competence import CompetenceGate, chance
 from evenkeel.metrics.measures import PanelMeasures
 from evenkeel.models.loading import LoadedModel
 from evenkeel.params import EvaluationParams
-from evenkeel.scoring.journal import NOT_KEPT, Journal
-from evenkeel.scoring.panel import Panel
+from evenkeel.scoring.prompt_set import Panel
+from evenkeel.scoring.result_cache import NOT_KEPT, Journal
 from evenkeel.selection.judging import Judge
 from evenkeel.selection.selection import Budget, best_of
 from evenkeel.steering.continuations import spread_over_kinds

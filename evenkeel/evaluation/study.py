@@ -20,7 +20,7 @@ from evenkeel.evaluation.trial import Outcome, Trial
 from evenkeel.models.loading import LoadedModel
 from evenkeel.params import EvaluationParams
 from evenkeel.sae.dictionary import Dictionary
-from evenkeel.scoring.journal import NOT_KEPT, Journal
+from evenkeel.scoring.result_cache import NOT_KEPT, Journal
 from evenkeel.selection.dose import dose_rows
 from evenkeel.selection.equal_damage import EqualDamage, compare_at_equal_damage
 from evenkeel.selection.gating import GateFitter

@@ -10,8 +10,8 @@ from evenkeel.metrics.competence import CompetenceGate, withheld
 from evenkeel.metrics.measures import Measures, PanelMeasures
 from evenkeel.params import GenerationParams
 from evenkeel.scoring.divergence import prefix_divergences, text_divergences
-from evenkeel.scoring.journal import NOT_KEPT, Journal
-from evenkeel.scoring.panel import Panel, Readings
+from evenkeel.scoring.prompt_set import Panel, Readings
+from evenkeel.scoring.result_cache import NOT_KEPT, Journal
 from evenkeel.selection.sweep import read_steered
 from evenkeel.steering.continuations import continue_texts, text_measures
 from evenkeel.steering.hooks import steer

@@ -9,9 +9,9 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 from torch import Tensor, nn
 
-from evenkeel.scoring.journal import NOT_KEPT, Journal
-from evenkeel.scoring.panel import Panel
-from evenkeel.scoring.resumption import first_affected, recorded, resumed
+from evenkeel.scoring.prefix_reuse import first_affected, recorded, resumed
+from evenkeel.scoring.prompt_set import Panel
+from evenkeel.scoring.result_cache import NOT_KEPT, Journal
 from evenkeel.scoring.token_reads import length_sorted, logits_at, padded
 from evenkeel.steering.hooks import steer
 from evenkeel.steering.intervention import Intervention

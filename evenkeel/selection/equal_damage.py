@@ -9,7 +9,7 @@ from torch import nn
 from evenkeel.controls.nulls import RANDOM
 from evenkeel.metrics.competence import CompetenceGate
 from evenkeel.metrics.measures import PanelMeasures
-from evenkeel.scoring.journal import NOT_KEPT, Journal
+from evenkeel.scoring.result_cache import NOT_KEPT, Journal
 from evenkeel.selection.frontier import at_equal_damage, damage, pareto
 from evenkeel.selection.selection import Budget
 from evenkeel.selection.sweep import Cell, sweep

@@ -2,7 +2,7 @@
 
 from evenkeel.metrics.competence import CompetenceGate, withheld
 from evenkeel.metrics.measures import Measures, PanelMeasures
-from evenkeel.scoring.panel import Readings
+from evenkeel.scoring.prompt_set import Readings
 
 
 class Judge:

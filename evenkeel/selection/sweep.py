@@ -13,9 +13,9 @@ from evenkeel.conditions.candidates import Candidate
 from evenkeel.metrics.competence import CompetenceGate
 from evenkeel.metrics.measures import Measures, PanelMeasures
 from evenkeel.scoring.divergence import text_divergences
-from evenkeel.scoring.journal import NOT_KEPT, Journal
-from evenkeel.scoring.panel import Panel, Readings
-from evenkeel.scoring.resumption import first_affected, recorded, resumed
+from evenkeel.scoring.prefix_reuse import first_affected, recorded, resumed
+from evenkeel.scoring.prompt_set import Panel, Readings
+from evenkeel.scoring.result_cache import NOT_KEPT, Journal
 from evenkeel.scoring.token_reads import read_batch
 from evenkeel.selection.judging import Judge
 from evenkeel.statistics.estimate import Estimate

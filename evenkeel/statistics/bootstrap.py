@@ -13,13 +13,14 @@ from evenkeel.statistics.estimate import Estimate
 from evenkeel.statistics.jackknife import left_out
 
 Statistic = Callable[..., Float[ndarray, "..."]]
-"""Reduces the last axis (the terms) of each argument; NaN where it is undefined."""
+"""Reduces the axis of the units of each argument: the last of a column, the last but one of a
+table of groups. NaN where it is undefined."""
 
 MAX_UNDEFINED = 0.05
 """Share of resamples on which a statistic may be undefined before its interval is, too."""
 
 
-class TermBootstrap:
+class ClusterBootstrap:
     """Resamples of `units` (terms, texts or prompts), drawn once.
 
     Every statistic sees the same resamples, so that a difference or ratio of two models is paired.
@@ -37,7 +38,7 @@ class TermBootstrap:
         self._drawn = generator.integers(0, max(units, 1), (resamples, units), dtype=np.int32)
         self._left_out = left_out(units)
 
-    def estimate(self, statistic: Statistic, *columns: Float[ndarray, " units"]) -> Estimate:
+    def estimate(self, statistic: Statistic, *columns: Float[ndarray, "units *groups"]) -> Estimate:
         """A statistic of the columns, with its interval.
 
         The interval is BCa (Efron 1987: quantiles moved for the bias and skew of the statistic)
@@ -45,8 +46,9 @@ class TermBootstrap:
         asks for more: `log_jackknife`.
 
         Args:
-            statistic: reduces the last axis of its arguments.
-            columns: one value for each unit, NaN-free; paired columns are resampled together.
+            statistic: reduces the units of its arguments.
+            columns: one value, or one row of groups, for each unit, NaN-free; paired columns are
+                resampled together.
         """
         return self._interval(
             statistic,
@@ -56,7 +58,7 @@ class TermBootstrap:
         )
 
     def estimate_additive(
-        self, statistic: Statistic, *columns: Float[ndarray, " units"]
+        self, statistic: Statistic, *columns: Float[ndarray, "units *groups"]
     ) -> Estimate:
         """As `estimate`, for a statistic that depends on the columns' sums only.
 
@@ -81,7 +83,7 @@ class TermBootstrap:
     def _interval(
         self,
         statistic: Statistic,
-        columns: Sequence[Float[ndarray, " units"]],
+        columns: Sequence[Float[ndarray, "units *groups"]],
         resample: Callable[[ndarray], ndarray],
         leave_out: Callable[[ndarray], ndarray],
     ) -> Estimate:
@@ -137,7 +139,7 @@ def absolute(signed: Estimate) -> Estimate:
 
 
 def share(
-    bootstrap: TermBootstrap, hits: Float[ndarray, " units"], counts: Float[ndarray, " units"]
+    bootstrap: ClusterBootstrap, hits: Float[ndarray, " units"], counts: Float[ndarray, " units"]
 ) -> Estimate:
     """Share of hits among all items, which come in units of `counts` items.
 
@@ -153,7 +155,7 @@ def share(
 
 
 def change_of_share(
-    bootstrap: TermBootstrap,
+    bootstrap: ClusterBootstrap,
     before: Float[ndarray, " units"],
     after: Float[ndarray, " units"],
     counts: Float[ndarray, " units"],

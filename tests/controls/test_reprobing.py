@@ -8,7 +8,7 @@ import torch
 
 from evenkeel.controls.reprobing import last_streams, reprobe
 from evenkeel.datasets.records import Prompt
-from evenkeel.scoring.log_odds import encode_text
+from evenkeel.scoring.group_reads import encode_text
 from evenkeel.statistics.estimate import Estimate
 from evenkeel.steering.hooks import steer
 from evenkeel.steering.intervention import Ablate, Add

@@ -15,7 +15,7 @@ from evenkeel.axes.occupations import PERCENT_WOMEN
 from evenkeel.metrics import bias
 from evenkeel.metrics.fluency import perplexity_ratio
 from evenkeel.metrics.measures import spread_estimate
-from evenkeel.statistics.bootstrap import TermBootstrap, mean, share
+from evenkeel.statistics.bootstrap import ClusterBootstrap, mean, share
 from evenkeel.statistics.estimate import Estimate
 from evenkeel.steering.continuations import text_measures
 
@@ -23,7 +23,7 @@ EXPERIMENTS, UNITS, RESAMPLES = 500, 20, 500
 SHARES = np.array(list(PERCENT_WOMEN.values())) / 100
 POPULATION = np.log(SHARES / (1 - SHARES))
 VARIANCE = POPULATION.var()
-TERMS = TermBootstrap(UNITS, RESAMPLES, seed=0)
+TERMS = ClusterBootstrap(UNITS, RESAMPLES, seed=0)
 SAMPLES, CALM, STUCK = 3, "she slept", "no no no no no"
 
 Draw = Callable[[np.random.Generator], Any]

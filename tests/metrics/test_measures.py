@@ -13,8 +13,8 @@ from evenkeel.datasets.records import Prompt
 from evenkeel.errors import BadInputError
 from evenkeel.metrics.measures import PanelMeasures, as_json
 from evenkeel.scoring.divergence import prefix_divergences, text_divergences
-from evenkeel.scoring.log_odds import encode_text
-from evenkeel.scoring.panel import Panel, Readings
+from evenkeel.scoring.group_reads import encode_text
+from evenkeel.scoring.prompt_set import Panel, Readings
 from evenkeel.steering.hooks import steer
 from evenkeel.steering.intervention import Add
 from tests.evaluation.samples import TEXTS

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from evenkeel.models.architecture import ARCHITECTURES
-from evenkeel.scoring.resumption import first_affected, recorded, resumed
+from evenkeel.scoring.prefix_reuse import first_affected, recorded, resumed
 from evenkeel.scoring.token_reads import logits_at, padded
 from evenkeel.steering.hooks import steer
 from evenkeel.steering.intervention import Add

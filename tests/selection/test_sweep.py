@@ -10,8 +10,8 @@ from evenkeel.metrics.competence import CompetenceGate
 from evenkeel.metrics.measures import PanelMeasures
 from evenkeel.params import Action
 from evenkeel.scoring.divergence import text_divergences
-from evenkeel.scoring.panel import Panel
-from evenkeel.scoring.resumption import first_affected, recorded, resumed
+from evenkeel.scoring.prefix_reuse import first_affected, recorded, resumed
+from evenkeel.scoring.prompt_set import Panel
 from evenkeel.selection.sweep import sweep
 from evenkeel.steering.hooks import steer
 from evenkeel.steering.intervention import Add
