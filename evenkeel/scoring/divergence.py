@@ -10,7 +10,7 @@ from numpy import ndarray
 from torch import Tensor, nn
 
 from evenkeel.scoring.prefix_reuse import first_affected, recorded, resumed
-from evenkeel.scoring.prompt_set import Panel
+from evenkeel.scoring.prompt_set import PromptSet
 from evenkeel.scoring.result_cache import NOT_KEPT, Journal
 from evenkeel.scoring.token_reads import length_sorted, logits_at, padded
 from evenkeel.steering.hooks import steer
@@ -65,16 +65,16 @@ def text_divergences(
 
 
 def prefix_divergences(
-    model: nn.Module, alone: Panel, behind: Sequence[Panel], batch_size: int
+    model: nn.Module, alone: PromptSet, behind: Sequence[PromptSet], batch_size: int
 ) -> Float[ndarray, "prefixes texts"]:
     """KL(text alone || behind a prefix) of the next token, in nats, summed over each text's places.
 
-    The places are those of the text's own tokens, which both panels score.
+    The places are those of the text's own tokens, which both sets score.
 
     Args:
         model: the unsteered model.
-        alone: the panel without a prefix.
-        behind: the same panel behind each prefix.
+        alone: the prompt set without a prefix.
+        behind: the same prompt set behind each prefix.
         batch_size: rows in a forward pass.
     """
     result = np.zeros((len(behind), len(alone.texts)))
@@ -83,9 +83,9 @@ def prefix_divergences(
         row, column = _scored(inputs)
         base = _log_probs(model, inputs, row, column)
         probs = base.exp()
-        for number, panel in enumerate(behind):
-            before = torch.tensor([panel.unscored[i] - alone.unscored[i] for i in batch])
-            inputs = padded([panel.texts[index] for index in batch])
+        for number, prompt_set in enumerate(behind):
+            before = torch.tensor([prompt_set.unscored[i] - alone.unscored[i] for i in batch])
+            inputs = padded([prompt_set.texts[index] for index in batch])
             read = _log_probs(model, inputs, row, column + before[row])
             result[number, batch] = _summed(probs, base - read, row, len(batch))
     return result

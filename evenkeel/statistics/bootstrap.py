@@ -38,7 +38,9 @@ class ClusterBootstrap:
         self._drawn = generator.integers(0, max(units, 1), (resamples, units), dtype=np.int32)
         self._left_out = left_out(units)
 
-    def estimate(self, statistic: Statistic, *columns: Float[ndarray, "units *groups"]) -> Estimate:
+    def estimate(
+        self, statistic: Statistic, *columns: Float[ndarray, " units *groups"]
+    ) -> Estimate:
         """A statistic of the columns, with its interval.
 
         The interval is BCa (Efron 1987: quantiles moved for the bias and skew of the statistic)
@@ -58,7 +60,7 @@ class ClusterBootstrap:
         )
 
     def estimate_additive(
-        self, statistic: Statistic, *columns: Float[ndarray, "units *groups"]
+        self, statistic: Statistic, *columns: Float[ndarray, " units *groups"]
     ) -> Estimate:
         """As `estimate`, for a statistic that depends on the columns' sums only.
 
@@ -83,7 +85,7 @@ class ClusterBootstrap:
     def _interval(
         self,
         statistic: Statistic,
-        columns: Sequence[Float[ndarray, "units *groups"]],
+        columns: Sequence[Float[ndarray, " units *groups"]],
         resample: Callable[[ndarray], ndarray],
         leave_out: Callable[[ndarray], ndarray],
     ) -> Estimate:

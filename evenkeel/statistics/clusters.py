@@ -28,11 +28,11 @@ class Clusters:
         """Rows of each cluster."""
         return self.sum(np.ones(len(self.index)))
 
-    def sum(self, values: Float[ndarray, "rows *groups"]) -> Float[ndarray, "clusters *groups"]:
+    def sum(self, values: Float[ndarray, " rows *groups"]) -> Float[ndarray, " clusters *groups"]:
         sums = np.zeros((len(self.names), *values.shape[1:]))
         np.add.at(sums, self.index, values)
         return sums
 
-    def mean(self, values: Float[ndarray, "rows *groups"]) -> Float[ndarray, "clusters *groups"]:
+    def mean(self, values: Float[ndarray, " rows *groups"]) -> Float[ndarray, " clusters *groups"]:
         counts = self.counts
         return self.sum(values) / counts.reshape(-1, *[1] * (values.ndim - 1))

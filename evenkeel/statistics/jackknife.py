@@ -15,7 +15,7 @@ def left_out(units: int) -> Int[ndarray, "units others"]:
 
 
 def log_jackknife(
-    statistic: Callable[..., Float[ndarray, "..."]], *columns: Float[ndarray, "units *groups"]
+    statistic: Callable[..., Float[ndarray, "..."]], *columns: Float[ndarray, " units *groups"]
 ) -> tuple[float, float] | None:
     """95 % interval of a positive measure of scale: Student's, of the jackknife of its logarithm.
 

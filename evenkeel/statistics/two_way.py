@@ -62,7 +62,7 @@ class TwoWayBootstrap:
         return cls(np.array(table), resamples, seed)
 
     def interval(
-        self, statistic: Statistic, *columns: Float[ndarray, "prompts *groups"]
+        self, statistic: Statistic, *columns: Float[ndarray, " prompts *groups"]
     ) -> tuple[float, float] | None:
         """95 % interval of a statistic of the items' means over templates.
 
@@ -86,7 +86,7 @@ class TwoWayBootstrap:
         return float(low), float(high)
 
     def _resampled(
-        self, column: Float[ndarray, "prompts *groups"]
+        self, column: Float[ndarray, " prompts *groups"]
     ) -> Float[ndarray, "resamples items *groups"]:
         by_item = np.einsum("rt,it...->ri...", self._weights, column[self._place])
         return by_item[np.arange(len(by_item))[:, None], self._drawn]
