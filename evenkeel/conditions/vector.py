@@ -146,6 +146,8 @@ def make_vector_conditions(
                     if action == "add" and any(len(found) > 1 for found in place):
                         continue
                     for kind in gates if action != "add" else ("none",):
+                        if kind == "band" and any(len(found) > 1 for found in place):
+                            continue  # a band is around one direction
                         gatings = tuple(fitted[kind][found[0].layer] for found in place)
                         if action == "mean_ablate" and any(g.midpoint is None for g in gatings):
                             continue

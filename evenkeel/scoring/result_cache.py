@@ -88,7 +88,7 @@ NOT_KEPT = ResultCache()
 
 @contextmanager
 def cache_beside(output: Path, loaded: LoadedModel) -> Iterator[ResultCache]:
-    """Keep a result cache in a hidden folder beside an output; once the block is through, remove it.
+    """Keep a result cache in a hidden folder beside an output, and remove it after the block.
 
     Where the block raises, or the process dies, it stays for the next run.
 
