@@ -151,7 +151,7 @@ def _word_streams(
     groups = {group for prompt in prompts for group in prompt.groups}
     if not stereotypical.any() or set(group[group >= 0]) != set(range(len(groups))):
         raise BadInputError(
-            f"the {split} split lacks stereotypical prompts, or definitional ones of a group, which "
+            f"the {split} split lacks stereotypical prompts, or definitional ones of a group, that "
             "gates are fitted to; give it some of each, or set evaluation.gates to [none]"
         )
     sites = sorted({vector.site for vector in vectors})
