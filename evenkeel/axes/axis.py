@@ -3,7 +3,9 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from evenkeel.params import Split
+from evenkeel.params import SPLITS, Split
+
+__all__ = ["SPLITS", "Attribute", "Axis", "Group", "Split"]
 
 
 @dataclass(frozen=True)
