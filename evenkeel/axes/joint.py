@@ -6,6 +6,8 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
 
+from evenkeel.axes.axis import SPLITS
+from evenkeel.axes.intersections import Intersection
 from evenkeel.axes.items import Item
 
 
@@ -64,3 +66,51 @@ def by_lead(items: Sequence[Item]) -> Mapping[str, list[Item]]:
     for item in items:
         pools.setdefault(item.lead, []).append(item)
     return pools
+
+
+def cell_shares(
+    pair: Intersection, items: Sequence[Item], strengths: Mapping[str, float]
+) -> Float[NDArray[np.float64], "items cells"]:
+    """P(item, cell) over items that share a frame, for a group of each of two axes at once.
+
+    Additive: log P(item | cell) is, up to a constant of the item, the sum of what the item's rates
+    give the two groups. In a cell with an interaction the item's log-odds within the frame are
+    higher by it, and the other items share what is left in proportion. Cells are equally likely.
+
+    Args:
+        pair: its two axes.
+        items: of either axis; an item says nothing about the groups of the other.
+        strengths: by axis, see `Item.rates`; an interaction is scaled by the smaller of the two.
+    """
+    joint = np.zeros((len(items), len(pair.cell_names)))
+    for side, axis in enumerate(pair.axes):
+        rows = [row for row, item in enumerate(items) if item.axis == axis.name]
+        if rows:
+            own = shares([items[row] for row in rows], strengths[axis.name])
+            by_cell = [axis.group_names.index(cell[side]) for cell in pair.cells()]
+            joint[rows] = own[:, by_cell] * len(rows) / len(items)
+    scale = min(strengths[axis.name] for axis in pair.axes)
+    for column, cell in enumerate(pair.cell_names):
+        for row, item in enumerate(items):
+            joint[row, column] *= np.exp(scale * pair.interactions.get(item.text, {}).get(cell, 0))
+    return joint / joint.sum(0) / joint.shape[1]
+
+
+def cell_rates(pair: Intersection, strengths: Mapping[str, float]) -> dict[str, dict[str, float]]:
+    """P(cell | item) by item and cell, over the items of every split.
+
+    Args:
+        pair: its items compete with those of the same frame.
+        strengths: see `cell_shares`.
+    """
+    rates = {}
+    for items in cell_pools(pair):
+        joint = cell_shares(pair, items, strengths)
+        for item, row in zip(items, joint / joint.sum(1, keepdims=True), strict=True):
+            rates[item.text] = dict(zip(pair.cell_names, row.tolist(), strict=True))
+    return rates
+
+
+def cell_pools(pair: Intersection) -> list[list[Item]]:
+    """The items of a pair that compete in one place, over all splits."""
+    return list(by_lead([item for split in SPLITS for item in pair.items(split)]).values())
