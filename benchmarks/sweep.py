@@ -19,13 +19,13 @@ from rich.table import Table
 from tqdm import tqdm
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from evenkeel.scoring.panel import Panel
-from evenkeel.selection.sweep import read_steered
-from evenkeel.scoring.token_reads import read_log_probs
-from evenkeel.organism.training import train_tokenizer
-from evenkeel.steering.intervention import Ablate
-from evenkeel.organism.corpus import make_corpus
 from evenkeel.datasets.prompts import make_prompts
+from evenkeel.organism.corpus import make_corpus
+from evenkeel.organism.training import train_tokenizer
+from evenkeel.scoring.prompt_set import Panel
+from evenkeel.scoring.token_reads import read_log_probs
+from evenkeel.selection.sweep import read_steered
+from evenkeel.steering.intervention import Ablate
 
 LAYERS, WIDTH, HEADS, VOCAB, CONTEXT = 6, 128, 4, 2048, 64
 TEXTS, BATCH = 200, 64

@@ -21,9 +21,9 @@ def main(strength: float, seed: int, output: Path, params_path: Path) -> None:
     """
     from evenkeel.files import atomic_folder
     from evenkeel.models.loading import record_provenance
+    from evenkeel.organism.corpus import make_corpus
     from evenkeel.organism.training import train_organism
     from evenkeel.params import load_validation_params
-    from evenkeel.organism.corpus import make_corpus
 
     params = load_validation_params(params_path)
     train, _ = make_corpus(params.corpus_texts, params.heldout_texts, seed, strength)

@@ -27,13 +27,13 @@ def main(
     """
     from dvclive import Live
 
-    from evenkeel.metrics.measures import PanelMeasures, as_json
-    from evenkeel.scoring.panel import Panel
+    from evenkeel.datasets.records import CorpusText, Prompt
     from evenkeel.files import atomic_folder, read_jsonl, write_json
+    from evenkeel.metrics.measures import PanelMeasures, as_json
     from evenkeel.models.loading import load_model
     from evenkeel.models.sources import prepare_model
     from evenkeel.params import load_params
-    from evenkeel.datasets.records import CorpusText, Prompt
+    from evenkeel.scoring.prompt_set import Panel
 
     seed, params = load_params(params_path, "seed", "model")
     asked = read_jsonl(prompts, Prompt)

@@ -21,12 +21,12 @@ def main(organisms: Path, summary: Path, plot: Path, params_path: Path) -> None:
     import pandas as pd
     from tqdm import tqdm
 
+    from evenkeel.datasets.prompts import make_prompts
     from evenkeel.evaluation.ground_truth import measure_organism, summarize
     from evenkeel.files import write_json, write_text
     from evenkeel.models.loading import load_model
-    from evenkeel.params import load_validation_params
     from evenkeel.organism.corpus import make_corpus
-    from evenkeel.datasets.prompts import make_prompts
+    from evenkeel.params import load_validation_params
 
     params = load_validation_params(params_path)
     asked = make_prompts(params.seed, planted_strength=1.0)

@@ -7,23 +7,23 @@ from typing import Any
 import numpy as np
 
 from evenkeel.activations.store import ActivationStore
-from evenkeel.statistics.bootstrap import rounded
 from evenkeel.conditions.candidates import Candidate
-from evenkeel.metrics.measures import Measures
 from evenkeel.controls.nulls import (
     distribution,
     null_candidates,
     rank_p,
     streams_behind,
 )
-from evenkeel.statistics.power import detectable, smallest_detectable
 from evenkeel.controls.reprobing import Reprobed, reprobe
-from evenkeel.selection.sweep import Cell, sweep
 from evenkeel.controls.transfer import cosines, transferred
+from evenkeel.datasets.records import Prompt
 from evenkeel.evaluation.trial import Outcome, Trial
+from evenkeel.metrics.measures import Measures
 from evenkeel.models.loading import LoadedModel
 from evenkeel.probes.statements import statements_of
-from evenkeel.datasets.records import Prompt
+from evenkeel.selection.sweep import Cell, sweep
+from evenkeel.statistics.estimate import rounded
+from evenkeel.statistics.power import detectable, smallest_detectable
 from evenkeel.vectors.vector import SteeringVector
 
 SHOWN = ("bias_reduction", "definitional_accuracy_change", "perplexity_ratio")
@@ -69,7 +69,7 @@ class Controls:
         for axis, cell in self.transfer.items():
             entry: dict[str, Any] = {"axis": axis, "cosine": rounded(self.cosines[axis])}
             for name in SHOWN:
-                entry |= cell.measures[name].named(name)
+                entry |= cell.measures[name].columns(name)
             entry["minimum_detectable"] = smallest_detectable(cell.measures, self.units)
             table.append(entry)
         return table
@@ -83,9 +83,9 @@ class Controls:
                 "layer": row.layer,
                 "probe": row.probe,
                 "terms": row.terms,
-                **row.unsteered.named("unsteered"),
-                **row.steered.named("steered"),
-                **row.change.named("change"),
+                **row.unsteered.columns("unsteered"),
+                **row.steered.columns("steered"),
+                **row.change.columns("change"),
                 "minimum_detectable_change": rounded(detectable(row.change, row.terms)),
             }
             for row in self.reprobed

@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from evenkeel.statistics.bootstrap import rounded
 from evenkeel.conditions.candidates import Candidate
-from evenkeel.metrics.competence import CompetenceGate
 from evenkeel.conditions.feature_candidates import feature_candidates, random_feature_candidates
 from evenkeel.controls.nulls import distribution, rank_p
-from evenkeel.selection.sweep import Cell, sweep
 from evenkeel.evaluation.trial import Trial
+from evenkeel.metrics.competence import CompetenceGate
 from evenkeel.sae.dictionary import Dictionary
+from evenkeel.selection.sweep import Cell, sweep
+from evenkeel.statistics.estimate import rounded
 from evenkeel.vectors.vector import SteeringVector
 
 SHOWN = ("occupation_spread", "bias_reduction", "definitional_accuracy_change", "perplexity_ratio")
@@ -45,7 +45,7 @@ class FeatureAblation:
             "firings_per_token": rounded(_firings(candidate)),
         }
         for name in SHOWN:
-            own |= self.selected.measures[name].named(name)
+            own |= self.selected.measures[name].columns(name)
         firings = [_firings(cell.candidate) for cell in self.random]
         return own | {
             "p": rounded(self.p),

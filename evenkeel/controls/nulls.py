@@ -11,11 +11,11 @@ from numpy import ndarray
 
 from evenkeel.activations.capture import Point
 from evenkeel.activations.store import ActivationStore
-from evenkeel.statistics.bootstrap import rounded
 from evenkeel.conditions.candidates import Candidate
 from evenkeel.conditions.feature_candidates import random_feature_candidates
 from evenkeel.models.loading import LoadedModel
 from evenkeel.probes.statements import statements_of, text_activations
+from evenkeel.statistics.estimate import rounded
 from evenkeel.vectors.contrasts import Contrast
 from evenkeel.vectors.directions import mean_difference
 from evenkeel.vectors.group_term import group_term_streams

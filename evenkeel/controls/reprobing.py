@@ -16,17 +16,17 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from evenkeel.statistics.bootstrap import Estimate
-from evenkeel.scoring.log_odds import encode_text
-from evenkeel.scoring.resumption import first_affected, recorded
-from evenkeel.scoring.token_reads import length_sorted, padded
+from evenkeel.datasets.records import Prompt
 from evenkeel.models.architecture import architecture_of, hidden_of
-from evenkeel.probes.bootstrap import term_weights
 from evenkeel.probes.logistic import fit_logistic, scores
 from evenkeel.probes.metrics import auroc
+from evenkeel.scoring.group_reads import encode_text
+from evenkeel.scoring.prefix_reuse import first_affected, recorded
+from evenkeel.scoring.token_reads import length_sorted, padded
+from evenkeel.statistics.estimate import Estimate
+from evenkeel.statistics.two_way import factor_weights
 from evenkeel.steering.hooks import steer
 from evenkeel.steering.intervention import Intervention
-from evenkeel.datasets.records import Prompt
 
 Target = Literal["stereotypical", "definitional"]
 Kind = Literal["linear", "mlp"]
@@ -101,7 +101,7 @@ def reprobe(
         with steer(model, interventions):
             edited = last_streams(model, rows, layers, batch_size)
         terms = [(prompt.term,) for prompt in split["test"]]
-        weights = term_weights(terms, resamples, np.random.default_rng([seed, 4]))
+        weights = factor_weights(terms, resamples, np.random.default_rng([seed, 4]))
         for layer in layers:
             for kind in ("linear", "mlp"):
                 found.append(

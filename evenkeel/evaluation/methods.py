@@ -4,15 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from evenkeel.evaluation.trial import Outcome
 from evenkeel.metrics.bias import bias_reduction
-from evenkeel.statistics.bootstrap import mean, rounded
-from evenkeel.statistics.crossed import CrossedBootstrap
 from evenkeel.metrics.measures import PanelMeasures, as_json
-from evenkeel.scoring.panel import Readings
+from evenkeel.scoring.prompt_set import Readings
+from evenkeel.statistics.bootstrap import mean
+from evenkeel.statistics.clusters import Clusters
+from evenkeel.statistics.estimate import rounded
 from evenkeel.statistics.power import smallest_detectable
 from evenkeel.statistics.significance import ChangedChoices, changed_choices, holm, spread_change
-from evenkeel.statistics.terms import Terms
-from evenkeel.evaluation.trial import Outcome
+from evenkeel.statistics.two_way import TwoWayBootstrap
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def tests_of(
     }
 
 
-def _choices(definitions: Terms, baseline: Readings, steered: Readings) -> ChangedChoices:
+def _choices(definitions: Clusters, baseline: Readings, steered: Readings) -> ChangedChoices:
     before, after = baseline.margins > 0, steered.margins > 0
     return changed_choices(before, after, definitions.sum(after.astype(float) - before))
 
@@ -85,8 +86,8 @@ class WiderIntervals:
     def __init__(self, measures: PanelMeasures, baseline: Readings, seed: int) -> None:
         panel, resamples = measures.panel, measures.resamples
         self._baseline = baseline
-        self._occupations = CrossedBootstrap.of(panel.stereotypical, resamples, seed)
-        self._definitions = CrossedBootstrap.of(panel.definitional, resamples, seed)
+        self._occupations = TwoWayBootstrap.of(panel.stereotypical, resamples, seed)
+        self._definitions = TwoWayBootstrap.of(panel.definitional, resamples, seed)
 
     def of(self, outcome: Outcome) -> dict[str, list[float | None] | None]:
         """The intervals, None where prompts are not crossed, the bias is withheld, or no answer

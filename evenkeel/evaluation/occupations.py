@@ -4,8 +4,8 @@ from jaxtyping import Float
 from numpy import ndarray
 from scipy.stats import t as student
 
-from evenkeel.statistics.bootstrap import Estimate, rounded
-from evenkeel.scoring.panel import Panel, Readings
+from evenkeel.scoring.prompt_set import Panel, Readings
+from evenkeel.statistics.estimate import Estimate, rounded
 
 Row = dict[str, str | float | None]
 

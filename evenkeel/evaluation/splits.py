@@ -3,19 +3,19 @@
 from collections.abc import Sequence
 from functools import cache
 
-from evenkeel.errors import BadInputError
-from evenkeel.metrics.competence import CompetenceGate, chance
-from evenkeel.steering.continuations import spread_over_kinds
-from evenkeel.scoring.journal import NOT_KEPT, Journal
-from evenkeel.selection.judging import Judge
-from evenkeel.metrics.measures import PanelMeasures
-from evenkeel.scoring.panel import Panel
 from evenkeel.conditions.prompting import Prefixed, try_prefixes
-from evenkeel.selection.selection import Budget, best_of
+from evenkeel.datasets.records import Prompt, Split
+from evenkeel.errors import BadInputError
 from evenkeel.evaluation.trial import Outcome, Trial
+from evenkeel.metrics.competence import CompetenceGate, chance
+from evenkeel.metrics.measures import PanelMeasures
 from evenkeel.models.loading import LoadedModel
 from evenkeel.params import EvaluationParams
-from evenkeel.datasets.records import Prompt, Split
+from evenkeel.scoring.prompt_set import Panel
+from evenkeel.scoring.result_cache import NOT_KEPT, Journal
+from evenkeel.selection.judging import Judge
+from evenkeel.selection.selection import Budget, best_of
+from evenkeel.steering.continuations import spread_over_kinds
 
 
 class Splits:

@@ -7,27 +7,27 @@ from typing import Any
 import numpy as np
 
 from evenkeel.activations.store import ActivationStore
-from evenkeel.statistics.bootstrap import Estimate
 from evenkeel.conditions.candidates import make_candidates
-from evenkeel.controls.controls import Controls, null_rows, run_controls
-from evenkeel.selection.dose import dose_rows
-from evenkeel.selection.equal_damage import EqualDamage, compare_at_equal_damage
-from evenkeel.controls.feature_ablation import FeatureAblation, ablate_features
 from evenkeel.conditions.feature_candidates import feature_candidates
-from evenkeel.selection.gating import GateFitter
-from evenkeel.scoring.journal import NOT_KEPT, Journal
-from evenkeel.controls.nulls import RANDOM, random_vectors
-from evenkeel.evaluation.occupations import Row, occupation_rows
 from evenkeel.conditions.prompting import Prefixed
-from evenkeel.selection.selection import Budget, Selection, select
+from evenkeel.controls.controls import Controls, null_rows, run_controls
+from evenkeel.controls.feature_ablation import FeatureAblation, ablate_features
+from evenkeel.controls.nulls import RANDOM, random_vectors
+from evenkeel.datasets.records import Prompt
+from evenkeel.evaluation.occupations import Row, occupation_rows
 from evenkeel.evaluation.splits import Splits
-from evenkeel.selection.sweep import Cell, sweep
 from evenkeel.evaluation.trial import Outcome, Trial
 from evenkeel.models.loading import LoadedModel
 from evenkeel.params import EvaluationParams
 from evenkeel.sae.dictionary import Dictionary
+from evenkeel.scoring.result_cache import NOT_KEPT, Journal
+from evenkeel.selection.dose import dose_rows
+from evenkeel.selection.equal_damage import EqualDamage, compare_at_equal_damage
+from evenkeel.selection.gating import GateFitter
+from evenkeel.selection.selection import Budget, Selection, select
+from evenkeel.selection.sweep import Cell, sweep
+from evenkeel.statistics.estimate import Estimate
 from evenkeel.steering.spec import InterventionSpec
-from evenkeel.datasets.records import Prompt
 from evenkeel.vectors.vector import SteeringVector
 
 SHOWN = (

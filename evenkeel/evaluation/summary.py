@@ -35,12 +35,12 @@ reprobing            list, an entry a target, layer and probe: AUROC unsteered, 
 from collections.abc import Mapping
 from typing import Any
 
-from evenkeel.metrics.association import association
-from evenkeel.statistics.bootstrap import rounded
-from evenkeel.metrics.measures import as_json
 from evenkeel.evaluation.methods import Tests, WiderIntervals, method_entry, tests_of
-from evenkeel.statistics.power import POWER, detectable_correlation
 from evenkeel.evaluation.study import Study
+from evenkeel.metrics.association import association
+from evenkeel.metrics.measures import as_json
+from evenkeel.statistics.estimate import rounded
+from evenkeel.statistics.power import POWER, detectable_correlation
 
 LEVEL = 0.05
 """A bias counts as found where chance is less likely than this."""
@@ -101,7 +101,7 @@ def _competence(study: Study) -> dict[str, Any]:
     gate, baseline = study.trial.gate, study.trial.baseline
     return {
         "task": "definitional prompts of the same templates: does the right side win?",
-        **baseline.measures["definitional_accuracy"].named("accuracy"),
+        **baseline.measures["definitional_accuracy"].columns("accuracy"),
         "chance": rounded(gate.chance),
         "margin": gate.margin,
         "too_weak": baseline.too_weak,

@@ -5,16 +5,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from evenkeel.conditions.candidates import Candidate
-from evenkeel.metrics.competence import CompetenceGate, withheld
-from evenkeel.steering.continuations import continue_texts, text_measures
-from evenkeel.scoring.divergence import prefix_divergences, text_divergences
-from evenkeel.scoring.journal import NOT_KEPT, Journal
-from evenkeel.metrics.measures import Measures, PanelMeasures
-from evenkeel.scoring.panel import Panel, Readings
-from evenkeel.selection.sweep import read_steered
-from evenkeel.params import GenerationParams
-from evenkeel.steering.hooks import steer
 from evenkeel.datasets.records import Prompt
+from evenkeel.metrics.competence import CompetenceGate, withheld
+from evenkeel.metrics.measures import Measures, PanelMeasures
+from evenkeel.params import GenerationParams
+from evenkeel.scoring.divergence import prefix_divergences, text_divergences
+from evenkeel.scoring.prompt_set import Panel, Readings
+from evenkeel.scoring.result_cache import NOT_KEPT, Journal
+from evenkeel.selection.sweep import read_steered
+from evenkeel.steering.continuations import continue_texts, text_measures
+from evenkeel.steering.hooks import steer
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,9 +8,9 @@ import pandas as pd
 from jaxtyping import Bool, Float, Int
 
 from evenkeel.errors import BadInputError
-from evenkeel.probes.bootstrap import interval95, term_weights
 from evenkeel.probes.metrics import auroc
 from evenkeel.probes.statements import select, terms
+from evenkeel.statistics.two_way import factor_weights, interval95
 from evenkeel.vectors.vector import Separation
 
 Rows = Int[np.ndarray, "units each"]
@@ -145,4 +145,6 @@ def _weights(
     statements: pd.DataFrame, rows: Int[np.ndarray, " rows"], resamples: int, seed: int
 ) -> Float[np.ndarray, "resamples rows"]:
     filled = terms(statements)
-    return term_weights([filled[row] for row in rows], resamples, np.random.default_rng([seed, 2]))
+    return factor_weights(
+        [filled[row] for row in rows], resamples, np.random.default_rng([seed, 2])
+    )

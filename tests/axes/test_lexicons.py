@@ -1,10 +1,10 @@
 from collections import Counter
 from itertools import combinations
 
-from evenkeel.params import DatasetParams
 from evenkeel.axes import LEXICONS
 from evenkeel.axes.names import FIRST_NAMES
 from evenkeel.datasets.records import SPLITS
+from evenkeel.params import DatasetParams
 
 
 def words(texts: list[str]) -> set[str]:

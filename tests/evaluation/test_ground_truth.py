@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from evenkeel.metrics.association import Association
-from evenkeel.statistics.bootstrap import Estimate
-from evenkeel.evaluation.ground_truth import Organism, measure_organism, summarize
-from evenkeel.models.loading import load_model, record_provenance
 from evenkeel.datasets.prompts import make_prompts
+from evenkeel.evaluation.ground_truth import Organism, measure_organism, summarize
+from evenkeel.metrics.association import Association
+from evenkeel.models.loading import load_model, record_provenance
+from evenkeel.statistics.estimate import Estimate
 
 
 def organism(strength: float, measured: float, p: float, accuracy: float = 1.0) -> Organism:

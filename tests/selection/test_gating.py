@@ -9,10 +9,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evenkeel.datasets.records import Prompt
 from evenkeel.errors import BadInputError
 from evenkeel.selection.gating import GateFitter, best_cut
 from evenkeel.steering.gates import BandGate, ProbeGate
-from evenkeel.datasets.records import Prompt
 from evenkeel.vectors.vector import SteeringVector
 from tests.evaluation.samples import TERMS
 

@@ -12,13 +12,13 @@ import yaml
 from click.testing import CliRunner, Result
 
 from evenkeel.activations.store import ActivationStore
-from evenkeel.steering.continuations import continue_texts
 from evenkeel.models.loading import LoadedModel, load_model
 from evenkeel.params import load_params
 from evenkeel.probes.training import train_probes
 from evenkeel.sae.loading import open_sae
 from evenkeel.sae.prompted import common_features, read_prompts
 from evenkeel.sae.saving import save_module
+from evenkeel.steering.continuations import continue_texts
 from evenkeel.steering.hooks import steer
 from evenkeel.steering.intervention import Add
 from evenkeel.steering.latents import Scale

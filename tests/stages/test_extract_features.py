@@ -8,13 +8,13 @@ import pytest
 import torch
 from click.testing import CliRunner, Result
 
+from evenkeel.datasets.prompts import make_prompts
+from evenkeel.datasets.records import Statement
 from evenkeel.files import read_jsonl, write_jsonl
 from evenkeel.models.loading import load_model
 from evenkeel.sae.results import LEADING, Context, read_table
 from evenkeel.sae.saving import save_module
 from evenkeel.sae.table import strongest
-from evenkeel.datasets.prompts import make_prompts
-from evenkeel.datasets.records import Statement
 from stages.extract_features import main
 from tests.probes.planted import planted_statements
 from tests.sae.conftest import trained_module, write_corpus

@@ -1,4 +1,4 @@
-"""Running a model from the middle: blocks that no intervention reaches give what they gave before.
+"""Reuse cached block outputs upstream of the first intervention.
 
 An intervention at layer l leaves the blocks before it as they were. On one batch that many
 interventions are tried on, those blocks run once.

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from evenkeel.errors import BadInputError
-from evenkeel.scoring.log_odds import encode_prompt, log_odds
 from evenkeel.datasets.records import Prompt
+from evenkeel.errors import BadInputError
+from evenkeel.scoring.group_reads import encode_prompt, log_odds
 
 
 def probability(model: Any, context: list[int], continuation: list[int]) -> float:

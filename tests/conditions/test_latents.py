@@ -6,7 +6,6 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evenkeel.errors import BadInputError
 from evenkeel.conditions.candidates import Gating, make_candidates
 from evenkeel.conditions.feature_candidates import (
     NEIGHBORS,
@@ -14,6 +13,7 @@ from evenkeel.conditions.feature_candidates import (
     matched_features,
     random_feature_candidates,
 )
+from evenkeel.errors import BadInputError
 from evenkeel.steering.gates import ProbeGate
 from evenkeel.steering.latents import Clamp, Scale
 from tests.evaluation.samples import make_dictionary, make_feature_vectors, make_vectors

@@ -5,10 +5,10 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evenkeel.statistics.bootstrap import Estimate
 from evenkeel.conditions.candidates import Candidate
 from evenkeel.selection.selection import Budget, select
 from evenkeel.selection.sweep import Cell
+from evenkeel.statistics.estimate import Estimate
 from tests.evaluation.samples import make_vectors
 
 VECTOR = make_vectors(layers=1)[0]

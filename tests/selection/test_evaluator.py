@@ -7,12 +7,12 @@ import torch
 
 from evenkeel.conditions.candidates import Candidate, make_candidates
 from evenkeel.metrics.competence import CompetenceGate
-from evenkeel.scoring.divergence import text_divergences
 from evenkeel.metrics.measures import PanelMeasures
-from evenkeel.scoring.panel import Panel
-from evenkeel.scoring.resumption import first_affected, recorded, resumed
-from evenkeel.selection.sweep import sweep
 from evenkeel.params import Action
+from evenkeel.scoring.divergence import text_divergences
+from evenkeel.scoring.prefix_reuse import first_affected, recorded, resumed
+from evenkeel.scoring.prompt_set import Panel
+from evenkeel.selection.sweep import sweep
 from evenkeel.steering.hooks import steer
 from evenkeel.steering.intervention import Add
 from tests.evaluation.samples import make_vectors

@@ -3,26 +3,26 @@
 import numpy as np
 import pytest
 
-from evenkeel.metrics.bias import bias_reduction
-from evenkeel.statistics.bootstrap import TermBootstrap, mean
-from evenkeel.statistics.crossed import CrossedBootstrap
 from evenkeel.datasets.prompts import make_prompts
 from evenkeel.datasets.records import Prompt
+from evenkeel.metrics.bias import bias_reduction
+from evenkeel.statistics.bootstrap import ClusterBootstrap, mean
+from evenkeel.statistics.two_way import TwoWayBootstrap
 
 PROMPTS = [p for p in make_prompts(0, 1.0) if p.split == "test" and p.kind == "stereotypical"]
 TERMS = len({p.term for p in PROMPTS})
 TEMPLATES = len({p.template for p in PROMPTS})
 
 
-def bootstrap(prompts: list[Prompt], resamples: int = 1000) -> CrossedBootstrap:
-    found = CrossedBootstrap.of(prompts, resamples, seed=0)
+def bootstrap(prompts: list[Prompt], resamples: int = 1000) -> TwoWayBootstrap:
+    found = TwoWayBootstrap.of(prompts, resamples, seed=0)
     assert found is not None
     return found
 
 
 def test_coverage_where_templates_differ() -> None:
     """Each template has its own shift: over terms alone, intervals are far too narrow."""
-    crossed, over_terms = bootstrap(PROMPTS), TermBootstrap(TERMS, 1000, 0)
+    crossed, over_terms = bootstrap(PROMPTS), ClusterBootstrap(TERMS, 1000, 0)
     held = np.zeros(2)
     for experiment in range(500):
         rng = np.random.default_rng(experiment)
@@ -53,10 +53,10 @@ def test_the_order_of_prompts_does_not_matter() -> None:
 
 
 def test_what_is_not_crossed_has_no_such_interval() -> None:
-    assert CrossedBootstrap.of(PROMPTS[1:], 100, 0) is None
+    assert TwoWayBootstrap.of(PROMPTS[1:], 100, 0) is None
     one_template = [p for p in PROMPTS if p.template == PROMPTS[0].template]
-    assert CrossedBootstrap.of(one_template, 100, 0) is None
-    assert CrossedBootstrap.of([], 100, 0) is None
+    assert TwoWayBootstrap.of(one_template, 100, 0) is None
+    assert TwoWayBootstrap.of([], 100, 0) is None
 
 
 def test_an_undefined_statistic_has_no_interval() -> None:

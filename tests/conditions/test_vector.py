@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from evenkeel.errors import BadInputError
 from evenkeel.conditions.candidates import Gating, make_candidates
+from evenkeel.errors import BadInputError
 from evenkeel.params import Action
 from evenkeel.steering.gates import ProbeGate
 from evenkeel.steering.intervention import Ablate, Add

@@ -26,7 +26,7 @@ Result = Float[ndarray, " numbers"]
 _CHECKSUM_BYTES = 4
 
 
-class Journal:
+class ResultCache:
     """Keeps the result of every forward pass, in the order in which they run.
 
     A file belongs to one question: it is found again only where the same model, under the same
@@ -83,12 +83,12 @@ class Journal:
         return (self._folder / name).open("a+b", buffering=0)
 
 
-NOT_KEPT = Journal()
+NOT_KEPT = ResultCache()
 
 
 @contextmanager
-def journal_beside(output: Path, loaded: LoadedModel) -> Iterator[Journal]:
-    """Keep a journal in a hidden folder beside an output; once the block is through, remove it.
+def cache_beside(output: Path, loaded: LoadedModel) -> Iterator[ResultCache]:
+    """Keep a result cache in a hidden folder beside an output, and remove it after the block.
 
     Where the block raises, or the process dies, it stays for the next run.
 
@@ -100,7 +100,7 @@ def journal_beside(output: Path, loaded: LoadedModel) -> Iterator[Journal]:
     folder = work_folder(output)
     output.parent.mkdir(parents=True, exist_ok=True)
     with writing_alone(output):
-        yield Journal(folder, asked)
+        yield ResultCache(folder, asked)
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -12,12 +12,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from evenkeel.errors import BadInputError
-from evenkeel.evaluation import journal as journal_module
-from evenkeel.scoring.divergence import text_divergences
-from evenkeel.scoring.journal import Journal, journal_beside
-from evenkeel.scoring.panel import Panel
-from evenkeel.selection.sweep import read_steered
 from evenkeel.models.loading import LoadedModel, load_model, record_provenance
+from evenkeel.scoring import result_cache as journal_module
+from evenkeel.scoring.divergence import text_divergences
+from evenkeel.scoring.prompt_set import Panel
+from evenkeel.scoring.result_cache import Journal, journal_beside
+from evenkeel.selection.sweep import read_steered
 from evenkeel.steering.intervention import Ablate, Add
 
 EDITS = [
