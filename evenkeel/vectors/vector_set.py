@@ -16,7 +16,7 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class VectorSet:
-    """Vectors in the order of axis, method, site, layer and feature; at most one for each."""
+    """Vectors in the order of axis, method, site, layer, feature, group; at most one for each."""
 
     vectors: tuple[SteeringVector, ...]
 
@@ -42,14 +42,20 @@ class VectorSet:
         return len(self.vectors)
 
     def get(
-        self, axis: str, method: str, site: str, layer: int, feature: int | None = None
+        self,
+        axis: str,
+        method: str,
+        site: str,
+        layer: int,
+        feature: int | None = None,
+        group: str | None = None,
     ) -> SteeringVector:
-        """The vector of this axis, method, site and layer, and of this feature (method sae).
+        """The vector of this axis, method, site and layer, and of this feature or group.
 
         Raises:
             BadInputError: there is none; the message lists what there is for the axis.
         """
-        key = vector_key(axis, method, site, layer, feature)
+        key = vector_key(axis, method, site, layer, feature, group)
         for vector in self.vectors:
             if vector.key == key:
                 return vector
