@@ -115,12 +115,12 @@ def main(
                 write_text(folder / f"{name}.csv", table)
 
     columns = [result.baseline, *([result.selected] if result.selected else [])]
-    rows = [[name, *(str(column.estimate(name)) for column in columns)] for name in SHOWN]
-    rows += [[f"p among {null.kind}", "-", str(Estimate(null.p))] for null in result.nulls]
+    table = [[name, *(str(column.estimate(name)) for column in columns)] for name in SHOWN]
+    table += [[f"p among {null.kind}", "-", str(Estimate(null.p))] for null in result.nulls]
     print_table(
         f"{axis} on the test split: {result.selection.reason}",
         ["metric", "baseline", "selected"][: 1 + len(columns)],
-        rows,
+        table,
     )
     if evaluation.feature_ablation:
         click.echo(str(evaluation.feature_ablation))

@@ -28,15 +28,9 @@ from stages.command import FilePath, FolderPath, print_table, stage
     help="Folder with AXIS/intervention of each axis.",
 )
 @click.option(
-    "--results",
-    type=FolderPath,
-    default=Path("reports/metrics/evaluation"),
-    help="Folder with AXIS.json of each axis.",
-)
-@click.option(
     "--output",
     type=FolderPath,
-    default=Path("reports/evaluation/joint"),
+    default=Path("reports/evaluation_joint"),
     help="The joint intervention to deploy.",
 )
 @click.option(
@@ -51,7 +45,6 @@ def main(
     prompts: Path,
     heldout: Path,
     evaluation: Path,
-    results: Path,
     output: Path,
     metrics: Path,
     params_path: Path,
@@ -65,8 +58,7 @@ def main(
     from evenkeel.datasets.reading import intersections_of, read_prompts
     from evenkeel.datasets.records import CorpusText
     from evenkeel.evaluation.joint import JointEvaluation, Selected
-    from evenkeel.evaluation.result import EvaluationResult
-    from evenkeel.files import atomic_folder, read_json, read_jsonl, write_json
+    from evenkeel.files import atomic_folder, read_jsonl, write_json
     from evenkeel.models.loading import load_model
     from evenkeel.params import load_params
     from evenkeel.steering.spec import InterventionSpec
@@ -78,7 +70,6 @@ def main(
         loaded,
         {
             axis: Selected(
-                EvaluationResult.model_validate(read_json(results / f"{axis}.json")),
                 InterventionSpec.load(evaluation / axis / "intervention"),
                 VectorSet.load(vectors / axis / "vectors").vectors,
                 read_prompts(prompts, axis),
