@@ -7,10 +7,10 @@ import numpy as np
 import torch
 
 from evenkeel.datasets.records import Prompt
-from evenkeel.metrics.measures import Measures
 from evenkeel.scoring.group_reads import encode_text
 from evenkeel.scoring.token_reads import padded
 from evenkeel.statistics.bootstrap import ClusterBootstrap, mean, share
+from evenkeel.statistics.estimate import Measures
 from evenkeel.steering.chat import encode_message
 from evenkeel.steering.degeneration import distinct_2, is_degenerate, repetition
 from evenkeel.steering.frequency_penalty import FrequencyPenalty
