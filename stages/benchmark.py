@@ -21,7 +21,7 @@ from stages.command import FilePath, FolderPath, print_table, stage
 @click.option(
     "--intervention",
     type=FolderPath,
-    default=Path("reports/evaluation/intervention"),
+    default=Path("reports/evaluation_joint/intervention"),
     help="What steers it.",
 )
 @click.option("--metrics", type=FilePath, required=True, help="Figures with their intervals.")

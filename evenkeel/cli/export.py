@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from evenkeel.cli.options import model_option, spec_option
+from evenkeel.cli.options import axis_option, intervention_path, model_option, spec_option
 
 
 @click.command()
@@ -18,8 +18,9 @@ from evenkeel.cli.options import model_option, spec_option
     "lm-eval: a .pt file for the model 'steered' of lm-evaluation-harness.",
 )
 @model_option
+@axis_option
 @spec_option
-def export(output: Path, kind: str, model_path: Path, spec_path: Path) -> None:
+def export(output: Path, kind: str, model_path: Path, axis: str, spec_path: Path | None) -> None:
     """Write an intervention to OUTPUT in another program's format, and read it back to compare.
 
     What a format cannot hold (a gate, say) is refused, never dropped.
@@ -27,6 +28,7 @@ def export(output: Path, kind: str, model_path: Path, spec_path: Path) -> None:
     \b
     Examples:
       evenkeel export models/debiased
+      evenkeel export --axis race models/debiased
       evenkeel export --format gguf vector.gguf
       evenkeel export --format lm-eval steered.pt
     """
@@ -36,7 +38,7 @@ def export(output: Path, kind: str, model_path: Path, spec_path: Path) -> None:
     from evenkeel.models.loading import load_model
     from evenkeel.steering.spec import InterventionSpec
 
-    spec = InterventionSpec.load(spec_path)
+    spec = InterventionSpec.load(intervention_path(spec_path, axis))
     loaded = load_model(model_path)
     if kind == "hf":
         write_baked_model(output, loaded.model, loaded.tokenizer, spec)

@@ -20,7 +20,7 @@ def inspect(path: Path, as_json: bool) -> None:
     \b
     Examples:
       evenkeel inspect data/activations/statements.h5
-      evenkeel inspect reports/evaluation/intervention
+      evenkeel inspect reports/evaluation_joint/intervention
     """
     if not path.exists():
         raise BadInputError(f"{path}: no such file or folder")

@@ -94,6 +94,7 @@ def receptivity(
     from dataclasses import asdict
 
     from evenkeel.controls.receptivity import measure_receptivity, passing
+    from evenkeel.datasets.reading import read_all_prompts
     from evenkeel.files import read_jsonl
     from evenkeel.interpretation.records import Interpretation
     from evenkeel.interpretation.selection import features_about
@@ -115,8 +116,9 @@ def receptivity(
     if texts_path:
         prompts = texts_of(None, texts_path)
     else:
-        asked = read_all_prompts(prompts_path)
-        prompts = [prompt.text for prompt in asked if prompt.kind == "neutral"]
+        neutral = [row for row in read_all_prompts(prompts_path) if row.kind == "neutral"]
+        # Every axis asks the same neutral prompts.
+        prompts = list(dict.fromkeys(row.lead_in + row.text for row in neutral))
     largest = table.set_index("feature")["max_active"]
     results = measure_receptivity(
         load_model(model_path),
