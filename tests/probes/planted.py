@@ -13,14 +13,17 @@ GROUPS = ("men", "women")
 
 
 def planted_statements(
-    axes: tuple[str, ...] = ("gender",), terms: int = 8, quads: int = 16
+    axes: tuple[str, ...] = ("gender",),
+    terms: int = 8,
+    quads: int = 16,
+    groups: tuple[str, ...] = GROUPS,
 ) -> pd.DataFrame:
     """`quads` quads a split and axis, of `terms` group terms and attributes a kind and split."""
     rows = []
     for axis in axes:
         for split in ("train", "validation", "test"):
             for quad in range(quads):
-                for group in GROUPS:
+                for group in groups:
                     for label in ("biased", "neutral"):
                         term = f"{group}{split}{quad % terms}"
                         kind = group if label == "biased" else ""
