@@ -111,8 +111,8 @@ def main(
         write_json(metrics / f"{axis}.json", result.model_dump(mode="json"))
         with atomic_folder(plots / axis) as folder:
             for name, rows in evaluation.plots.items():
-                table = pd.DataFrame(rows).to_csv(index=False, float_format="%.6g")
-                write_text(folder / f"{name}.csv", table)
+                text = pd.DataFrame(rows).to_csv(index=False, float_format="%.6g")
+                write_text(folder / f"{name}.csv", text)
 
     columns = [result.baseline, *([result.selected] if result.selected else [])]
     table = [[name, *(str(column.estimate(name)) for column in columns)] for name in SHOWN]

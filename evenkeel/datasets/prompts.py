@@ -1,7 +1,7 @@
 """Prompts: where a text is cut off so that its next word shows what the model believes."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from evenkeel.axes import AXES, SPLITS, Axis, Split
 from evenkeel.axes.items import Item, attribute_items
@@ -94,7 +94,7 @@ def _asked(
     item: str,
     kind: PromptKind,
     lead_ins: bool,
-    known: Mapping[str, object],
+    known: Mapping[str, Any],
 ) -> Iterator[Prompt]:
     for number, question in enumerate(questions):
         head = HEADS[split][number % len(HEADS[split])]

@@ -204,7 +204,7 @@ def _line(recoveries: Sequence[AxisRecovery]) -> Line:
         "slope": (line.slope, line.stderr),
         "intercept": (line.intercept, line.intercept_stderr),
     }
-    fields = {}
+    fields: dict[str, Any] = {}
     for name, (value, error) in estimates.items():
         estimate = Estimate(
             float(value), float(value - reach * error), float(value + reach * error)

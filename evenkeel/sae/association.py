@@ -135,9 +135,10 @@ def associations(
             )
         columns |= _by_part(str(axis), "bias", own, "label", ["biased"], activations)
         chosen = own[own["split"].isin(PARTS["selection"])]
-        columns[f"{axis}_top40_unique"] = top_unique(
-            *(activations[chosen.index[chosen["label"] == side]] for side in ("biased", "neutral"))
+        biased, neutral = (
+            activations[chosen.index[chosen["label"] == label]] for label in ("biased", "neutral")
         )
+        columns[f"{axis}_top40_unique"] = top_unique(biased, neutral)
         columns |= _between_groups(str(axis), "group", own, groups, activations)
     return pd.DataFrame(columns)
 

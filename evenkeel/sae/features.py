@@ -56,7 +56,8 @@ def measure_features(
         for row in prompts
         if (row.kind, row.direction, len(row.axes)) == ("definitional", "group_given_item", 1)
     ]
-    texts = [row.lead_in + row.text for row in (*statements, *definitional)]
+    texts = [row.lead_in + row.text for row in statements]
+    texts += [row.lead_in + row.text for row in definitional]
     pooled = pooled_activations(loaded, sae, texts, params.pooling)
     of_statements, of_prompts = np.split(pooled, [len(statements)])
     peaks = torch.from_numpy(peak_tokens(corpus, top)).long()
