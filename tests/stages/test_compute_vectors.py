@@ -17,7 +17,7 @@ from evenkeel.probes.statements import text_activations
 from evenkeel.sae.results import LEADING
 from evenkeel.sae.saving import save_module
 from evenkeel.sae.table import write_table
-from evenkeel.vectors.vector_set import VectorSet
+from evenkeel.vectors.vector_set import load_axes
 from stages.compute_vectors import main
 from stages.train_probes import main as train_probes
 from tests.stages.conftest import set_params
@@ -59,7 +59,7 @@ def run() -> Result:
 def test_vectors_of_every_axis_method_and_layer_with_their_metrics(probed: Path) -> None:
     result = run()
     assert result.exit_code == 0, result.output
-    vectors = VectorSet.load(probed / "vectors")
+    vectors = load_axes(probed / "vectors")
     metrics = json.loads((probed / "vectors.json").read_text())
     keys = [
         (axis, method, "resid_post", layer, feature)
@@ -85,7 +85,7 @@ def test_vectors_of_every_axis_method_and_layer_with_their_metrics(probed: Path)
 
 def test_directions_are_those_of_the_activations(probed: Path) -> None:
     run()
-    vectors = VectorSet.load(probed / "vectors")
+    vectors = load_axes(probed / "vectors")
     probes = ProbeSet.load(probed / "probes")
     with ActivationStore.open(probed / "statements.h5") as store:
         x = text_activations(store, "resid_post", 2).astype(np.float64)
@@ -134,7 +134,7 @@ def test_the_model_and_the_probes_are_only_read_for_the_methods_that_need_them(
     set_params(probed, "vectors.methods", ["caa", "pca"])
     result = run()
     assert result.exit_code == 0, result.output
-    assert {vector.method for vector in VectorSet.load(probed / "vectors")} == {"caa", "pca"}
+    assert {vector.method for vector in load_axes(probed / "vectors")} == {"caa", "pca"}
 
 
 def test_another_model_is_refused(probed: Path) -> None:
