@@ -2,11 +2,13 @@
 
 from typing import Literal
 
-from evenkeel.params import Axis
 from evenkeel.datasets.records import Record
+from evenkeel.params import Axis
 
 FailureKind = Literal[
     "refusal",
+    "content_filter",
+    "rejected",
     "malformed",
     "cut_off",
     "timeout",
@@ -15,6 +17,21 @@ FailureKind = Literal[
     "too_few_contexts",
     "no_enrichment",
 ]
+"""Why a request or a feature has no result:
+
+refusal           the model declines to answer
+content_filter    the server's moderation stopped the request or its answer
+rejected          the server does not take this request, and would not take it again
+malformed         what was answered is not what was asked for
+cut_off           the answer is longer than it may be
+timeout           no answer in time; may pass
+server            the server fails, is overloaded or answers with something else; may pass
+budget            not asked, because the budget could be passed
+too_few_contexts  the feature fires too seldom
+no_enrichment     no category of the lexicon fits (offline)
+"""
+TRANSIENT: frozenset[FailureKind] = frozenset({"timeout", "server"})
+"""Failures that may pass: the same request may fare better in the next run."""
 
 Relation = Literal["on", "after"]
 

@@ -65,14 +65,19 @@ def test_a_run_that_died_while_it_waited_finds_its_batch(
 def test_lines_that_failed_fail_alone(serve: Serve, connect: Connect) -> None:
     def answer(body: dict[str, Any], before: int) -> Response:
         number = int(body["messages"][1]["content"].split()[-1])
-        return [Response({"error": {}}, 500), Response({"a": 1}), completion(GOOD)][number]
+        return [
+            Response({"error": {"message": "overloaded"}}, 500),
+            Response({"a": 1}),
+            completion(GOOD),
+        ][number]
 
     client = connect(serve(answer), batch=True)
     failed, garbled, good = client.send(requests(client, 3))
     assert isinstance(failed, Failure)
-    assert (failed.kind, failed.message) == ("server", "failed in the batch (500)")
+    assert (failed.kind, failed.message) == ("server", "HTTP 500: overloaded")
     assert isinstance(garbled, Failure)
-    assert garbled.kind == "malformed"
+    assert garbled.kind == "server"
+    assert garbled.message.startswith("no chat completion came back")
     assert isinstance(good, Reply)
 
 
