@@ -138,7 +138,8 @@ class Server:
                     "error": None,
                 }
             )
-        self.files["out"] = "\n".join(json.dumps(row) for row in reversed(rows)).encode()
+        lines = [json.dumps(row, ensure_ascii=False) for row in reversed(rows)]
+        self.files["out"] = "\n".join(lines).encode()
         return Response(
             {"id": batch_id, "object": "batch", "status": "completed", "output_file_id": "out"}
         )
