@@ -49,8 +49,8 @@ from evenkeel.errors import BadInputError
 @click.option(
     "--prompts",
     "prompts_path",
-    type=click.Path(path_type=Path, dir_okay=False),
-    default=Path("data/dataset/prompts.jsonl"),
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("data/dataset/prompts"),
     help="Its neutral prompts are continued, unless there is a --file.",
 )
 @click.option(
@@ -102,7 +102,6 @@ def receptivity(
     from evenkeel.sae.loading import open_sae
     from evenkeel.sae.results import read_table
     from evenkeel.sae.selection import check_listed
-    from evenkeel.datasets.records import Prompt
 
     table = read_table(features_path)
     check_listed(table, listed, "--feature")
@@ -116,7 +115,7 @@ def receptivity(
     if texts_path:
         prompts = texts_of(None, texts_path)
     else:
-        asked = read_jsonl(prompts_path, Prompt)
+        asked = read_all_prompts(prompts_path)
         prompts = [prompt.text for prompt in asked if prompt.kind == "neutral"]
     largest = table.set_index("feature")["max_active"]
     results = measure_receptivity(

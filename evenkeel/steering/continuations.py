@@ -6,29 +6,29 @@ from typing import Any
 import numpy as np
 import torch
 
-from evenkeel.statistics.bootstrap import TermBootstrap, mean, share
+from evenkeel.datasets.records import Prompt
+from evenkeel.metrics.measures import Measures
+from evenkeel.scoring.group_reads import encode_text
+from evenkeel.scoring.token_reads import padded
+from evenkeel.statistics.bootstrap import ClusterBootstrap, mean, share
 from evenkeel.steering.chat import encode_message
 from evenkeel.steering.degeneration import distinct_2, is_degenerate, repetition
 from evenkeel.steering.frequency_penalty import FrequencyPenalty
-from evenkeel.scoring.log_odds import encode_text
-from evenkeel.metrics.measures import Measures
-from evenkeel.scoring.token_reads import padded
-from evenkeel.datasets.records import Prompt
 
 
 def spread_over_kinds(prompts: Sequence[Prompt], number: int) -> list[Prompt]:
-    """The first `number` prompts when kinds take turns, then terms, then each term's templates.
+    """The first `number` prompts when kinds take turns, then items, then each item's templates.
 
-    Successive terms of a kind begin at successive templates, so that a few prompts show many.
+    Successive items of a kind begin at successive templates, so that a few prompts show many.
     """
-    by_term: dict[str, dict[str, list[Prompt]]] = {}
+    by_item: dict[str, dict[str, list[Prompt]]] = {}
     for prompt in prompts:
-        by_term.setdefault(prompt.kind, {}).setdefault(prompt.term, []).append(prompt)
+        by_item.setdefault(prompt.kind, {}).setdefault(prompt.item, []).append(prompt)
     turns = [
-        (repeat, place, kind, own[(place + repeat) % len(own)])
-        for kind, terms in enumerate(by_term.values())
-        for place, own in enumerate(terms.values())
-        for repeat in range(len(own))
+        (repeat, place, kind, of_item[(place + repeat) % len(of_item)])
+        for kind, items in enumerate(by_item.values())
+        for place, of_item in enumerate(items.values())
+        for repeat in range(len(of_item))
     ]
     return [prompt for *_, prompt in sorted(turns, key=lambda turn: turn[:3])[:number]]
 
@@ -116,7 +116,7 @@ def text_measures(texts: Sequence[str], samples: int, resamples: int, seed: int)
     repeated = np.array([repetition(text) for text in texts]).reshape(-1, samples)
     degenerate = np.array([float(is_degenerate(text)) for text in texts]).reshape(-1, samples)
     prompts = len(repeated)
-    bootstrap = TermBootstrap(prompts, resamples, seed)
+    bootstrap = ClusterBootstrap(prompts, resamples, seed)
     return {
         "distinct_2": distinct_2([texts[sample::samples] for sample in range(samples)]),
         "repetition": bootstrap.estimate(mean, repeated.mean(axis=1)),
