@@ -67,14 +67,14 @@ class ChatInterpreter:
     def announce(self, evidence: Sequence[Evidence]) -> None:
         """Log what explaining and judging would cost, before anything is asked."""
         requests = []
-        for each in evidence:
-            if not each.shown:
+        for feature in evidence:
+            if not feature.shown:
                 continue
-            requests.append(self._explain_request(each))
+            requests.append(self._explain_request(feature))
             reply = self.client.account.cache.get(requests[-1])
-            known = _explanation(each, reply) if reply else _STAND_IN
-            if len(each.test) >= 2 * FEWEST_PAIRS and isinstance(known, Explanation):
-                requests.append(self._judge_request(each, known))
+            known = _explanation(feature, reply) if reply else _STAND_IN
+            if len(feature.test) >= 2 * FEWEST_PAIRS and isinstance(known, Explanation):
+                requests.append(self._judge_request(feature, known))
         logger.info("%s: %s", self.model, self.client.estimate(requests))
 
     def explain(self, evidence: Sequence[Evidence]) -> list[Explanation | Failure]:
@@ -83,10 +83,10 @@ class ChatInterpreter:
         Raises:
             BadInputError: as `ChatClient.send` and `require_answers` do.
         """
-        replies = self._send([self._explain_request(each) for each in evidence])
+        replies = self._send([self._explain_request(feature) for feature in evidence])
         return [
-            reply if isinstance(reply, Failure) else _explanation(each, reply)
-            for each, reply in zip(evidence, replies, strict=True)
+            reply if isinstance(reply, Failure) else _explanation(feature, reply)
+            for feature, reply in zip(evidence, replies, strict=True)
         ]
 
     def judge(

@@ -91,12 +91,12 @@ def _message(content: object) -> str:
     if not isinstance(content, dict):
         return ""
     named = ("message", "detail", "msg", "error_msg", "error", "data", "errors", "code", "type")
-    found = next((text for name in named if (text := _message(content.get(name)))), "")
+    message = next((text for name in named if (text := _message(content.get(name)))), "")
     metadata = content.get("metadata")
     reasons = metadata.get("reasons") if isinstance(metadata, dict) else None
     if isinstance(reasons, list):
-        found += f" ({', '.join(map(str, reasons))})"
-    return one_line(found)
+        message += f" ({', '.join(map(str, reasons))})"
+    return one_line(message)
 
 
 def _status(content: object) -> int | None:

@@ -61,7 +61,7 @@ def read_completion(body: object) -> Reply:
     replies = [_reply(choice, usage) for choice in choices if _has_message(choice)]
     speaking = [reply for reply in replies if reply.content or reply.refusal]
     errors = map(read_error_body, [body, *({"error": choice.get("error")} for choice in choices)])
-    if (error := next((each for each in errors if each), None)) is not None:
+    if (error := next(filter(None, errors), None)) is not None:
         # What is said beside an error is a part of an answer, unless it is whole.
         speaking = [reply for reply in speaking if whole_object(reply.content or "") is not None]
         if not speaking:

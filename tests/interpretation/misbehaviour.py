@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from tests.interpretation.cases import KEY
 from tests.interpretation.server import Response
 
-ANSWER = {"matches": [{"feature": 1, "reason": "it says so \u2028 there"}]}
+REASON = "it says so \u2028 there"
+ANSWER = {"matches": [{"feature": 1, "reason": REASON}]}
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def reported(usage: Any) -> float:
 
     def count(*keys: str) -> float:
         for key in keys:
-            value = usage.get(key)
+            value: Any = usage.get(key)
             number = isinstance(value, int | float) and not isinstance(value, bool)
             if (number and 0 <= value <= 10**12) or (isinstance(value, str) and value.isdigit()):
                 return float(value)
@@ -80,7 +81,7 @@ def fenced(text: str) -> st.SearchStrategy[str]:
 def answers(draw: st.DrawFn) -> str:
     """ANSWER in any of the ways in which it is still that and nothing else."""
     feature = draw(st.sampled_from([1, "1", 1.0, " 1 "]))
-    match = {"feature": feature, "reason": ANSWER["matches"][0]["reason"]}  # type: ignore[index]
+    match = {"feature": feature, "reason": REASON}
     extra = draw(st.sampled_from([{}, {"note": "x", "n": [1, {}]}]))
     value: Any = {"matches": [match | extra]} | extra
     if draw(st.booleans()):

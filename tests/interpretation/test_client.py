@@ -268,7 +268,7 @@ def test_outcomes_are_in_order_whichever_came_first(serve: Serve, connect: Conne
 def test_concurrency_is_bounded_and_used(serve: Serve, connect: Connect, limit: int) -> None:
     def answer(body: dict[str, Any], before: int) -> Response:
         response = completion(GOOD)
-        response.delay = 0.03
+        response.delay = 0.2
         return response
 
     server = serve(answer)

@@ -22,11 +22,11 @@ from evenkeel.interpretation.replies import Reply, read_answer
 from evenkeel.interpretation.requests import Request
 from evenkeel.interpretation.secret import Secret
 from tests.interpretation.cases import KEY, chat_params
-from tests.interpretation.misbehaviour import ANSWER, Move, moves
+from tests.interpretation.misbehaviour import ANSWER, REASON, Move, moves
 from tests.interpretation.server import Response, Server, completion
 
 EXPECTED = AskAnswer.model_validate(
-    {"matches": [{"feature": 1, "reason": " ".join(ANSWER["matches"][0]["reason"].split())}]}  # type: ignore[index]
+    {"matches": [{"feature": 1, "reason": " ".join(REASON.split())}]}
 )
 fuzz = settings(
     deadline=None,
