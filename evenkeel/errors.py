@@ -3,7 +3,7 @@
 import re
 
 _URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)(?P<rest>[^\s'\"<>]*)")
-_CREDENTIALS = re.compile(r"[^\s/@:'\"]+:[^\s/@]+@(?=[\w\[])")
+_CREDENTIALS = re.compile(r"[^\s/@:'\"]+:[^\s/@]+@(?=\[|localhost\b|[\w-]+(?:\.[\w-]+)+|[\w-]+:\d)")
 _KEY = re.compile(r"\b(?:sk-|hf_|gsk_)[A-Za-z0-9_-]{16,}")
 
 
@@ -28,7 +28,5 @@ def without_credentials(text: str) -> str:
 def _bare(match: re.Match[str]) -> str:
     """The URL of `match`, shortened to scheme, host and path."""
     _, at, rest = match["rest"].rpartition("@")
-    rest, mark, _ = (
-        re.split(r"([?#])", rest, maxsplit=1) if re.search(r"[?#]", rest) else (rest, "", "")
-    )
-    return match["scheme"] + ("[redacted]@" if at else "") + rest + (mark and f"{mark}[redacted]")
+    rest = re.sub(r"([?#]).*", r"\1[redacted]", rest)
+    return match["scheme"] + ("[redacted]@" if at else "") + rest

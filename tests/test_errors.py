@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from evenkeel.errors import BadInputError, without_credentials
 
-word = st.text("abcdefghijklmnopqrstuvwxyzABC0123456789-._~%!$&*+,;=", min_size=8, max_size=20)
+word = st.text("abcdefghijklmnopqrstuvwxyzABC0123456789-._~%!$&*+,=", min_size=8, max_size=20)
 
 
 @given(word, word, st.sampled_from(["https", "http", "s3", "ssh", "postgres+psycopg"]), st.data())
@@ -21,6 +21,7 @@ def test_no_part_of_a_secret_is_left(
                 f"{scheme}://host.example/v1?key={password}",
                 f"{scheme}://host.example/v1#{password}",
                 f"{scheme}://host.example?a=b&token={password}#x",
+                f"{user}:{password}@host.example/v1",
             ]
         )
     )
@@ -36,6 +37,7 @@ def test_no_part_of_a_secret_is_left(
         "model.id 'openai-community/gpt2' at revision 'main': no such repository",
         "data/x.csv, line 3: expected id:label, found a:b",
         "someone@example.org is no path",
+        "dvc.yaml:evaluate@gender has not run",
         "http://[::1]:8000/v1: cannot be reached",
     ],
 )

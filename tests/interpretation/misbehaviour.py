@@ -176,5 +176,5 @@ garbage = st.builds(
     st.sampled_from([200, 200, 400, 500]),
     st.sampled_from([0, 0, 0, 50]),
 )
-slow = st.just(Move(Response({}, delay=0.3), 0.0, False))
-moves = st.one_of(completions(), completions(), failures(), garbage, slow)
+slow = st.just(Move(Response({}, delay=1.2), 0.0, False))
+moves = st.one_of(*[completions()] * 5, *[failures()] * 3, garbage, garbage, slow)

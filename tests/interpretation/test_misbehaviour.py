@@ -61,7 +61,7 @@ def server() -> Iterator[Server]:
 
 
 def run(server: Server, folder: Path, count: int, **changes: Any) -> tuple[ChatClient, Any]:
-    params = chat_params(server.url, timeout_seconds=0.15, max_retries=2, **changes)
+    params = chat_params(server.url, timeout_seconds=0.8, max_retries=2, **changes)
     client = ChatClient(params, Secret(KEY), folder, Backoff(0.0, 0.0))
     try:
         return client, client.send(
