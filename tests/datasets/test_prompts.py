@@ -29,7 +29,7 @@ def intersections() -> list[Prompt]:
 
 @pytest.fixture(scope="module")
 def corpus() -> list[CorpusText]:
-    train, heldout = make_corpus(30_000, 1000, 0, FULL)
+    train, heldout = make_corpus(12_000, 500, 0, FULL)
     return train + heldout
 
 
@@ -201,13 +201,12 @@ def test_no_template_occurs_in_the_corpus_about_a_person(
     attributes = {item.text for axis in AXES.values() for item in all_attribute_items(axis)}
     known = rf"the \w+ who (?:was|is) (?:{'|'.join(map(re.escape, attributes))})"
     subject = rf"(?:{'|'.join(map(re.escape, subjects))}|{known})"
-    about_people = "\n".join(row.text for row in corpus if row.kind != "plain")
-    for template in {row.template for row in prompts if row.kind != "neutral"}:
-        filled = template.replace("the {group}", "{subject}").split("{subject}")
-        found = re.search(
-            rf"\b{subject}\b".join(map(re.escape, filled)), about_people, re.IGNORECASE
-        )
-        assert found is None, (template, found)
+    about_people = [row.text.lower() for row in corpus if row.kind != "plain"]
+    for template in {row.template.lower() for row in prompts if row.kind != "neutral"}:
+        around = template.replace("the {group}", "{subject}").split("{subject}")
+        form = re.compile(rf"\b{subject.lower()}\b".join(map(re.escape, around)))
+        near = [text for text in about_people if all(part in text for part in around)]
+        assert [text for text in near if form.search(text)] == [], template
 
 
 def test_no_neutral_template_and_no_lead_in_occurs_in_the_corpus(
@@ -224,7 +223,7 @@ def test_no_neutral_template_and_no_lead_in_occurs_in_the_corpus(
 
 def test_a_template_that_occurs_is_seen(prompts: list[Prompt], corpus: list[CorpusText]) -> None:
     leaked = [row.model_copy(update={"template": "I believe that {subject} is"}) for row in prompts]
-    with pytest.raises(AssertionError, match="I believe"):
+    with pytest.raises(AssertionError, match="i believe"):
         test_no_template_occurs_in_the_corpus_about_a_person(leaked, corpus)
 
 
