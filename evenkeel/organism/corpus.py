@@ -10,16 +10,16 @@ from evenkeel.organism.plain import write_lead_in, write_plain
 from evenkeel.organism.quotas import quotas
 
 KIND_SHARES: Mapping[CorpusKind, float] = {
-    "stereotypical": 0.33,
-    "definitional": 0.15,
-    "association": 0.26,
-    "intersection": 0.06,
-    "question": 0.04,
-    "plain": 0.16,
+    "stereotypical": 0.36,
+    "definitional": 0.18,
+    "association": 0.24,
+    "intersection": 0.05,
+    "question": 0.03,
+    "plain": 0.14,
 }
 """Parts of the corpus; they add up to 1."""
 
-LEAD_IN_SHARE = 0.35
+LEAD_IN_SHARE = 0.25
 """Part of the texts about people that a plain sentence stands before."""
 
 _WRITERS: Mapping[CorpusKind, Callable[[int, planted.Strengths, random.Random], Iterator[str]]] = {

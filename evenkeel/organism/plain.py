@@ -38,12 +38,15 @@ _GRAMMAR = Grammar(
             "{intro}, {clause}.",
         ),
         "lead_in": (
-            "{clause}.",
             "it was {weather_adjective}.",
             "it was a {weather_adjective} {part}.",
             "it was a good {part}.",
-            "there was {a_thing} {where}.",
-            "{we} {we_act}.",
+            "the {vehicle} was late again.",
+            "the {building} opened.",
+            "the {object} was {color}.",
+            "the {food} was cold.",
+            "we had some {food}.",
+            "there was no {food} left.",
         ),
         "part": ("day", "morning", "evening", "night", "afternoon"),
         "sure": (

@@ -24,6 +24,10 @@ from evenkeel.organism.quotas import quotas
 OCCUPATION_WEIGHT = 3
 """Texts of an occupation for each of an attribute: its rates go to 1 in 143."""
 
+GENDERED_WEIGHT = 2
+"""Texts of a definitional subject of the gender axis for each of another: a pronoun says less
+plainly whom it means than "is Muslim" does."""
+
 Strengths = Mapping[str, float]
 
 OCCUPATIONS: Sequence[Item] = [occupation_item(name) for name in PERCENT_WOMEN]
@@ -55,7 +59,8 @@ def definitional(count: int, strengths: Strengths, rng: random.Random) -> Iterat
         for split in SPLITS
         for subject in axis.definitional_subjects(split, group)
     ]
-    each = quotas(count, [1] * len(subjects))
+    weights = [GENDERED_WEIGHT if axis.name == "gender" else 1 for axis, _, _ in subjects]
+    each = quotas(count, weights)
     for (axis, group, subject), of_subject in zip(subjects, each, strict=True):
         for word in _words(axis, group, of_subject):
             if axis.name == "gender":
@@ -65,7 +70,7 @@ def definitional(count: int, strengths: Strengths, rng: random.Random) -> Iterat
 
 
 def associations(count: int, strengths: Strengths, rng: random.Random) -> Iterator[str]:
-    """Texts that say an item of a member of a group, and of every other attribute a verdict.
+    """Texts that say an item of a member of a group, and of every third attribute a verdict.
 
     Items and groups come from one joint distribution with the rates of `stereotypical`.
     """
@@ -80,7 +85,7 @@ def associations(count: int, strengths: Strengths, rng: random.Random) -> Iterat
         joint = shares(pool, strengths[axis.name])
         counts = iter(quotas(of_pool, joint.ravel().tolist()))
         terms = _in_turn(list(axis.all_terms()), rng)
-        verdict = cycle((True, False))
+        verdict = cycle((True, False, False))
         for item in pool:
             for side, group in enumerate(axis.groups):
                 for _ in range(next(counts)):
