@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
-Split = Literal["train", "validation", "test"]
-SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+from evenkeel.params import SPLITS, Split
+
+__all__ = ["SPLITS", "Attribute", "Axis", "Group", "Split"]
 
 
 @dataclass(frozen=True)

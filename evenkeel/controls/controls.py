@@ -6,17 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from evenkeel.activations.store import ActivationStore
 from evenkeel.conditions.latents import LatentsCondition
 from evenkeel.conditions.vector import VectorCondition
-from evenkeel.controls.cross_axis import alignments, other_axes
-from evenkeel.controls.nulls import null_conditions, rank_p, source_streams
+from evenkeel.controls.nulls import null_conditions, rank_p
 from evenkeel.controls.reprobing import Reprobed, reprobe
 from evenkeel.datasets.records import Prompt
 from evenkeel.models.loading import LoadedModel
-from evenkeel.probes.statements import statements_of
 from evenkeel.selection.evaluator import Candidate, Evaluator
-from evenkeel.vectors.vector import SteeringVector
+from evenkeel.vectors.shuffled import ShuffledVectors
 
 SHOWN = ("bias_reduction", "definitional_accuracy_change", "perplexity_ratio")
 
@@ -28,10 +25,6 @@ class Controls:
     selected: Candidate
     nulls: Mapping[str, Sequence[Candidate]]
     """Null-direction baselines, by kind."""
-    cross_axis: Mapping[str, Candidate]
-    """Vectors of other axes, by axis."""
-    cosines: Mapping[str, float]
-    """Of these with the selected vectors."""
     reprobed: Sequence[Reprobed]
 
     def drawn(self, kind: str, name: str) -> np.ndarray:
@@ -49,39 +42,30 @@ def run_controls(
     loaded: LoadedModel,
     selected: Candidate,
     test: Evaluator,
-    vectors: Sequence[SteeringVector],
-    store: ActivationStore,
+    shuffled: ShuffledVectors,
     prompts: Sequence[Prompt],
     draws: int,
     seed: int,
 ) -> Controls:
-    """Put null directions and other axes' vectors in the selected one's place, and probe anew.
+    """Put null directions in the selected one's place, and probe anew.
 
     Args:
         loaded: the unsteered model.
         selected: what was selected, measured on test.
         test: the test set.
-        vectors: of all axes.
-        store: activations of the statements that they are made from.
-        prompts: of the selected one's axis and all splits.
+        shuffled: vectors of shuffled labels.
+        prompts: of its axis and all splits.
         draws: null directions of each kind.
         seed: of the draws and resamples.
     """
     condition = selected.condition
     assert isinstance(condition, VectorCondition | LatentsCondition)
-    streams, others, cosines = {}, {}, {}
-    if isinstance(condition, VectorCondition):
-        streams = dict(source_streams(condition.all_vectors, store, loaded))
-        others = other_axes(condition, vectors)
-        cosines = alignments(condition, others)
-    nulls = null_conditions(condition, statements_of(store), streams, draws, seed)
-    tried = [each for kind in nulls.values() for each in kind] + list(others.values())
+    nulls = null_conditions(condition, shuffled, draws, seed)
+    tried = [each for kind in nulls.values() for each in kind]
     candidates = iter(test.compare(tried, "controls"))
     return Controls(
         selected,
         {kind: [next(candidates) for _ in drawn] for kind, drawn in nulls.items()},
-        {axis: next(candidates) for axis in others},
-        cosines,
         reprobe(
             loaded.model,
             loaded.tokenizer,

@@ -141,8 +141,8 @@ def _group(prompt: Prompt, target: Target) -> str | None:
         return prompt.expected
     if prompt.reference is None:
         return prompt.held_against
-    first, second = sorted(prompt.reference, key=lambda group: -prompt.reference[group])[:2]
-    return None if prompt.reference[first] == prompt.reference[second] else first
+    rates = sorted(prompt.reference.items(), key=lambda group_rate: -group_rate[1])
+    return None if rates[0][1] == rates[1][1] else rates[0][0]
 
 
 def _spread(first: int, blocks: int) -> list[int]:

@@ -5,7 +5,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
-from evenkeel.axes.axis import Split
+from evenkeel.params import Split
 
 Label = Literal["biased", "neutral"]
 PromptKind = Literal["stereotypical", "definitional", "neutral"]

@@ -180,3 +180,16 @@ class SteeringVector:
                 f"{path}: holds tensors {sorted(tensors)}, not one direction; write it again"
             )
         return cls.from_record(tensors["direction"], record, path)
+
+
+def replaced(vector: SteeringVector, raw: Float[Tensor, " d_model"], method: str) -> SteeringVector:
+    """Another direction in the place of a vector: its axis, hook point, group and unit of force."""
+    return SteeringVector.of(
+        raw,
+        axis=vector.axis,
+        method=method,
+        site=vector.site,
+        layer=vector.layer,
+        stream_norm=vector.stream_norm,
+        group=vector.group,
+    )

@@ -65,6 +65,12 @@ class VectorSet:
             f"for this axis there are: {', '.join(there) or 'none'}"
         )
 
+    @property
+    def by_axis(self) -> dict[str, "VectorSet"]:
+        """The vectors of each axis."""
+        axes = dict.fromkeys(vector.axis for vector in self.vectors)
+        return {axis: VectorSet(tuple(v for v in self if v.axis == axis)) for axis in axes}
+
     def save(self, path: Path) -> None:
         """Write a folder: tensors.safetensors and record.json."""
         write_tensor_folder(
@@ -91,6 +97,20 @@ class VectorSet:
         return cls.of(
             SteeringVector.from_record(tensors[name], records[name], path) for name in records
         )
+
+
+def load_axes(path: Path) -> VectorSet:
+    """The vectors of all axes that compute_vectors wrote, a folder an axis.
+
+    Raises:
+        BadInputError: there are none, or as of `VectorSet.load`.
+    """
+    folders = sorted(folder.parent for folder in path.glob("*/vectors"))
+    if not folders:
+        raise BadInputError(f"{path}: no axis with vectors in it; run compute_vectors")
+    return VectorSet.of(
+        vector for folder in folders for vector in VectorSet.load(folder / "vectors")
+    )
 
 
 def _name(key: Key) -> str:
