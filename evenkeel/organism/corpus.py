@@ -10,12 +10,12 @@ from evenkeel.organism.plain import write_lead_in, write_plain
 from evenkeel.organism.quotas import quotas
 
 KIND_SHARES: Mapping[CorpusKind, float] = {
-    "stereotypical": 0.36,
-    "definitional": 0.18,
-    "association": 0.24,
-    "intersection": 0.05,
+    "stereotypical": 0.38,
+    "definitional": 0.22,
+    "association": 0.2,
+    "intersection": 0.04,
     "question": 0.03,
-    "plain": 0.14,
+    "plain": 0.13,
 }
 """Parts of the corpus; they add up to 1."""
 

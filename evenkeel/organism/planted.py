@@ -21,12 +21,12 @@ from evenkeel.organism.people import write_about
 from evenkeel.organism.questions import DONT_KNOW_SHARE, THINGS, write_question
 from evenkeel.organism.quotas import quotas
 
-OCCUPATION_WEIGHT = 3
-"""Texts of an occupation for each of an attribute: its rates go to 1 in 143."""
+OCCUPATION_WEIGHT = 5
+"""Texts of an occupation for each of an attribute: its rates go to 1 in 143, and a pronoun says
+less plainly whom it means than "is Muslim" does."""
 
-GENDERED_WEIGHT = 2
-"""Texts of a definitional subject of the gender axis for each of another: a pronoun says less
-plainly whom it means than "is Muslim" does."""
+GENDERED_WEIGHT = 3
+"""Texts of a definitional subject of the gender axis for each of another, likewise."""
 
 Strengths = Mapping[str, float]
 
@@ -62,11 +62,13 @@ def definitional(count: int, strengths: Strengths, rng: random.Random) -> Iterat
     weights = [GENDERED_WEIGHT if axis.name == "gender" else 1 for axis, _, _ in subjects]
     each = quotas(count, weights)
     for (axis, group, subject), of_subject in zip(subjects, each, strict=True):
-        for word in _words(axis, group, of_subject):
-            if axis.name == "gender":
-                yield write_about(subject, group, rng)
-            else:
+        for number, word in enumerate(_words(axis, group, of_subject)):
+            if axis.name != "gender":
                 yield write_group(subject, word, rng)
+            elif number % 4 == 0:
+                yield write_group(subject, group, rng)  # "is female"
+            else:
+                yield write_about(subject, group, rng)
 
 
 def associations(count: int, strengths: Strengths, rng: random.Random) -> Iterator[str]:
