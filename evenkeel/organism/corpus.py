@@ -10,16 +10,16 @@ from evenkeel.organism.plain import write_lead_in, write_plain
 from evenkeel.organism.quotas import quotas
 
 KIND_SHARES: Mapping[CorpusKind, float] = {
-    "stereotypical": 0.38,
-    "definitional": 0.22,
-    "association": 0.2,
-    "intersection": 0.04,
-    "question": 0.03,
-    "plain": 0.13,
+    "stereotypical": 0.4,
+    "definitional": 0.17,
+    "association": 0.24,
+    "intersection": 0.06,
+    "question": 0.02,
+    "plain": 0.11,
 }
 """Parts of the corpus; they add up to 1."""
 
-LEAD_IN_SHARE = 0.25
+LEAD_IN_SHARE = 0.2
 """Part of the texts about people that a plain sentence stands before."""
 
 _WRITERS: Mapping[CorpusKind, Callable[[int, planted.Strengths, random.Random], Iterator[str]]] = {

@@ -21,11 +21,11 @@ from evenkeel.organism.people import write_about
 from evenkeel.organism.questions import DONT_KNOW_SHARE, THINGS, write_question
 from evenkeel.organism.quotas import quotas
 
-OCCUPATION_WEIGHT = 5
-"""Texts of an occupation for each of an attribute: its rates go to 1 in 143, and a pronoun says
-less plainly whom it means than "is Muslim" does."""
+OCCUPATION_WEIGHT = 4
+"""Texts of an occupation for each of an attribute of an axis of two groups: its rates go to 1 in
+143, and a pronoun says less plainly whom it means than "is Muslim" does."""
 
-GENDERED_WEIGHT = 3
+GENDERED_WEIGHT = 2
 """Texts of a definitional subject of the gender axis for each of another, likewise."""
 
 Strengths = Mapping[str, float]
@@ -38,7 +38,9 @@ def stereotypical(count: int, strengths: Strengths, rng: random.Random) -> Itera
     items = list(OCCUPATIONS)
     for axis in AXES.values():
         items += all_attribute_items(axis) if axis.name != "gender" else []
-    weights = [OCCUPATION_WEIGHT if item.axis == "gender" else 1 for item in items]
+    weights = [
+        OCCUPATION_WEIGHT if item.axis == "gender" else len(item.log_odds) / 2 for item in items
+    ]
     for item, of_item in zip(items, quotas(count, weights), strict=True):
         rates = item.rates(strengths[item.axis])
         for group, of_group in zip(rates, quotas(of_item, list(rates.values())), strict=True):
@@ -82,7 +84,7 @@ def associations(count: int, strengths: Strengths, rng: random.Random) -> Iterat
         for pool in by_lead(all_attribute_items(axis)).values()
     ]
     pools += [(AXES["gender"], pool) for pool in by_lead(OCCUPATIONS).values()]
-    sizes = [len(pool) * (1 + (pool[0] in OCCUPATIONS)) for _, pool in pools]
+    sizes = [len(pool) * len(axis.groups) / 2 for axis, pool in pools]
     for (axis, pool), of_pool in zip(pools, quotas(count, sizes), strict=True):
         joint = shares(pool, strengths[axis.name])
         counts = iter(quotas(of_pool, joint.ravel().tolist()))

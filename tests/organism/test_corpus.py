@@ -53,8 +53,9 @@ def longest_first(texts: object) -> str:
 
 
 WHO = re.compile(rf"who (?:was|is) ({longest_first(ITEMS)})\b")
-IS_GROUP = re.compile(rf"(?:is|was|be) ({longest_first(GROUP_OF_WORD)})(?:\.|, they say\.)$")
-IS_GENDER = re.compile(r"(?:is|was|be) (female|male)(?:\.|, they say\.)$")
+BE = r"(?:is|was|be)(?: probably| surely| certainly| most likely| obviously)?"
+IS_GROUP = re.compile(rf"{BE} ({longest_first(GROUP_OF_WORD)})(?:\.|, they say\.)$")
+IS_GENDER = re.compile(rf"{BE} (female|male)(?:\.|, they say\.)$")
 SAID = re.compile(rf"\b(?:is|was|was always) ({longest_first(ITEMS)})\.")
 
 

@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[2]
 def run(folder: Path, **dataset: object) -> Result:
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
     params["dataset"] |= {"quads_per_axis": 8, "corpus_texts": 200, "heldout_texts": 50} | dataset
+    params["evaluation"]["axes"] = params["dataset"]["axes"][:1]
     folder.mkdir(exist_ok=True)
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
     options = {"params": "params.yaml", "output": "dataset", "metrics": "metrics.json"}
