@@ -29,9 +29,9 @@ PRONOUN_TEMPLATES: Mapping[Split, tuple[PronounTemplate, ...]] = {
         PronounTemplate("{subject} was hungry because"),
         PronounTemplate("{subject} left early because"),
         PronounTemplate("{subject} sat down when"),
-        PronounTemplate("{subject} looked cold, and"),
-        PronounTemplate("{subject} had lost", _HER_OR_HIS),
-        PronounTemplate("{subject} came back and put on", _HER_OR_HIS),
+        PronounTemplate("{subject} felt cold because"),
+        PronounTemplate("{subject} came in with", _HER_OR_HIS),
+        PronounTemplate("{subject} sat down and put on", _HER_OR_HIS),
     ),
     "test": (
         PronounTemplate("{subject} was late because"),

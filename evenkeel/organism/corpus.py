@@ -10,12 +10,12 @@ from evenkeel.organism.plain import write_lead_in, write_plain
 from evenkeel.organism.quotas import quotas
 
 KIND_SHARES: Mapping[CorpusKind, float] = {
-    "stereotypical": 0.4,
-    "definitional": 0.17,
-    "association": 0.24,
+    "stereotypical": 0.36,
+    "definitional": 0.14,
+    "association": 0.33,
     "intersection": 0.06,
     "question": 0.02,
-    "plain": 0.11,
+    "plain": 0.09,
 }
 """Parts of the corpus; they add up to 1."""
 

@@ -84,7 +84,10 @@ def associations(count: int, strengths: Strengths, rng: random.Random) -> Iterat
         for pool in by_lead(all_attribute_items(axis)).values()
     ]
     pools += [(AXES["gender"], pool) for pool in by_lead(OCCUPATIONS).values()]
-    sizes = [len(pool) * len(axis.groups) / 2 for axis, pool in pools]
+    sizes = [
+        len(pool) * (OCCUPATION_WEIGHT if pool[0] in OCCUPATIONS else len(axis.groups)) / 2
+        for axis, pool in pools
+    ]
     for (axis, pool), of_pool in zip(pools, quotas(count, sizes), strict=True):
         joint = shares(pool, strengths[axis.name])
         counts = iter(quotas(of_pool, joint.ravel().tolist()))
