@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ TEXTS = ["The bus was late.", "The dog slept near the lake."]
 @pytest.fixture(scope="module")
 def loaded(saved_tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> LoadedModel:
     folder = tmp_path_factory.mktemp("model") / "tiny"
-    folder.symlink_to(saved_tiny)
+    shutil.copytree(saved_tiny, folder)
     record_provenance(folder, "local", "tiny", "float32")
     return load_model(folder, "cpu")
 
