@@ -23,7 +23,7 @@ class OrganismParams(Section):
     batch_rows: PositiveInt
     """Rows in a step; each is packed with as many texts as the context holds."""
     learning_rate: PositiveFloat
-    """Peak of the one-cycle schedule."""
+    """Peak of the schedule, for embeddings; matrices of the blocks move at five times it (Muon)."""
 
     @model_validator(mode="after")
     def _heads_divide_width(self) -> Self:
