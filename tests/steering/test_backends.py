@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from evenkeel.errors import BadInputError
-from evenkeel.models.architecture import ARCHITECTURES
 from evenkeel.steering.backends import steered
 from evenkeel.steering.bias_edit import bias_edit
 from evenkeel.steering.erasure import Erase, MeanAblate
@@ -17,7 +16,7 @@ from evenkeel.steering.gates import BandGate, TokenGate
 from evenkeel.steering.intervention import Ablate, Add, Intervention
 from evenkeel.steering.nnsight import edit_traces
 from evenkeel.steering.wrapper import wrap
-from tests.models.test_architecture import tiny_model
+from tests.models.families import SAMPLE, tiny_model
 
 IDS = torch.tensor([[5, 9, 2, 7, 30], [8, 8, 1, 40, 3]])
 
@@ -206,7 +205,7 @@ def test_what_a_backend_cannot_do_is_refused(
             steered(package, tiny_gpt2, None, push).__enter__()
 
 
-@pytest.mark.parametrize("family", sorted(ARCHITECTURES))
+@pytest.mark.parametrize("family", SAMPLE)
 def test_weights_hold_the_same_in_every_family_or_say_that_they_cannot(family: str) -> None:
     held = 0
     for given in what_weights_can_hold():
