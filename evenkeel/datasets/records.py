@@ -10,7 +10,9 @@ from evenkeel.params import Split
 Label = Literal["biased", "neutral"]
 PromptKind = Literal["stereotypical", "definitional", "neutral"]
 Direction = Literal["group_given_item", "item_given_group"]
-CorpusKind = Literal["stereotypical", "definitional", "association", "question", "plain"]
+CorpusKind = Literal[
+    "stereotypical", "definitional", "association", "intersection", "question", "plain"
+]
 
 
 class Record(BaseModel):

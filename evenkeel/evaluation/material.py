@@ -27,7 +27,7 @@ class Material:
         axis: for messages.
         prompts: of the axis and all splits.
         texts: held-out plain texts; of the first `params.heldout_texts`, every other one belongs to
-            validation and the rest to test.
+            validation and the rest to test. None where perplexity is measured elsewhere.
         params: how it is measured.
         seed: of sampling and resampling.
         results: keeps what each pass gives.
@@ -41,13 +41,13 @@ class Material:
         loaded: LoadedModel,
         axis: str,
         prompts: Sequence[Prompt],
-        texts: Sequence[str],
+        texts: Sequence[str] | None,
         params: EvaluationParams,
         seed: int,
         results: ResultCache = NOT_KEPT,
     ) -> None:
-        texts = texts[: params.heldout_texts]
-        if len(texts) < 2:
+        texts = None if texts is None else texts[: params.heldout_texts]
+        if texts is not None and len(texts) < 2:
             raise BadInputError(
                 f"the held-out file has {len(texts)} texts of kind 'plain'; perplexity needs at "
                 "least one for selection and one for the report, so give it more "
@@ -55,6 +55,7 @@ class Material:
             )
         self._loaded, self._axis, self._prompts = loaded, axis, prompts
         self._params, self._seed, self._cache = params, seed, results
+        texts = texts or ()
         self._texts: dict[Split, Sequence[str]] = {"validation": texts[0::2], "test": texts[1::2]}
         self.evaluator = cache(self._evaluator)
         self.part = cache(self._part)

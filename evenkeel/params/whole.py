@@ -46,7 +46,7 @@ class Params(Section):
             )
         if self.evaluation.null_draws > self.vectors.shuffles:
             raise ValueError(
-                f"evaluation.null_draws is {self.evaluation.null_draws}, but vectors.shuffles makes "
-                f"only {self.vectors.shuffles}; raise it"
+                f"evaluation.null_draws is {self.evaluation.null_draws}, but vectors.shuffles "
+                f"makes only {self.vectors.shuffles}; raise it"
             )
         return self

@@ -122,26 +122,31 @@ class Evaluator:
         return self.gate.reason({"definitional_accuracy": self.measures.accuracy(self.readings)})
 
     def compare(
-        self, conditions: Sequence[Condition], title: str, *, with_kl: bool = False
+        self,
+        conditions: Sequence[Condition],
+        title: str,
+        *,
+        intervals: bool = False,
+        with_kl: bool = False,
     ) -> list[Candidate]:
-        """Measure many conditions, in the order given.
-
-        Intervals are given for what conditions are chosen by and judged by: there are many.
+        """Measure many conditions, in the order given, by the prompt set alone.
 
         Args:
             conditions: what to try.
             title: of the progress bar.
+            intervals: of every metric, and not only of those that conditions are chosen by.
             with_kl: measure kl_neutral as well, for half a prompt set more.
         """
-        quick = self.measures.values
+        quick = self.measures if intervals else self.measures.values
         divergences = self._divergences(conditions) if with_kl else [None] * len(conditions)
         candidates = []
         for condition, readings, divergence in zip(
             conditions, self._steered(conditions, title), divergences, strict=True
         ):
             measures = quick.of(readings) | quick.against(self.readings, readings)
-            measures |= self.measures.headline(self.readings, readings)
-            measures["definitional_accuracy"] = self.measures.accuracy(readings)
+            if not intervals:
+                measures |= self.measures.headline(self.readings, readings)
+                measures["definitional_accuracy"] = self.measures.accuracy(readings)
             if divergence is not None:
                 measures["kl_neutral"] = quick.kl_neutral(divergence)
             too_weak = self._weak_before or self.gate.reason(measures)

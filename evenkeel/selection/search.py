@@ -136,8 +136,8 @@ def part_of_prompts(prompts: Sequence[Prompt], share: float, seed: int) -> list[
         kind = (prompt.kind, prompt.direction, prompt.expected or prompt.held_against)
         kinds.setdefault(kind, {}).setdefault(prompt.item, []).append(prompt)
     chosen: set[str] = set()
-    for kind, items in sorted(kinds.items(), key=lambda pair: tuple(map(str, pair[0]))):
-        rng = random.Random(f"{seed}/part/{kind}")
+    for name_of_kind, items in sorted((str(kind), items) for kind, items in kinds.items()):
+        rng = random.Random(f"{seed}/part/{name_of_kind}")
         names = rng.sample(sorted(items), len(items))
         offset = rng.randrange(1 << 16)
         quota = 0.0
