@@ -52,7 +52,7 @@ def main(
             live.log_metric("loss", loss)
 
         prepare_model(folder, params, texts, seed, log)
-        loaded = load_model(folder)
+        loaded = load_model(folder, trust_remote_code=params.trust_remote_code)
 
     plain = [row.text for row in heldout if row.kind == "plain"]
     test = [prompt for prompt in asked if prompt.split == "test"]

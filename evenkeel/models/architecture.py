@@ -1,5 +1,7 @@
 """Where a causal LM keeps its blocks and their parts: searched once, decided by a forward pass."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -48,9 +50,9 @@ class HookTarget:
 def architecture_of(model: Any, blocks: str | None = None) -> Architecture:
     """Where the parts of `model` are; searched at the first call and remembered.
 
-    The blocks are the list of modules, as long as the model has layers, whose outputs on a tiny text
-    are transformers' own `hidden_states`, in shape and value (all but the last, which transformers
-    reports after the final norm). The sites are found inside them by what is added to the residual
+    The blocks are the list of modules, as long as the model has layers, whose inputs and outputs on
+    a tiny text are transformers' own `hidden_states`, in shape and value (all but the last output,
+    which transformers reports after the final norm). The sites are found inside them by what is added to the residual
     stream and by whom.
 
     Args:
@@ -85,7 +87,8 @@ def hook_target(model: Any, point: HookPoint) -> HookTarget:
     if point.site not in parts.sites:
         raise BadInputError(
             f"site {point.site!r} does not exist in layer {point.layer} of this {family} model: "
-            f"{parts.missing[point.site]}; the layer has: {', '.join(parts.sites)}"
+            f"{parts.missing.get(point.site, 'no model has it')}; the layer has: "
+            f"{', '.join(parts.sites)}"
         )
     part = parts.sites[point.site]
     module = blocks[point.layer].get_submodule(part.path)
@@ -130,8 +133,8 @@ def _search(model: Any, named: str | None) -> Architecture:
             return Architecture(path, parts, _embeddings(flow, f"{path}.0"))
         reasons.append(f"{path}: {reason}{_without_attention(model, path)}")
     raise BadInputError(
-        f"this {family} model is not supported: its blocks should return what transformers reports "
-        f"as hidden_states, but in {'; in '.join(reasons)}"
+        f"this {family} model is not supported: its blocks should return what transformers "
+        f"reports as hidden_states, but in {'; in '.join(reasons)}"
     )
 
 
@@ -155,10 +158,8 @@ def _run(model: Any) -> tuple[Dataflow, tuple[Tensor, ...] | None]:
     device = model.get_input_embeddings().weight.device
     ids = torch.arange(1, _TOKENS + 1, device="cpu" if device.type == "meta" else device)
     ids = ids.unsqueeze(0) % model.config.get_text_config().vocab_size
-    training = model.training
-    model.eval()
     try:
-        with recorded(model) as flow:
+        with _left_as_it_was(model), recorded(model) as flow:
             output = model(
                 input_ids=ids,
                 attention_mask=torch.ones_like(ids),
@@ -173,9 +174,27 @@ def _run(model: Any) -> tuple[Dataflow, tuple[Tensor, ...] | None]:
             f"({type(error).__name__}: {str(error).partition(chr(10))[0]}); its config does not fit "
             "its code, or it needs more than text"
         ) from error
-    finally:
-        model.train(training)
     return flow, getattr(output, "hidden_states", None)
+
+
+@contextmanager
+def _left_as_it_was(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode, and none of the hooks that transformers leaves where it reports states."""
+    installed = "_output_capturing_hooks_installed"
+    modes = [(module, module.training) for module in model.modules()]
+    hooks = [(module, set(module._forward_hooks)) for module in model.modules()]
+    marked = {module for module in model.modules() if installed in vars(module)}
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
+        for module, before in hooks:
+            for key in [key for key in module._forward_hooks if key not in before]:
+                del module._forward_hooks[key]
+            if module not in marked:
+                vars(module).pop(installed, None)
 
 
 def _why_not(
@@ -192,8 +211,8 @@ def _why_not(
             return f"module {layer} is not given the residual stream first, or does not return it"
         if call.value.dim() != 3:
             return (
-                f"module {layer} returns {call.value.dim()} dimensions, {list(call.shape)}: several "
-                "residual streams side by side, where one is expected"
+                f"module {layer} returns {call.value.dim()} dimensions, {list(call.shape)}: "
+                "several residual streams side by side, where one is expected"
             )
         called.append(call)
     if states is None:

@@ -66,7 +66,7 @@ class Dataflow:
     lookups: dict[int, str] = field(default_factory=dict)
     """Rows of an embedding, and the path of the module that looked them up."""
     readers: dict[int, set[str]] = field(default_factory=lambda: defaultdict(set))
-    """Paths of the modules that compute something from a value themselves, not in a part of theirs."""
+    """Paths of the modules that compute from a value themselves, not in a part of theirs."""
 
     def once(self, path: str) -> Call | None:
         """The call of a module that was called exactly once."""

@@ -1,4 +1,4 @@
-"""What a model's files are, by their bytes: computed in full once, and again where a file changed."""
+"""Hashes of a model's files: computed in full once, and again where a file changed."""
 
 import hashlib
 import os

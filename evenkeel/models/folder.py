@@ -45,8 +45,8 @@ def check_folder(folder: Path, trust_remote_code: bool) -> None:
         raise BadInputError(f"{folder}: no config.json there; a model's folder is needed")
     if (folder / "adapter_config.json").exists():
         raise BadInputError(
-            f"{folder / 'adapter_config.json'}: an adapter, which needs a base model from elsewhere; "
-            "merge the two (merge_and_unload) and give the merged model"
+            f"{folder / 'adapter_config.json'}: an adapter, which needs a base model from "
+            "elsewhere; merge the two (merge_and_unload) and give the merged model"
         )
     weights = sorted(folder.glob("*.safetensors"))
     if not weights:
@@ -107,7 +107,8 @@ def _check_claims(path: Path, config: dict[str, Any], trust_remote_code: bool) -
             )
         if key == "auto_map" and "--" in json.dumps(value) and not trust_remote_code:
             raise BadInputError(
-                f"{path}: auto_map names code of another repository, which is not run. {HOW_TO_TRUST}"
+                f"{path}: auto_map names code of another repository, which is not run. "
+                f"{HOW_TO_TRUST}"
             )
 
 
@@ -118,13 +119,15 @@ HOW_TO_TRUST = (
 
 
 def _check_tokenizer(path: Path, config: dict[str, Any]) -> None:
-    """Refuse files of the tokenizer that lie elsewhere (a stale path of its author's does no harm)."""
+    """Refuse files of the tokenizer that lie elsewhere; its author's own paths lead nowhere here."""
     for key, value in _nested(config):
         if not key.endswith("_file") or not isinstance(value, str):
             continue
         named = (path.parent / value).resolve()
         if named.exists() and not named.is_relative_to(path.parent.resolve()):
-            raise BadInputError(f"{path}: {key} {value!r} lies outside the model's folder; remove it")
+            raise BadInputError(
+                f"{path}: {key} {value!r} lies outside the model's folder; remove it"
+            )
 
 
 def _check_index(path: Path) -> None:
@@ -145,7 +148,8 @@ def _check_header(path: Path) -> None:
         length = int.from_bytes(file.read(8), "little")
     if length > min(_HEADER_BYTES, path.stat().st_size - 8):
         raise BadInputError(
-            f"{path}: its header is said to be {length} bytes long; truncated, or no safetensors file"
+            f"{path}: its header is said to be {length} bytes long; truncated, or no safetensors "
+            "file"
         )
 
 

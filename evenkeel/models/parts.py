@@ -91,7 +91,7 @@ class _Search:
         )
 
     def _added(self, value: int) -> list[int] | None:
-        """What is added to the block's input on the way to a value, None if it is not on the way."""
+        """What is added to the block's input on the way to a value, None if it is not there."""
         if value == self._block.input:
             return []
         if value in self._flow.sums:

@@ -15,7 +15,7 @@ PROVENANCE_FILE = "evenkeel.json"
 Source = Literal["organism", "hub", "local", "gguf"]
 DeviceMap = Literal["auto", "balanced", "balanced_low_0", "sequential"]
 Attention = Literal["eager", "sdpa", "flash_attention_2"]
-Hash = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+Hash = Annotated[str, Field(pattern=r"^\w{1,64}$")]
 
 
 class Provenance(BaseModel):
@@ -29,7 +29,7 @@ class Provenance(BaseModel):
 
     source: Source
     name: Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]{1,200}$")]
-    revision: Annotated[str, Field(pattern="^([0-9a-f]{40}|[0-9a-f]{64})$")]
+    revision: Hash
     """Commit of the hub repository; SHA-256 of a GGUF file; for other sources the fingerprint."""
     fingerprint: Hash
     """SHA-256 over the names and bytes of config.json and the weights."""

@@ -10,7 +10,8 @@ import torch
 from evenkeel.activations.store import ActivationStore
 from evenkeel.conditions.candidates import Candidate
 from evenkeel.controls.nulls import distribution, null_candidates, rank_p, streams_behind
-from evenkeel.models.loading import load_model, record_provenance
+from evenkeel.models.loading import load_model
+from evenkeel.models.provenance import record_provenance
 from evenkeel.models.sites import HookPoint
 from evenkeel.steering.intervention import Add
 from evenkeel.vectors.contrasts import Contrast

@@ -141,7 +141,8 @@ SIZES: dict[str, Mapping[str, Any]] = {
     "deepseek_v2": _LATENT | {"q_lora_rank": None, "head_dim": 8},
     "deepseek_v3": _LATENT,
     "glm4_moe_lite": _LATENT,
-    "longcat_flash": _LATENT | {"num_layers": 2, "ffn_hidden_size": 48, "expert_ffn_hidden_size": 24},
+    "longcat_flash": _LATENT
+    | {"num_layers": 2, "ffn_hidden_size": 48, "expert_ffn_hidden_size": 24, "head_dim": 8},
     "minicpm3": _LATENT,
     "youtu": _LATENT,
     "gpt_oss": _MOE | {"head_dim": 8, "sliding_window": 8},
@@ -168,7 +169,12 @@ SIZES: dict[str, Mapping[str, Any]] = {
         "n_layers": 3,
         "max_seq_len": 64,
         "attn_config": {"kv_n_heads": 2, "clip_qkv": 8.0},
-        "ffn_config": {"ffn_hidden_size": 48, "moe_num_experts": 4, "moe_top_k": 2, "hidden_size": 32},
+        "ffn_config": {
+            "ffn_hidden_size": 48,
+            "moe_num_experts": 4,
+            "moe_top_k": 2,
+            "hidden_size": 32,
+        },
     },
     "xglm": _TOKENS
     | {

@@ -152,6 +152,7 @@ def test_a_wrapper_is_hooked_in_its_text_tower() -> None:
     [
         ("gemma3n_text", r"returns 4 dimensions, \[4, 1, 4, 32\]: several residual streams"),
         ("mamba", r"has no attention, but .*MambaMixer.*: a state-space or recurrent model"),
+        ("xlm", r"in transformer\.layer_norm2: module 0 is given other values than hidden_states"),
         ("openai-gpt", "is not given the residual stream first, or does not return it"),
     ],
 )
@@ -159,19 +160,6 @@ def test_a_family_that_cannot_be_hooked_is_told_why(family: str, reason: str) ->
     with pytest.raises(BadInputError, match=reason) as caught:
         architecture_of(tiny_model(family))
     assert "name the right list" not in str(caught.value)
-
-
-def test_values_are_compared_and_not_shapes_alone(tiny_gpt2: Any) -> None:
-    h = tiny_gpt2.transformer.h
-    moved = [block.register_forward_hook(lambda _m, _a, output: output) for block in h]
-    # A block whose output is changed after transformers saw it is not the block that it reports.
-    handle = h[0].register_forward_pre_hook(lambda _m, args: (args[0] + 1, *args[1:]), prepend=True)
-    try:
-        with pytest.raises(BadInputError, match=r"module 0 is given other values"):
-            architecture_of(tiny_gpt2)
-    finally:
-        for each in (*moved, handle):
-            each.remove()
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
@@ -183,7 +171,7 @@ def test_parts_are_found_in_any_precision(dtype: torch.dtype) -> None:
 def test_infinity_is_named_as_what_it_is(tiny_gpt2: Any) -> None:
     with torch.no_grad():
         tiny_gpt2.transformer.h[0].mlp.c_proj.bias.fill_(1e30)
-    with pytest.raises(BadInputError, match="infinity or NaN in torch.float16; set model.dtype"):
+    with pytest.raises(BadInputError, match=r"infinity or NaN in torch\.float16; set model"):
         architecture_of(tiny_gpt2.half())
 
 

@@ -17,7 +17,8 @@ from click.testing import CliRunner, Result
 from evenkeel.activations.writer import write_store
 from evenkeel.datasets.records import CorpusText
 from evenkeel.files import write_jsonl
-from evenkeel.models.loading import load_model, record_provenance
+from evenkeel.models.loading import load_model
+from evenkeel.models.provenance import record_provenance
 from evenkeel.params import load_params
 from evenkeel.sae.saving import save_module
 from evenkeel.scoring import token_reads

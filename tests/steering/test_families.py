@@ -22,7 +22,7 @@ def test_cached_and_batched_decoding_is_uncached_and_single(
     real = (ids != 0).long()
     interventions = [
         Add(torch.randn(32), 3.0, layer=0, site="resid_post", positions=positions),
-        Ablate(torch.randn(32), layer=1, site="attn_out", positions=positions),
+        Ablate(torch.randn(32), layer=1, site="resid_pre", positions=positions),
     ]
 
     def logits(rows: slice, columns: slice, use_cache: bool) -> torch.Tensor:
