@@ -52,8 +52,8 @@ def architecture_of(model: Any, blocks: str | None = None) -> Architecture:
 
     The blocks are the list of modules, as long as the model has layers, whose inputs and outputs on
     a tiny text are transformers' own `hidden_states`, in shape and value (all but the last output,
-    which transformers reports after the final norm). The sites are found inside them by what is added to the residual
-    stream and by whom.
+    which transformers reports after the final norm). The sites are found inside them by what is
+    added to the residual stream and by whom.
 
     Args:
         model: a causal LM of transformers, or a wrapper with one inside.
@@ -171,8 +171,8 @@ def _run(model: Any) -> tuple[Dataflow, tuple[Tensor, ...] | None]:
     except Exception as error:  # whatever the code of a family raises
         raise BadInputError(
             f"this {model.config.model_type} model cannot run a text of {_TOKENS} tokens "
-            f"({type(error).__name__}: {str(error).partition(chr(10))[0]}); its config does not fit "
-            "its code, or it needs more than text"
+            f"({type(error).__name__}: {str(error).partition(chr(10))[0]}); its config does not "
+            "fit its code, or it needs more than text"
         ) from error
     return flow, getattr(output, "hidden_states", None)
 
@@ -247,7 +247,8 @@ def _why_not(
 def _embeddings(flow: Dataflow, first_block: str) -> tuple[str, ...]:
     """Plain embeddings whose outputs sum to what the first block is given."""
     first = flow.once(first_block)
-    assert first is not None and first.input is not None
+    assert first is not None
+    assert first.input is not None
     pending, found = [first.input], []
     while pending:
         value = pending.pop(0)

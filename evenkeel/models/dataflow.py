@@ -130,9 +130,7 @@ class _Recorder(TorchDispatchMode):
             self.flow.lookups[number] = self.running[-1]
         if name.removesuffix("_") == "add" and len(numbers) == 2 and not (kwargs or {}):
             self.flow.sums[number] = (numbers[0], numbers[1])
-        if name.removesuffix("_") in ("mul", "div") and (
-            len(given) == 1 or given[1].numel() == 1
-        ):
+        if name.removesuffix("_") in ("mul", "div") and (len(given) == 1 or given[1].numel() == 1):
             self.flow.scaled[number] = numbers[0]
         return made
 

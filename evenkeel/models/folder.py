@@ -119,7 +119,7 @@ HOW_TO_TRUST = (
 
 
 def _check_tokenizer(path: Path, config: dict[str, Any]) -> None:
-    """Refuse files of the tokenizer that lie elsewhere; its author's own paths lead nowhere here."""
+    """Refuse files of the tokenizer that lie elsewhere; stale paths of its author do no harm."""
     for key, value in _nested(config):
         if not key.endswith("_file") or not isinstance(value, str):
             continue

@@ -15,6 +15,7 @@ from evenkeel.models.memory import require_memory
 from evenkeel.models.provenance import Provenance, read_provenance
 from evenkeel.models.weights import check_finite, check_keys
 
+
 @dataclass(frozen=True)
 class LoadedModel:
     """A causal LM in eval mode with all that its activations must be labelled with."""

@@ -86,9 +86,7 @@ class _Search:
         for kind in _KINDS:
             self._find_added(kind, added)
             self._find_norm(kind)
-        return BlockParts(
-            self._sites, self._missing, self._writers, self._readers, self._sums_only
-        )
+        return BlockParts(self._sites, self._missing, self._writers, self._readers, self._sums_only)
 
     def _added(self, value: int) -> list[int] | None:
         """What is added to the block's input on the way to a value, None if it is not there."""
