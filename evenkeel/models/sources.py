@@ -7,7 +7,7 @@ from evenkeel.errors import BadInputError
 from evenkeel.models.fingerprint import sha256_of
 from evenkeel.models.gguf import dequantize, find_gguf
 from evenkeel.models.hub import download_model
-from evenkeel.models.loading import copy_model
+from evenkeel.models.loading import LoadedModel, copy_model, load_model
 from evenkeel.models.provenance import Provenance, record_provenance
 from evenkeel.organism.training import train_organism
 from evenkeel.params import ModelParams
@@ -67,3 +67,16 @@ def prepare_model(
         blocks=params.blocks,
         dequantized=dequantized,
     )
+
+
+def load_prepared(folder: Path, params: ModelParams) -> LoadedModel:
+    """Load what `prepare_model` wrote, before the folder has its name.
+
+    Raises:
+        BadInputError: as of `load_model`; the message names where the model came from.
+    """
+    try:
+        return load_model(folder, trust_remote_code=params.trust_remote_code)
+    except BadInputError as error:
+        origin = params.path or params.package or params.id or params.source
+        raise BadInputError(str(error).replace(str(folder), origin)) from error
