@@ -90,8 +90,12 @@ def dequantize(file: Path, folder: Path, dtype: str) -> str | None:
 
 def _type_of(file: Path) -> str:
     """What the file says that most of its weights are."""
-    from gguf import GGUFReader, LlamaFileType
-
+    try:
+        from gguf import GGUFReader, LlamaFileType
+    except ImportError as error:
+        raise BadInputError(
+            "model.source gguf needs the package gguf; pip install 'evenkeel[gguf]'"
+        ) from error
     with file.open("rb") as handle:
         if handle.read(4) != b"GGUF":
             raise BadInputError(f"{file}: no GGUF file; give another model.path")

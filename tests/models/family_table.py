@@ -1,6 +1,6 @@
 """Write docs/reference/families.md: a tiny random model of every family, searched and steered.
 
-    python -m tests.models.family_table docs/reference/families.md
+python -m tests.models.family_table docs/reference/families.md
 """
 
 import sys
@@ -27,12 +27,12 @@ random model of each. Of every one it is checked that
 
 - blocks are given and return transformers' own `hidden_states`, bit for bit, at every layer;
 - sites are where the forward pass shows that attention and MLP add to the residual stream;
-- adding a vector at `resid_post` of the first layer changes the logits, and that without it they are
-  what they were, bit for bit.
+- adding a vector at `resid_post` of the first layer changes the logits, and that without it they
+  are what they were, bit for bit.
 
 For a sample of them the tests check more: parts that sum to the block, cached against uncached and
-batched against single decoding (`tests/models`, `tests/steering/test_families.py`). A family that is
-not in the table is searched like all others when its model is loaded.
+batched against single decoding (`tests/models`, `tests/steering/test_families.py`). A family that
+is not in the table is searched like all others when its model is loaded.
 
 """
 
