@@ -18,7 +18,7 @@ from click.testing import CliRunner, Result
 from evenkeel.datasets.records import CorpusText, Prompt
 from evenkeel.evaluation.result import EvaluationResult, JointResult
 from evenkeel.files import write_jsonl
-from evenkeel.models.loading import record_provenance
+from evenkeel.models.provenance import record_provenance
 from evenkeel.sae.saving import save_module
 from evenkeel.scoring import token_reads
 from evenkeel.steering.continuations import continue_texts
