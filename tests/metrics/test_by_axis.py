@@ -8,7 +8,8 @@ from evenkeel.datasets.intersections import make_intersection_prompts
 from evenkeel.datasets.prompts import make_prompts
 from evenkeel.datasets.records import Prompt
 from evenkeel.metrics.by_axis import metrics_by_axis
-from evenkeel.models.loading import LoadedModel, load_model, record_provenance
+from evenkeel.models.loading import LoadedModel, load_model
+from evenkeel.models.provenance import record_provenance
 
 FULL = same_strength(1.0)
 TEXTS = ["The bus was late.", "The dog slept near the lake."]
