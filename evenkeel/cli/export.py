@@ -4,7 +4,13 @@ from pathlib import Path
 
 import click
 
-from evenkeel.cli.options import axis_option, intervention_path, model_option, spec_option
+from evenkeel.cli.options import (
+    axis_option,
+    intervention_path,
+    model_option,
+    spec_option,
+    trust_option,
+)
 
 
 @click.command()
@@ -18,9 +24,17 @@ from evenkeel.cli.options import axis_option, intervention_path, model_option, s
     "lm-eval: a .pt file for the model 'steered' of lm-evaluation-harness.",
 )
 @model_option
+@trust_option
 @axis_option
 @spec_option
-def export(output: Path, kind: str, model_path: Path, axis: str, spec_path: Path | None) -> None:
+def export(
+    output: Path,
+    kind: str,
+    model_path: Path,
+    trust_remote_code: bool,
+    axis: str,
+    spec_path: Path | None,
+) -> None:
     """Write an intervention to OUTPUT in another program's format, and read it back to compare.
 
     What a format cannot hold (a gate, say) is refused, never dropped.
@@ -39,7 +53,7 @@ def export(output: Path, kind: str, model_path: Path, axis: str, spec_path: Path
     from evenkeel.steering.spec import InterventionSpec
 
     spec = InterventionSpec.load(intervention_path(spec_path, axis))
-    loaded = load_model(model_path)
+    loaded = load_model(model_path, trust_remote_code=trust_remote_code)
     if kind == "hf":
         write_baked_model(output, loaded.model, loaded.tokenizer, spec)
     elif kind == "gguf":

@@ -15,6 +15,7 @@ from evenkeel.cli.options import (
     print_rows,
     spec_option,
     texts_of,
+    trust_option,
 )
 from evenkeel.errors import BadInputError
 from evenkeel.steering.backends import BACKENDS, steered
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 @click.argument("prompt", required=False)
 @file_option
 @model_option
+@trust_option
 @axis_option
 @spec_option
 @click.option(
@@ -65,6 +67,7 @@ def generate(
     prompt: str | None,
     texts_path: Path | None,
     model_path: Path,
+    trust_remote_code: bool,
     axis: str,
     spec_path: Path | None,
     vector_path: Path | None,
@@ -98,7 +101,7 @@ def generate(
         if vector_path
         else InterventionSpec.load(intervention_path(spec_path, axis))
     )
-    loaded = load_model(model_path)
+    loaded = load_model(model_path, trust_remote_code=trust_remote_code)
 
     def continued(model: Any) -> list[list[str]]:
         return [

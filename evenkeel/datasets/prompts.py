@@ -74,7 +74,10 @@ def _group_given_item(
             (f"the {{head}} who was {item.text}", item) for item in attribute_items(axis, split)
         ]
     for subject, item in stereotypical:
-        known = {"held_against": item.held_against, "reference": item.rates(strength)}
+        known: dict[str, Any] = {
+            "held_against": item.held_against,
+            "reference": item.rates(strength),
+        }
         name = item.word if axis.name == "gender" else item.text
         yield from _asked(axis, split, questions, subject, name, "stereotypical", lead_ins, known)
     for group in axis.group_names:

@@ -17,7 +17,7 @@ from evenkeel.cli.options import intervention_path
 from evenkeel.datasets.prompts import make_prompts
 from evenkeel.errors import BadInputError
 from evenkeel.files import write_jsonl
-from evenkeel.models.loading import record_provenance
+from evenkeel.models.provenance import record_provenance
 from evenkeel.sae.results import LEADING
 from evenkeel.sae.saving import save_module
 from evenkeel.sae.table import write_table
