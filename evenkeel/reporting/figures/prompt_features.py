@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
-from evenkeel.reporting.differences import visible
+from evenkeel.reporting.wording import visible
 from evenkeel.reporting.drawing import Drawing
 from evenkeel.reporting.palette import Palette
 
