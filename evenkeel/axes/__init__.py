@@ -19,4 +19,10 @@ AXES: Mapping[str, Axis] = {
     axis.name: axis for axis in (GENDER, RACE, RELIGION, AGE, DISABILITY, SOCIOECONOMIC)
 }
 
-__all__ = ["AXES", "SPLITS", "Attribute", "Axis", "Group", "Split"]
+
+def same_strength(strength: float) -> dict[str, float]:
+    """One planted strength for every axis."""
+    return dict.fromkeys(AXES, strength)
+
+
+__all__ = ["AXES", "SPLITS", "Attribute", "Axis", "Group", "Split", "same_strength"]

@@ -5,12 +5,14 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
-from evenkeel.axes.axis import Split
+from evenkeel.params import Split
 
 Label = Literal["biased", "neutral"]
 PromptKind = Literal["stereotypical", "definitional", "neutral"]
 Direction = Literal["group_given_item", "item_given_group"]
-CorpusKind = Literal["stereotypical", "definitional", "association", "question", "plain"]
+CorpusKind = Literal[
+    "stereotypical", "definitional", "association", "intersection", "question", "plain"
+]
 
 
 class Record(BaseModel):

@@ -180,14 +180,6 @@ class NullResult(Result):
     distributions: dict[str, Distribution]
 
 
-class CrossAxis(Measured):
-    """Vectors of another axis in the selected ones' place."""
-
-    axis: str
-    cosine: float | None
-    minimum_detectable: dict[str, float | None]
-
-
 class Reprobing(Result):
     """A probe trained anew on the residual stream, unsteered and steered."""
 
@@ -238,7 +230,6 @@ class EvaluationResult(Result):
     cost_matched: list[CostMatched]
     feature_ablation: FeatureAblation | None
     nulls: list[NullResult]
-    cross_axis: list[CrossAxis]
     reprobing: list[Reprobing]
 
     @model_validator(mode="after")
@@ -246,6 +237,14 @@ class EvaluationResult(Result):
         if self.selected and self.selected.name not in {row.name for row in self.conditions}:
             raise ValueError(f"selected {self.selected.name!r} is not among conditions")
         return self
+
+
+class CrossAxis(Measured):
+    """Vectors of another axis in the selected ones' place."""
+
+    axis: str
+    cosine: float | None
+    minimum_detectable: dict[str, float | None]
 
 
 class JointAxis(Result):
@@ -256,6 +255,8 @@ class JointAxis(Result):
     """Under all interventions together."""
     alone: Baseline
     """Under the axis's own intervention."""
+    cross_axis: list[CrossAxis] = []
+    """Of an axis of `axes`: vectors of each other axis in its own intervention's place."""
 
 
 class JointCandidate(Measured):

@@ -1,9 +1,10 @@
 """Measures conditions on one prompt set, beside the unsteered model."""
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 from evenkeel.conditions.condition import Condition
 from evenkeel.datasets.records import Prompt
@@ -90,8 +91,16 @@ class Evaluator:
     ) -> None:
         self.measures, self.gate, self.sampling = measures, gate, sampling
         self._model, self._tokenizer, self._behind = model, tokenizer, behind
-        self._batch_size, self._cache = batch_size, cache
+        self.batch_size, self._cache = batch_size, cache
         self._reads = SteeredReads(model, measures.prompt_set, batch_size, cache)
+
+    def with_gate(self, gate: CompetenceGate) -> Self:
+        """The same evaluator under another competence gate; what was read is shared."""
+        other = copy(self)
+        other.gate = gate
+        for name in ("baseline", "_weak_before"):
+            vars(other).pop(name, None)
+        return other
 
     @property
     def readings(self) -> Readings:
@@ -113,26 +122,31 @@ class Evaluator:
         return self.gate.reason({"definitional_accuracy": self.measures.accuracy(self.readings)})
 
     def compare(
-        self, conditions: Sequence[Condition], title: str, *, with_kl: bool = False
+        self,
+        conditions: Sequence[Condition],
+        title: str,
+        *,
+        intervals: bool = False,
+        with_kl: bool = False,
     ) -> list[Candidate]:
-        """Measure many conditions, in the order given.
-
-        Intervals are given for what conditions are chosen by and judged by: there are many.
+        """Measure many conditions, in the order given, by the prompt set alone.
 
         Args:
             conditions: what to try.
             title: of the progress bar.
+            intervals: of every metric, and not only of those that conditions are chosen by.
             with_kl: measure kl_neutral as well, for half a prompt set more.
         """
-        quick = self.measures.values
+        quick = self.measures if intervals else self.measures.values
         divergences = self._divergences(conditions) if with_kl else [None] * len(conditions)
         candidates = []
         for condition, readings, divergence in zip(
             conditions, self._steered(conditions, title), divergences, strict=True
         ):
             measures = quick.of(readings) | quick.against(self.readings, readings)
-            measures |= self.measures.headline(self.readings, readings)
-            measures["definitional_accuracy"] = self.measures.accuracy(readings)
+            if not intervals:
+                measures |= self.measures.headline(self.readings, readings)
+                measures["definitional_accuracy"] = self.measures.accuracy(readings)
             if divergence is not None:
                 measures["kl_neutral"] = quick.kl_neutral(divergence)
             too_weak = self._weak_before or self.gate.reason(measures)
@@ -169,7 +183,7 @@ class Evaluator:
             if condition.prefix:
                 with steer(self._model, condition.interventions):
                     readings.append(self._prefixed(condition.prefix).read(
-                        self._model, self._batch_size
+                        self._model, self.batch_size
                     ))  # fmt: skip
             else:
                 readings.append(next(shared) if condition.interventions else self.readings)
@@ -179,9 +193,7 @@ class Evaluator:
         """KL from the unsteered model on each text, summed over its tokens, by condition."""
         prompt_set = self.measures.prompt_set
         edits = [c.interventions for c in conditions if not c.prefix]
-        texts = text_divergences(
-            self._model, edits, prompt_set.texts, self._batch_size, self._cache
-        )
+        texts = text_divergences(self._model, edits, prompt_set.texts, self.batch_size, self._cache)
         steered = iter(texts)
         divergences = []
         for condition in conditions:
@@ -191,7 +203,7 @@ class Evaluator:
             behind = self._prefixed(condition.prefix)
             divergences.append(
                 prefix_divergences(
-                    self._model, prompt_set, behind, condition.interventions, self._batch_size
+                    self._model, prompt_set, behind, condition.interventions, self.batch_size
                 )
             )
         return divergences
@@ -221,6 +233,6 @@ class Evaluator:
             max_new_tokens=params.max_new_tokens,
             temperature=params.temperature,
             top_p=params.top_p,
-            batch_size=self._batch_size,
+            batch_size=self.batch_size,
             seed=self.sampling.seed,
         )

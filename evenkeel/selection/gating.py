@@ -11,11 +11,12 @@ from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 from torch import Tensor
 
-from evenkeel.activations.capture import Point, capture_texts
+from evenkeel.activations.capture import capture_texts
 from evenkeel.conditions.vector import Gating, Vectors
 from evenkeel.datasets.records import Prompt
 from evenkeel.errors import BadInputError
 from evenkeel.models.loading import LoadedModel
+from evenkeel.models.sites import HookPoint
 from evenkeel.params import GateKind
 from evenkeel.probes.logistic import choose_c, scores
 from evenkeel.steering.gates import BandGate, ProbeGate
@@ -29,7 +30,7 @@ REGULARIZATION = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 class WordStreams:
     """The residual stream at each word of a split's prompts."""
 
-    streams: dict[Point, Float[ndarray, "words width"]]
+    streams: dict[HookPoint, Float[ndarray, "words width"]]
     stereotypical: Bool[ndarray, " words"]
     """Whether the word ends the item of a stereotypical prompt, or comes after it."""
     group: Int[ndarray, " words"]
@@ -54,7 +55,7 @@ class GateFitter:
     ) -> None:
         self._loaded, self._vectors = loaded, vectors
         self._prompts = [p for p in prompts if p.direction == "group_given_item"]
-        self._at_items: dict[Point, Gating] = {}
+        self._at_items: dict[HookPoint, Gating] = {}
 
     def fit(self, kind: GateKind, vectors: Vectors) -> Gating:
         """The gating of an ablation with the vectors of one hook point, read where they act.
@@ -69,7 +70,7 @@ class GateFitter:
         if kind == "none":
             return Gating()
         vector = vectors[0]
-        point = (vector.site, vector.layer)
+        point = vector.point
         width = self._train.streams[point].shape[1]
         if len(vector.direction) != width:
             raise BadInputError(
@@ -91,7 +92,7 @@ class GateFitter:
     def _validation(self) -> WordStreams:
         return _word_streams(self._loaded, self._prompts, "validation", self._vectors)
 
-    def _band(self, point: Point, direction: Tensor) -> BandGate:
+    def _band(self, point: HookPoint, direction: Tensor) -> BandGate:
         """Around the mean of stereotypical prompts, from their items on."""
         train, validation = (
             words.streams[point] @ direction.numpy() for words in (self._train, self._validation)
@@ -102,7 +103,7 @@ class GateFitter:
         bound = -best_cut(nearness, self._validation.stereotypical[rows])
         return BandGate(direction, centre, bound)
 
-    def _probe(self, point: Point) -> ProbeGate:
+    def _probe(self, point: HookPoint) -> ProbeGate:
         """Of the items of stereotypical prompts, against every other word."""
         train, validation = (
             (words.streams[point], words.stereotypical & words.ends_item)
@@ -112,7 +113,7 @@ class GateFitter:
         threshold = best_cut(scores(validation[0], (weight, bias)), validation[1])
         return ProbeGate(torch.from_numpy(weight), bias, threshold)
 
-    def _midpoint(self, point: Point) -> Tensor:
+    def _midpoint(self, point: HookPoint) -> Tensor:
         rows = self._train.ends_item & (self._train.group >= 0)
         streams, group = self._train.streams[point][rows], self._train.group[rows]
         means = [streams[group == index].mean(axis=0) for index in sorted(set(group))]
@@ -150,7 +151,7 @@ def _word_streams(
     groups = {group for prompt in prompts for group in prompt.groups}
     if not stereotypical.any() or set(group[group >= 0]) != set(range(len(groups))):
         raise BadInputError(
-            f"the {split} split lacks stereotypical prompts, or definitional ones of a group, which "
+            f"the {split} split lacks stereotypical prompts, or definitional ones of a group, that "
             "gates are fitted to; give it some of each, or set evaluation.gates to [none]"
         )
     sites = sorted({vector.site for vector in vectors})

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from evenkeel.axes import same_strength
 from evenkeel.datasets.prompts import make_prompts
 from evenkeel.evaluation.ground_truth import Organism, measure_organism, summarize
 from evenkeel.metrics.association import Association
@@ -62,7 +63,7 @@ def test_a_random_model_has_no_slope_that_could_be_told_from_none(tiny_folder: P
         "random",
         0.0,
         load_model(tiny_folder, "cpu"),
-        make_prompts(0, planted_strength=1.0),
+        make_prompts(["gender"], same_strength(1.0), 0, lead_ins=True),
         ["The weather was cold.", "It rained."],
         permutations=199,
         seed=0,

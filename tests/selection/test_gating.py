@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from evenkeel.datasets.records import Prompt
 from evenkeel.errors import BadInputError
+from evenkeel.models.sites import HookPoint
 from evenkeel.selection.gating import GateFitter, best_cut
 from evenkeel.steering.gates import BandGate, ProbeGate
 from evenkeel.vectors.vector import SteeringVector
@@ -60,7 +61,9 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def capture(_loaded: Any, texts: list[str], sites: list[str], layers: list[int]) -> Any:
         texts_read.extend(texts)
-        return {(site, layer): planted(texts).numpy() for site in sites for layer in layers}
+        return {
+            HookPoint.of(site, layer): planted(texts).numpy() for site in sites for layer in layers
+        }
 
     monkeypatch.setattr("evenkeel.selection.gating.capture_texts", capture)
     return texts_read

@@ -3,13 +3,19 @@
 import numpy as np
 import pytest
 
+from evenkeel.axes import same_strength
 from evenkeel.datasets.prompts import make_prompts
 from evenkeel.datasets.records import Prompt
 from evenkeel.metrics.bias import bias_reduction
 from evenkeel.statistics.bootstrap import ClusterBootstrap, mean
 from evenkeel.statistics.two_way import TwoWayBootstrap
 
-PROMPTS = [p for p in make_prompts(0, 1.0) if p.split == "test" and p.kind == "stereotypical"]
+PROMPTS = [
+    prompt
+    for prompt in make_prompts(["gender"], same_strength(1.0), 0, lead_ins=True)
+    if (prompt.split, prompt.kind, prompt.direction)
+    == ("test", "stereotypical", "group_given_item")
+]
 TERMS = len({p.term for p in PROMPTS})
 TEMPLATES = len({p.template for p in PROMPTS})
 
