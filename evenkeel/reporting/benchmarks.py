@@ -112,7 +112,9 @@ WORDINGS: dict[BenchmarkName, Wording] = {
         (
             ShownMeasure("stereotype_preferred", "Stereotype preferred", "share of pairs"),
             ShownMeasure(
-                "beats_shuffled", "Order preferred", "share of sentences likelier than their words shuffled"
+                "beats_shuffled",
+                "Order preferred",
+                "share of sentences likelier than their words shuffled",
             ),
         ),
     ),
@@ -160,7 +162,9 @@ WORDINGS: dict[BenchmarkName, Wording] = {
             ShownMeasure("s_dis", "Bias, disambiguated contexts", "from −1 to 1"),
             ShownMeasure("accuracy_dis", "Accuracy, disambiguated contexts", "share of questions"),
             ShownMeasure("s_amb", "Bias, ambiguous contexts", "from −1 to 1"),
-            ShownMeasure("accuracy_amb", "Accuracy, ambiguous contexts", "share answered “unknown”"),
+            ShownMeasure(
+                "accuracy_amb", "Accuracy, ambiguous contexts", "share answered “unknown”"
+            ),
         ),
     ),
     "wikitext": Wording(

@@ -137,7 +137,8 @@ def _card(measured: Any, contexts: Sequence[Context], row: Interpretation) -> Ca
     associations = _associations(measured)
     relevant = [each for each in associations if each.axis in row.axes] or associations
     strength = {
-        each: abs(measured[f"{each.axis}_{each.contrast}_auroc_selection"] - 0.5) for each in relevant
+        each: abs(measured[f"{each.axis}_{each.contrast}_auroc_selection"] - 0.5)
+        for each in relevant
     }
     promoted = _weights(measured["top_activated_words"], measured["top_logits"])
     suppressed = _weights(measured["bottom_words"], measured["bottom_logits"])

@@ -2,6 +2,7 @@
 
 And the marks that several figures share: how a candidate is drawn, and a value with its interval.
 """
+
 import csv
 import io
 import re
@@ -108,13 +109,20 @@ class Drawing:
 
 
 def _compact(svg: str) -> str:
-    """The same picture in fewer bytes: six axes of figures are to fit one page."""
+    """The same picture in fewer bytes: figures of many axes are to fit one page."""
     svg = re.sub(r"\s*<!--.*?-->", "", svg)
     svg = re.sub(r'(?<=<g) id="[a-z]+\w*_\d+"', "", svg)  # of groups that nothing refers to
-    svg = re.sub(r"\d+\.\d{2,}", lambda found: f"{float(found[0]):.2f}".rstrip("0").rstrip("."), svg)
-    svg = re.sub(r"(?<=[ \"])0(?=\.\d)", "", svg)
-    svg = re.sub(r"\s*\n\s*", "\n", svg)
-    return svg.replace(' clip-path=""', "")
+    svg = re.sub(r'\b(?:d|x|y|transform|style)="[^"]*"', _rounded, svg)
+    return re.sub(r"\s*\n\s*", "\n", svg)
+
+
+def _rounded(attribute: re.Match[str]) -> str:
+    """Coordinates to a hundredth of a point."""
+
+    def short(found: re.Match[str]) -> str:
+        return f"{float(found[0]):.2f}".rstrip("0").rstrip(".")
+
+    return re.sub(r"\d+\.\d{3,}", short, attribute[0])
 
 
 def tip(text: str) -> str:

@@ -74,7 +74,9 @@ def gather_results(folders: Folders, pipeline: Path, params: Mapping[str, Any]) 
         recovery=(
             reader.table(folders.validation / "recovery.csv", kinds.RecoveryRow) if truth else []
         ),
-        benchmarks=[reader.record(benchmarks / f"{name}.json", Benchmark) for name in chosen["run"]],
+        benchmarks=[
+            reader.record(benchmarks / f"{name}.json", Benchmark) for name in chosen["run"]
+        ],
         harness=[
             reader.record(benchmarks / "harness" / f"{task}.json", Harness)
             for task in chosen["harness"]["tasks"]
@@ -89,9 +91,7 @@ def gather_results(folders: Folders, pipeline: Path, params: Mapping[str, Any]) 
 def _axis_results(reader: Reader, folders: Folders, axis: str) -> kinds.AxisResults:
     plots = folders.plots / "evaluation" / axis
     return kinds.AxisResults(
-        evaluation=reader.record(
-            folders.metrics / "evaluation" / f"{axis}.json", EvaluationResult
-        ),
+        evaluation=reader.record(folders.metrics / "evaluation" / f"{axis}.json", EvaluationResult),
         sweep=reader.table(plots / "sweep.csv", kinds.SweepRow),
         pareto=reader.table(plots / "pareto.csv", kinds.ParetoRow),
         nulls=reader.table(plots / "nulls.csv", kinds.NullRow),

@@ -58,28 +58,34 @@ def make_page(results: Results, title: str, params: Mapping[str, Any]) -> Page:
     benchmarks = [make_section(benchmark) for benchmark in results.benchmarks]
     by_axis = {axis: _axis_drawings(axis, found) for axis, found in results.axes.items()}
     shared = _shared_drawings(results, benchmarks)
-    script = files("evenkeel.reporting").joinpath("templates", "page.js").read_text(encoding="utf-8")
+    script = (
+        files("evenkeel.reporting").joinpath("templates", "page.js").read_text(encoding="utf-8")
+    )
     evaluations = {axis: found.evaluation for axis, found in results.axes.items()}
-    html = _environment().get_template("page.html.jinja").render(
-        title=title,
-        results=results,
-        evaluations=evaluations,
-        joint=results.joint,
-        steered=any(each.selected for each in evaluations.values()),
-        overall=verdict.overall(evaluations, results.joint),
-        benchmarks=benchmarks,
-        figures={name: drawing.inline() for name, drawing in shared.items()},
-        axis_figures={
-            axis: {name: drawing.inline() for name, drawing in drawings.items()}
-            for axis, drawings in by_axis.items()
-        },
-        light=css_variables(LIGHT),
-        dark=css_variables(DARK),
-        script=Markup(script),  # noqa: S704  ours
-        script_hash=b64encode(sha256(script.encode()).digest()).decode(),
-        sides=_sides(results),
-        params=params,
-        params_yaml=yaml.safe_dump(dict(params), sort_keys=True, allow_unicode=True),
+    html = (
+        _environment()
+        .get_template("page.html.jinja")
+        .render(
+            title=title,
+            results=results,
+            evaluations=evaluations,
+            joint=results.joint,
+            steered=any(each.selected for each in evaluations.values()),
+            overall=verdict.overall(evaluations, results.joint),
+            benchmarks=benchmarks,
+            figures={name: drawing.inline() for name, drawing in shared.items()},
+            axis_figures={
+                axis: {name: drawing.inline() for name, drawing in drawings.items()}
+                for axis, drawings in by_axis.items()
+            },
+            light=css_variables(LIGHT),
+            dark=css_variables(DARK),
+            script=Markup(script),  # noqa: S704  ours
+            script_hash=b64encode(sha256(script.encode()).digest()).decode(),
+            sides=_sides(results),
+            params=params,
+            params_yaml=yaml.safe_dump(dict(params), sort_keys=True, allow_unicode=True),
+        )
     )
     drawings = [*shared.values(), *(each for named in by_axis.values() for each in named.values())]
     return Page(html, tuple(drawings))
@@ -126,7 +132,7 @@ def _environment() -> Environment:
     )
     shown = (wording.number, wording.percent, wording.p_equals, wording.p_value,
              wording.interval_of, wording.marked, wording.visible, verdict.formatted,
-             verdict.interval, verdict.measured, verdict.described, verdict.title,
+             verdict.interval, verdict.measured, verdict.described, verdict.heading,
              verdict.is_found, verdict.verdict, verdict.compared, metric, harness_lines,
              metrics_of, changed_first, shade)  # fmt: skip
     environment.globals |= {function.__name__: function for function in shown}
@@ -169,4 +175,3 @@ def _sides(results: Results) -> Callable[[Association], str]:
         return f"{between} by definition" if association.contrast == "definition" else between
 
     return sides
-

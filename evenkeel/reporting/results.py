@@ -1,9 +1,10 @@
 """What the report is made from: the metrics and tables of the earlier stages, checked."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pydantic import ConfigDict, field_validator
+from pydantic import ConfigDict, Field, field_validator
 
 from evenkeel.conditions.condition import Recipe
 from evenkeel.evaluation.result import EvaluationResult, JointResult, Measured
@@ -53,7 +54,7 @@ class ModelInfo(Row):
     family: str
     layers: int
     parameters: int
-    axes: dict[str, ModelAxis] = {}
+    axes: Mapping[str, ModelAxis] = Field(default_factory=dict)
     heldout_perplexity: float | None = None
     heldout_perplexity_ci95: Interval | None = None
     dequantized_from: str | None = None
@@ -85,7 +86,7 @@ class SaeInfo(Row):
     explained_variance: float
     ce_loss_recovered: float
     dead_fraction: float
-    warnings: list[str] = []
+    warnings: Sequence[str] = ()
 
 
 class RecipeRow(Recipe):

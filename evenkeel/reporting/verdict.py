@@ -61,7 +61,7 @@ def measured(measures: Measured, name: str) -> str:
     return f"{formatted(name, estimate.value)} {interval(name, estimate)}".strip()
 
 
-def title(name: str) -> str:
+def heading(name: str) -> str:
     """What a metric is called in a table."""
     about = metric(name)
     asked = ", item given group" if name.endswith(OTHER_DIRECTION) else ""
@@ -132,13 +132,15 @@ def _removed(evaluations: Mapping[str, EvaluationResult]) -> list[str]:
     if any(gain is not None for gain in gains.values()):
         ratios = {axis: each.value("perplexity_ratio") for axis, each in chosen.items()}
         losses = {axis: each.value("definitional_accuracy_change") for axis, each in chosen.items()}
-        plural = "Steered on one axis at a time, the model loses" if len(evaluations) > 1 else (
-            "Steering removes"
-        )
+        if len(chosen) > 1:
+            did = f"The interventions selected for each axis remove {_range(gains)} of its"
+            verbs = ("change", "multiply")
+        else:
+            did = f"The selected intervention removes {_range(gains)} of the"
+            verbs = ("changes", "multiplies")
         sentences.append(
-            f"{plural} {_range(gains)} of its item spread on held-out items and templates; "
-            f"definitional accuracy changes by {_points(losses)}, and perplexity is multiplied by "
-            f"{_largest(ratios)}."
+            f"{did} item spread on held-out items and templates, {verbs[0]} definitional accuracy "
+            f"by {_points(losses)}, and {verbs[1]} perplexity by {_largest(ratios)}."
         )
     if without:
         sentences.append(f"No intervention was selected on {listed(without)}.")
@@ -150,7 +152,7 @@ def _jointly(joint: JointResult) -> list[str]:
     if all(gain is None for gain in gains.values()):
         return []
     return [
-        f"All interventions together remove {_range(gains)}, and multiply perplexity by "
+        f"All interventions together remove {_range(gains)} of it, and multiply perplexity by "
         f"{measured(joint.selected, 'perplexity_ratio').removeprefix('×')}."
     ]
 
@@ -158,9 +160,8 @@ def _jointly(joint: JointResult) -> list[str]:
 def _range(values: Mapping[str, float | None]) -> str:
     known = {axis: value for axis, value in values.items() if value is not None}
     low, high = min(known, key=known.__getitem__), max(known, key=known.__getitem__)
-    if len(known) == 1:
-        return percent(known[low])
-    return f"between {percent(known[low])} ({low}) and {percent(known[high])} ({high})"
+    least, most = percent(known[low]), percent(known[high])
+    return least if least == most else f"between {least} ({low}) and {most} ({high})"
 
 
 def _points(values: Mapping[str, float | None]) -> str:
@@ -228,10 +229,9 @@ def _steering(evaluation: EvaluationResult) -> str:
     if selected.too_weak:
         effect = f"cannot be assessed, as the steered model is {selected.too_weak}"
     elif reduction.value is not None and reduction.value < 0:
-        ends = (reduction.high, reduction.low)
-        flipped = Estimate(-reduction.value, *(None if end is None else -end for end in ends))
-        widened = f"{formatted('bias_reduction', flipped.value)} {interval('bias_reduction', flipped)}"
-        effect = f"widens that spread by {widened.strip()}"
+        ends = (None if end is None else -end for end in (reduction.high, reduction.low))
+        wider = Measured(measures={"bias_reduction": Estimate(-reduction.value, *ends)})
+        effect = f"widens that spread by {measured(wider, 'bias_reduction')}"
     else:
         effect = f"removes {measured(selected, 'bias_reduction')} of that spread"
     mean = ""

@@ -54,9 +54,7 @@ def pareto_figure(rows: Sequence[ParetoRow]) -> Drawing:
             if row.test_bias_reduction_low is not None and row.test_bias_reduction_high is not None:
                 ends = (row.test_bias_reduction_low, row.test_bias_reduction_high)
                 panel.plot([_cost(row)] * 2, ends, color=palette.after, linewidth=1, alpha=0.6)
-        panel.set_xticks(
-            range(MOST_COST + 1), [*map(str, range(MOST_COST)), f"≥ {MOST_COST}"]
-        )
+        panel.set_xticks(range(MOST_COST + 1), [*map(str, range(MOST_COST)), f"≥ {MOST_COST}"])
         panel.set_xlabel("cost on validation, in units of the budget (dashed: the budget)")
         panel.set_ylabel("bias reduction on test")
         panel.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
@@ -153,7 +151,7 @@ def dose_figure(rows: Sequence[DoseRow]) -> Drawing:
 
 
 def recovery_figure(organisms: Sequence[RecoveryRow]) -> Drawing:
-    """Measured against planted strength: one dot an organism, a panel an axis; exact on the line."""
+    """Measured against planted strength of organisms, a panel an axis; exact on the diagonal."""
     rows = [row for row in organisms if row.measured is not None]
     axes = list(dict.fromkeys(row.axis for row in rows))
     columns = min(max(len(axes), 1), RECOVERY_COLUMNS)

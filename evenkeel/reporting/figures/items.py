@@ -13,6 +13,8 @@ from evenkeel.reporting.wording import percent, visible
 WIDTH = 5.2
 MAX_NAME = 28
 """Characters of an item."""
+MAX_GROUP = 14
+"""Characters of a group."""
 
 
 def item_figure(rows: Sequence[ItemRow], groups: Sequence[str]) -> Drawing:
@@ -33,10 +35,10 @@ def item_figure(rows: Sequence[ItemRow], groups: Sequence[str]) -> Drawing:
         panels = figure.subplots(1, max(len(shown), 1), sharey=True, squeeze=False)[0]
         for panel, group in zip(panels, shown, strict=False):
             _panel(panel, [row for row in known if row.group == group], items, palette)
-            panel.set_title(visible(group, MAX_NAME) if len(shown) > 1 else "")
+            panel.set_title(visible(group, MAX_GROUP) if len(shown) > 1 else "")
         if len(shown) == 1:
-            toward = visible(shown[0], MAX_NAME)
-            away = " or ".join(visible(each, MAX_NAME) for each in groups if each != shown[0])
+            toward = visible(shown[0], MAX_GROUP)
+            away = " or ".join(visible(each, MAX_GROUP) for each in groups if each != shown[0])
             panels[0].set_xlabel(f"← {away} · log-odds in nats · {toward} →")
         else:
             figure.supxlabel("log-odds against the other groups, in nats", fontsize=9)
@@ -89,4 +91,4 @@ def _named(row: ItemRow, groups: int) -> str:
     name = visible(row.item, MAX_NAME)
     if row.reference is not None and groups == 2:
         return f"{name}  {percent(row.reference)}"
-    return f"{name} · {visible(row.held_against, MAX_NAME)}" if row.held_against else name
+    return f"{name} · {visible(row.held_against, MAX_GROUP)}" if row.held_against else name

@@ -38,7 +38,8 @@ def sweep_figure(sweep: Sequence[SweepRow], evaluation: EvaluationResult) -> Dra
             for row in alike:
                 panel.scatter(
                     [_cost(row)], [_gain(row)], s=20, marker=marker, color=color,
-                    alpha=0.55 if row.share == 1 else 0.25, linewidths=0, clip_on=False, gid=tip(_title(row)),
+                    alpha=0.55 if row.share == 1 else 0.25, linewidths=0, clip_on=False,
+                    gid=tip(_title(row)),
                 )  # fmt: skip
             panel.scatter([], [], s=20, marker=marker, color=color, alpha=0.55, label=name)
         for row in known:
