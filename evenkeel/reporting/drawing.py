@@ -144,6 +144,21 @@ def look(action: str | None, gate: str, palette: Palette) -> tuple[str, str]:
     return (palette.muted if action == "add" else palette.ink), shape
 
 
+def dot(panel: Axes, x: float, y: float, title: str, **look: Any) -> None:
+    """One point that shows its title: a line of one marker, which is drawn faster than a scatter.
+
+    Args:
+        panel: to draw on.
+        x, y: where.
+        title: shown over the point.
+        look: properties of the marker (color, marker, markersize, alpha, zorder).
+    """
+    (point,) = panel.plot(
+        [x], [y], linestyle="none", gid=tip(title), **{"marker": "o", "markeredgewidth": 0} | look
+    )
+    point.set_in_layout(False)
+
+
 def mark(
     panel: Axes, height: float, aside: float, value: float | None,
     ends: tuple[float | None, float | None] | None, color: str, title: str, digits: int = 2,
@@ -156,8 +171,9 @@ def mark(
     if low is not None and high is not None:
         at = height + aside
         title += f" {interval_of((low, high), digits)}"
-        panel.plot([low, high], [at, at], color=color, linewidth=1, alpha=0.45, zorder=2)
-    panel.scatter([value], [height], s=30, color=color, linewidths=0, zorder=3, gid=tip(title))
+        (line,) = panel.plot([low, high], [at, at], color=color, linewidth=1, alpha=0.45, zorder=2)
+        line.set_in_layout(False)
+    dot(panel, value, height, title, color=color, markersize=5.5, zorder=3)
 
 
 def _style(palette: Palette) -> Any:  # matplotlib types its keys as one long literal

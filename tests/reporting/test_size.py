@@ -27,9 +27,10 @@ def large_results() -> Results:
         row.model_copy(update={"cost": index / 40}) for index in range(60) for row in race.pareto
     ]
     items = [
-        row.model_copy(update={"item": f"thing {index}"}) for index in range(24) for row in race.items
-        if row.item == "pilot"
-    ]  # fmt: skip
+        row.model_copy(update={"item": f"thing {index}"})
+        for index in range(24)
+        for row in race.items[:4]
+    ]
     texts = [
         row.model_copy(update={"id": str(index), "steered": " she was tired" * 12})
         for index in range(24)

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from evenkeel.reporting.drawing import Drawing, kind, look, tip
+from evenkeel.reporting.drawing import Drawing, dot, kind, look, tip
 from evenkeel.reporting.figures.sweep import candidate
 from evenkeel.reporting.palette import Palette
 from evenkeel.reporting.results import DoseRow, NullRow, ParetoRow, RecoveryRow
@@ -40,9 +40,9 @@ def pareto_figure(rows: Sequence[ParetoRow]) -> Drawing:
             if named[0].method == RANDOM:
                 color, marker = palette.muted, "x"
             for row in named:
-                panel.scatter(
-                    [_cost(row)], [_gain(row)], s=20, marker=marker, color=color, alpha=0.6,
-                    linewidths=1 if marker == "x" else 0, gid=tip(_title(row)),
+                dot(
+                    panel, _cost(row), _gain(row), _title(row), marker=marker, color=color,
+                    alpha=0.6, markersize=4.5, markeredgewidth=1 if marker == "x" else 0,
                 )  # fmt: skip
             panel.scatter([], [], s=20, marker=marker, color=color, alpha=0.6, label=name)
         gains = [_gain(row) for row in best]
@@ -103,9 +103,10 @@ def null_figure(rows: Sequence[NullRow]) -> Drawing:
                 )  # fmt: skip
                 continue
             aside = 0.5 * (row.draw % 5 / 4 - 0.5)  # so that equal draws can be told apart
-            panel.scatter(
-                [row.bias_reduction], [kinds.index(row.kind) + aside], s=14, color=palette.muted,
-                alpha=0.7, linewidths=0, gid=tip(f"{row.kind}: {percent(row.bias_reduction)}"),
+            title = f"{row.kind.replace('_', ' ')}: {percent(row.bias_reduction)}"
+            dot(
+                panel, row.bias_reduction, kinds.index(row.kind) + aside, title,
+                color=palette.muted, alpha=0.7, markersize=3.7,
             )  # fmt: skip
         panel.set_yticks(range(len(kinds)), [KINDS[kind] for kind in kinds])
         panel.tick_params(axis="y", length=0, labelcolor=palette.ink)
@@ -182,6 +183,4 @@ def _organism(panel: Axes, row: RecoveryRow, palette: Palette) -> None:
         ends = (row.measured_low, row.measured_high)
         panel.plot([row.planted] * 2, ends, color=palette.chosen, linewidth=1, alpha=0.5)
         title += f" {interval_of(ends)}"
-    panel.scatter(
-        [row.planted], [row.measured], s=26, color=palette.chosen, linewidths=0, gid=tip(title)
-    )
+    dot(panel, row.planted, row.measured, title, color=palette.chosen, markersize=5)

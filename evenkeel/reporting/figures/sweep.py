@@ -7,7 +7,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
 from evenkeel.evaluation.result import EvaluationResult
-from evenkeel.reporting.drawing import NO_GATE, Drawing, kind, look, tip
+from evenkeel.reporting.drawing import NO_GATE, Drawing, dot, kind, look, tip
 from evenkeel.reporting.palette import Palette
 from evenkeel.reporting.results import RecipeRow, SweepRow
 from evenkeel.reporting.wording import number, percent
@@ -36,10 +36,9 @@ def sweep_figure(sweep: Sequence[SweepRow], evaluation: EvaluationResult) -> Dra
             alike = [row for row in known if kind(row.action, row.gate) == name]
             color, marker = look(alike[0].action, alike[0].gate, palette)
             for row in alike:
-                panel.scatter(
-                    [_cost(row)], [_gain(row)], s=20, marker=marker, color=color,
-                    alpha=0.55 if row.share == 1 else 0.25, linewidths=0, clip_on=False,
-                    gid=tip(_title(row)),
+                dot(
+                    panel, _cost(row), _gain(row), _title(row), marker=marker, color=color,
+                    alpha=0.55 if row.share == 1 else 0.25, markersize=4.5, clip_on=False,
                 )  # fmt: skip
             panel.scatter([], [], s=20, marker=marker, color=color, alpha=0.55, label=name)
         for row in known:
