@@ -106,7 +106,7 @@ class RecipeRow(Recipe):
 
     def cells(self) -> dict[str, Any]:
         """The row as columns of a table."""
-        return self.model_dump() | {"features": "|".join(map(str, self.features))}
+        return self.model_dump(exclude={"prefix"}) | {"features": "|".join(map(str, self.features))}
 
 
 class SweepRow(RecipeRow):

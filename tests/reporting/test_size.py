@@ -36,9 +36,7 @@ def large_results() -> Results:
         for index in range(24)
         for row in race.continuations
     ]
-    nulls = [
-        row.model_copy(update={"draw": draw}) for draw in range(20) for row in race.nulls
-    ]
+    nulls = [row.model_copy(update={"draw": draw}) for draw in range(20) for row in race.nulls]
     full = dataclasses.replace(
         race, sweep=copied, pareto=fronts, items=items, continuations=texts, nulls=nulls
     )

@@ -102,7 +102,7 @@ def heat_figure(sweep: Sequence[SweepRow], evaluation: EvaluationResult) -> Draw
                     )
                 )  # fmt: skip
             panel.text(
-                x, y, percent(gain).removesuffix(" %"), ha="center", va="center",
+                x, y, number(100 * gain, 0), ha="center", va="center",
                 color=palette.ink, fontsize=8.5, gid=tip(_title(row)),
             )  # fmt: skip
         panel.set_xlim(-0.5, len(layers) - 0.5)
