@@ -341,7 +341,7 @@ def test_what_was_left_out_and_warned_of_is_shown() -> None:
 def test_text_of_models_and_files_finds_its_own_direction(html: str) -> None:
     outline = Outline(html)
     assert all(given.get("dir") == "auto" for tag, given in outline.tags if tag in ("bdi", "pre"))
-    for text in (" was tired.", "words for women", "Fires on them.", "It was late."):
+    for text in (" was tired.", "Fires on them.", "It was late."):
         before = html[: html.index(text)]
         assert before.rfind('dir="auto"') > before.rfind("</bdi>"), text
 
