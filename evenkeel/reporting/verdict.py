@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from evenkeel.conditions.condition import Recipe
+from evenkeel.conditions.recipe import Recipe
 from evenkeel.evaluation.result import EvaluationResult, JointResult, Measured
 from evenkeel.metrics.registry import OTHER_DIRECTION, metric
 from evenkeel.reporting.wording import interval_of, listed, number, percent, visible

@@ -141,7 +141,7 @@ def make_four_groups() -> list[Prompt]:
                         text="The {group} was a",
                         contexts={each: f"The {each} was a" for each in GROUPS},
                         held_against=group,
-                        continuations={each: (f" {item}",) for each in GROUPS},
+                        continuations=dict.fromkeys(GROUPS, (f" {item}",)),
                         **common,
                     ),
                 ]

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from evenkeel.conditions.condition import Recipe
+from evenkeel.conditions.recipe import Recipe
 from evenkeel.evaluation.result import (
     Baseline,
     BiasTest,
@@ -37,6 +37,9 @@ GROUPS = {
     "gender": ("female", "male"),
     "race": ("Black", "white", "Asian", "Hispanic"),
     "age": ("old", "young"),
+    "religion": ("Christian", "Muslim", "Jewish", "Hindu"),
+    "disability": ("disabled", "nondisabled"),
+    "socioeconomic": ("poor", "rich"),
 }
 MODEL = ModelName(name="organism", revision="ab" * 32)
 RECIPE = Recipe(

@@ -15,7 +15,7 @@ CARDS = 60
 
 
 def large_results() -> Results:
-    """Six axes, race six times over: more candidates, items, texts and features than one has."""
+    """Six axes, each as large as race: more candidates, items, texts and features than one has."""
     results = make_results(axes=tuple(GROUPS))
     race = results.axes["race"]
     copied = [
@@ -40,12 +40,11 @@ def large_results() -> Results:
     full = dataclasses.replace(
         race, sweep=copied, pareto=fronts, items=items, continuations=texts, nulls=nulls
     )
-    names = ("gender", "race", "religion", "age", "disability", "socioeconomic")
     evaluations = {
         name: dataclasses.replace(
             full, evaluation=full.evaluation.model_copy(update={"axis": name})
         )
-        for name in names
+        for name in GROUPS
     }
     long = [
         context.model_copy(
