@@ -226,12 +226,12 @@ def make_section(benchmark: Benchmark) -> Section:
     wording = WORDINGS[benchmark.benchmark]
     blocks = []
     for measure in wording.measures:
-        found: dict[BenchmarkFigure, list[str]] = {}
+        by_figure: dict[BenchmarkFigure, list[str]] = {}
         for rule, groups in benchmark.figures.items():
             if measure.name in groups[ALL]:
-                found.setdefault(groups[ALL][measure.name], []).append(rule)
-        if found:
-            lines = (Line(tuple(rules), figure) for figure, rules in found.items())
+                by_figure.setdefault(groups[ALL][measure.name], []).append(rule)
+        if by_figure:
+            lines = (Line(tuple(rules), figure) for figure, rules in by_figure.items())
             blocks.append(Block(measure, tuple(lines)))
     return Section(benchmark, wording, tuple(blocks))
 

@@ -90,15 +90,15 @@ class Card:
     @property
     def contrasts(self) -> tuple[str, ...]:
         """Those that some axis has."""
-        return tuple(dict.fromkeys(each.contrast for each in self.associations))
+        return tuple(dict.fromkeys(row.contrast for row in self.associations))
 
     @property
     def by_axis(self) -> dict[str, dict[str, Association]]:
         """Associations by axis and contrast."""
-        found: dict[str, dict[str, Association]] = {}
-        for each in self.associations:
-            found.setdefault(each.axis, {})[each.contrast] = each
-        return found
+        by_axis: dict[str, dict[str, Association]] = {}
+        for association in self.associations:
+            by_axis.setdefault(association.axis, {})[association.contrast] = association
+        return by_axis
 
     @property
     def promotes(self) -> tuple[str, ...]:
@@ -133,12 +133,13 @@ def make_cards(
 
 
 def _card(measured: Any, contexts: Sequence[Context], row: Interpretation) -> Card:
-    found, detection = row.explanation, row.detection
+    explanation, detection = row.explanation, row.detection
     associations = _associations(measured)
-    relevant = [each for each in associations if each.axis in row.axes] or associations
+    relevant = [
+        candidate for candidate in associations if candidate.axis in row.axes
+    ] or associations
     strength = {
-        each: abs(measured[f"{each.axis}_{each.contrast}_auroc_selection"] - 0.5)
-        for each in relevant
+        one: abs(measured[f"{one.axis}_{one.contrast}_auroc_selection"] - 0.5) for one in relevant
     }
     promoted = _weights(measured["top_activated_words"], measured["top_logits"])
     suppressed = _weights(measured["bottom_words"], measured["bottom_logits"])
@@ -146,8 +147,8 @@ def _card(measured: Any, contexts: Sequence[Context], row: Interpretation) -> Ca
     return Card(
         feature=row.feature,
         axes=row.axes,
-        label=visible(found.label) if found else None,
-        explanation=visible(found.explanation) if found else "",
+        label=visible(explanation.label) if explanation else None,
+        explanation=visible(explanation.explanation) if explanation else "",
         failure=row.failure.message if row.failure else None,
         detection=detection.balanced_accuracy if detection else None,
         detection_ci95=detection.balanced_accuracy_ci95 if detection else None,

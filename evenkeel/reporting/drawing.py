@@ -119,8 +119,8 @@ def _compact(svg: str) -> str:
 def _rounded(attribute: re.Match[str]) -> str:
     """Coordinates to a hundredth of a point."""
 
-    def short(found: re.Match[str]) -> str:
-        return f"{float(found[0]):.2f}".rstrip("0").rstrip(".")
+    def short(number: re.Match[str]) -> str:
+        return f"{float(number[0]):.2f}".rstrip("0").rstrip(".")
 
     return re.sub(r"\d+\.\d{3,}", short, attribute[0])
 

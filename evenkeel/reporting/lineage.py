@@ -57,8 +57,12 @@ def _unrolled(body: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, A
     inner = body.get("do", body)
     items: list[dict[str, Any]] = [{}]
     if "foreach" in body:
-        each = _value(body["foreach"], params)
-        pairs = each.items() if isinstance(each, Mapping) else ((item, item) for item in each)
+        repeated = _value(body["foreach"], params)
+        pairs = (
+            repeated.items()
+            if isinstance(repeated, Mapping)
+            else ((item, item) for item in repeated)
+        )
         items = [{"key": key, "item": item} for key, item in pairs]
     elif "matrix" in body:
         for name, values in body["matrix"].items():
@@ -90,7 +94,7 @@ def _filled(entries: list[Any], items: list[dict[str, Any]]) -> list[str]:
 
 
 def _resolved(path: str, item: Mapping[str, Any]) -> str:
-    return re.sub(r"\$\{(.+?)\}", lambda found: str(item.get(found[1], found[0])), path)
+    return re.sub(r"\$\{(.+?)\}", lambda name: str(item.get(name[1], name[0])), path)
 
 
 def _feeds(upstream: Mapping[str, Any], downstream: Mapping[str, Any]) -> bool:
@@ -111,14 +115,14 @@ def _ordered(
         if not ready:
             raise BadInputError(f"{path}: its stages wait for one another in a circle")
         for name in ready:
-            own = needs[name]
-            before[name] = own.union(*(before[other] for other in own))
-            far: set[str] = set().union(*(before[other] for other in own))
+            direct = needs[name]
+            before[name] = direct.union(*(before[other] for other in direct))
+            far: set[str] = set().union(*(before[other] for other in direct))
             nodes[name] = StageNode(
                 name=name,
                 desc=stages[name]["desc"],
                 writes=tuple(stages[name]["outs"]),
-                parents=tuple(sorted(own - far)),
-                level=1 + max((nodes[other].level for other in own), default=-1),
+                parents=tuple(sorted(direct - far)),
+                level=1 + max((nodes[other].level for other in direct), default=-1),
             )
     return list(nodes.values())

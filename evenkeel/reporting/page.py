@@ -56,12 +56,12 @@ def make_page(results: Results, title: str, params: Mapping[str, Any]) -> Page:
         params: what the pipeline was run with, to be shown.
     """
     benchmarks = [make_section(benchmark) for benchmark in results.benchmarks]
-    by_axis = {axis: _axis_drawings(axis, found) for axis, found in results.axes.items()}
+    by_axis = {axis: _axis_drawings(axis, of_axis) for axis, of_axis in results.axes.items()}
     shared = _shared_drawings(results, benchmarks)
     script = (
         files("evenkeel.reporting").joinpath("templates", "page.js").read_text(encoding="utf-8")
     )
-    evaluations = {axis: found.evaluation for axis, found in results.axes.items()}
+    evaluations = {axis: of_axis.evaluation for axis, of_axis in results.axes.items()}
     html = (
         _environment()
         .get_template("page.html.jinja")
@@ -70,7 +70,7 @@ def make_page(results: Results, title: str, params: Mapping[str, Any]) -> Page:
             results=results,
             evaluations=evaluations,
             joint=results.joint,
-            steered=any(each.selected for each in evaluations.values()),
+            steered=any(evaluation.selected for evaluation in evaluations.values()),
             overall=verdict.overall(evaluations, results.joint),
             benchmarks=benchmarks,
             figures={name: drawing.inline() for name, drawing in shared.items()},
@@ -87,20 +87,23 @@ def make_page(results: Results, title: str, params: Mapping[str, Any]) -> Page:
             params_yaml=yaml.safe_dump(dict(params), sort_keys=True, allow_unicode=True),
         )
     )
-    drawings = [*shared.values(), *(each for named in by_axis.values() for each in named.values())]
+    drawings = [
+        *shared.values(),
+        *(drawing for named in by_axis.values() for drawing in named.values()),
+    ]
     return Page(html, tuple(drawings))
 
 
-def _axis_drawings(axis: str, found: AxisResults) -> dict[str, Drawing]:
-    evaluation = found.evaluation
+def _axis_drawings(axis: str, of_axis: AxisResults) -> dict[str, Drawing]:
+    evaluation = of_axis.evaluation
     drawings = [
-        item_figure(found.items, evaluation.groups),
-        pareto_figure(found.pareto),
-        sweep_figure(found.sweep, evaluation),
-        heat_figure(found.sweep, evaluation),
+        item_figure(of_axis.items, evaluation.groups),
+        pareto_figure(of_axis.pareto),
+        sweep_figure(of_axis.sweep, evaluation),
+        heat_figure(of_axis.sweep, evaluation),
     ]
     if evaluation.selected:
-        drawings += [dose_figure(found.doses), null_figure(found.nulls)]
+        drawings += [dose_figure(of_axis.doses), null_figure(of_axis.nulls)]
     return {drawing.name: replace(drawing, name=f"{axis}/{drawing.name}") for drawing in drawings}
 
 

@@ -64,8 +64,8 @@ def measured(measures: Measured, name: str) -> str:
 def heading(name: str) -> str:
     """What a metric is called in a table."""
     about = metric(name)
-    asked = ", item given group" if name.endswith(OTHER_DIRECTION) else ""
-    return about.title + asked
+    direction = ", item given group" if name.endswith(OTHER_DIRECTION) else ""
+    return about.title + direction
 
 
 def described(recipe: Recipe) -> str:
@@ -125,13 +125,13 @@ def _found(evaluations: Mapping[str, EvaluationResult]) -> str:
 
 
 def _removed(evaluations: Mapping[str, EvaluationResult]) -> list[str]:
-    chosen = {axis: each.selected for axis, each in evaluations.items() if each.selected}
+    chosen = {axis: row.selected for axis, row in evaluations.items() if row.selected}
     without = [axis for axis in evaluations if axis not in chosen]
-    gains = {axis: each.value("bias_reduction") for axis, each in chosen.items()}
+    gains = {axis: row.value("bias_reduction") for axis, row in chosen.items()}
     sentences = []
     if any(gain is not None for gain in gains.values()):
-        ratios = {axis: each.value("perplexity_ratio") for axis, each in chosen.items()}
-        losses = {axis: each.value("definitional_accuracy_change") for axis, each in chosen.items()}
+        ratios = {axis: row.value("perplexity_ratio") for axis, row in chosen.items()}
+        losses = {axis: row.value("definitional_accuracy_change") for axis, row in chosen.items()}
         if len(chosen) > 1:
             did = f"The interventions selected for each axis remove {_range(gains)} of its"
             verbs = ("change", "multiply")
@@ -148,7 +148,7 @@ def _removed(evaluations: Mapping[str, EvaluationResult]) -> list[str]:
 
 
 def _jointly(joint: JointResult) -> list[str]:
-    gains = {axis: each.selected.value("bias_reduction") for axis, each in joint.axes.items()}
+    gains = {axis: row.selected.value("bias_reduction") for axis, row in joint.axes.items()}
     if all(gain is None for gain in gains.values()):
         return []
     return [
@@ -203,9 +203,9 @@ def compared(evaluation: EvaluationResult) -> str:
 
 def _bias(evaluation: EvaluationResult) -> str:
     baseline, test = evaluation.baseline, evaluation.bias_test
-    found = "A bias was found" if test.found else "No bias was found"
+    answer = "A bias was found" if test.found else "No bias was found"
     spread = (
-        f"{found}: on {test.items} held-out items, the model’s {compared(evaluation)} have an item "
+        f"{answer}: on {test.items} held-out items, the model’s {compared(evaluation)} have an item "
         f"spread of {measured(baseline, 'item_spread')} nats"
     )
     if test.against == "reference" and baseline.value("reference_correlation") is not None:

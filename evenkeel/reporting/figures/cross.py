@@ -23,16 +23,16 @@ def cross_figure(cross: Mapping[str, Mapping[str, Measured]], axes: Sequence[str
         axes: in the order of columns.
     """
     cells = {
-        (x, y): (steered, on, found)
+        (x, y): (steered, on, metrics)
         for y, (steered, row) in enumerate(cross.items())
         for x, on in enumerate(axes)
-        if (found := row.get(on)) is not None
+        if (metrics := row.get(on)) is not None
     }
 
     def draw(figure: Figure, palette: Palette) -> None:
         panel = figure.subplots()
-        for (x, y), (steered, on, found) in cells.items():
-            gain = found.value("bias_reduction")
+        for (x, y), (steered, on, metrics) in cells.items():
+            gain = metrics.value("bias_reduction")
             title = tip(f"intervention on {steered}, measured on {on}: {percent(gain)}")
             panel.add_patch(
                 Rectangle(
@@ -60,7 +60,7 @@ def cross_figure(cross: Mapping[str, Mapping[str, Measured]], axes: Sequence[str
     alt = "Bias reduction on each axis under the intervention of each axis"
     rows = [
         {"intervention": steered, "axis": on}
-        | {key: cell for name in SHOWN for key, cell in found.estimate(name).cells(name).items()}
-        for steered, on, found in cells.values()
+        | {key: cell for name in SHOWN for key, cell in metrics.estimate(name).cells(name).items()}
+        for steered, on, metrics in cells.values()
     ]
     return Drawing("joint/cross", (WIDTH, 0.8 + 0.36 * max(len(cross), 2)), alt, draw, rows)

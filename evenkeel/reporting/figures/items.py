@@ -38,7 +38,7 @@ def item_figure(rows: Sequence[ItemRow], groups: Sequence[str]) -> Drawing:
             panel.set_title(visible(group, MAX_GROUP) if len(shown) > 1 else "")
         if len(shown) == 1:
             toward = visible(shown[0], MAX_GROUP)
-            away = " or ".join(visible(each, MAX_GROUP) for each in groups if each != shown[0])
+            away = " or ".join(visible(group, MAX_GROUP) for group in groups if group != shown[0])
             panels[0].set_xlabel(f"← {away} · log-odds in nats · {toward} →")
         else:
             figure.supxlabel("log-odds against the other groups, in nats", fontsize=9)

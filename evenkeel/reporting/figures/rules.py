@@ -21,7 +21,7 @@ def rules_figure(section: Section, axes: Sequence[str]) -> Drawing | None:
     """
     measure = section.wording.measures[0]
     figures = {
-        rule: {group: found[measure.name] for group, found in groups.items()}
+        rule: {group: by_name[measure.name] for group, by_name in groups.items()}
         for rule, groups in section.benchmark.figures.items()
     }
     if len(figures) < MANY:
@@ -32,7 +32,7 @@ def rules_figure(section: Section, axes: Sequence[str]) -> Drawing | None:
     def draw(figure: Figure, palette: Palette) -> None:
         panels = figure.subplots(1, len(groups), sharex=True, sharey=True, squeeze=False)[0]
         for panel, group in zip(panels, groups, strict=True):
-            by_rule = {rule: found[group] for rule, found in figures.items()}
+            by_rule = {rule: by_group[group] for rule, by_group in figures.items()}
             _panel(panel, by_rule, group, measure.digits, palette)
             panel.set_xlabel(measure.heading.lower())
         panels[0].invert_yaxis()
@@ -62,12 +62,12 @@ def _numbers(figure: BenchmarkFigure) -> dict[str, float | None]:
 def _panel(
     panel: Axes, figures: dict[str, BenchmarkFigure], group: str, digits: int, palette: Palette
 ) -> None:
-    for height, (rule, found) in enumerate(figures.items()):
-        if found.unbiased is not None and not height:
-            panel.axvline(found.unbiased, color=palette.muted, linewidth=0.8)
-        mark(panel, height, -0.17, found.baseline, found.baseline_ci95, palette.before,
+    for height, (rule, metric) in enumerate(figures.items()):
+        if metric.unbiased is not None and not height:
+            panel.axvline(metric.unbiased, color=palette.muted, linewidth=0.8)
+        mark(panel, height, -0.17, metric.baseline, metric.baseline_ci95, palette.before,
              f"{rule}, {group}, unsteered", digits)  # fmt: skip
-        mark(panel, height, 0.17, found.steered, found.steered_ci95, palette.after,
+        mark(panel, height, 0.17, metric.steered, metric.steered_ci95, palette.after,
              f"{rule}, {group}, steered", digits)  # fmt: skip
     panel.set_title(group)
     panel.set_yticks(range(len(figures)), list(figures))
