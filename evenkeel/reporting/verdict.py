@@ -203,9 +203,9 @@ def compared(evaluation: EvaluationResult) -> str:
 
 def _bias(evaluation: EvaluationResult) -> str:
     baseline, test = evaluation.baseline, evaluation.bias_test
-    answer = "A bias was found" if test.found else "No bias was found"
+    found = "A bias was found" if test.found else "No bias was found"
     spread = (
-        f"{answer}: on {test.items} held-out items, the model’s {compared(evaluation)} have an item "
+        f"{found}: on {test.items} held-out items, the model’s {compared(evaluation)} have an item "
         f"spread of {measured(baseline, 'item_spread')} nats"
     )
     if test.against == "reference" and baseline.value("reference_correlation") is not None:
