@@ -17,7 +17,7 @@ pytestmark = pytest.mark.xdist_group("browser")  # one browser for the module
 
 SWITCHES = (
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
-    "--force-prefers-reduced-motion",
+    "--force-prefers-reduced-motion", "--window-size=1280,900",
     "--disable-background-networking", "--disable-component-update", "--no-first-run",
 )  # fmt: skip
 LONG = "x" * 10_000
