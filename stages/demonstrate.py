@@ -60,7 +60,7 @@ def main(
     from evenkeel.models.loading import load_model
     from evenkeel.params import load_params
     from evenkeel.probes.probe_set import ProbeSet
-    from evenkeel.reporting.prompt_features import prompt_feature_figure
+    from evenkeel.reporting.figures.prompt_features import prompt_feature_figure
     from evenkeel.sae.loading import open_sae
     from evenkeel.vectors.vector_set import load_axes
 

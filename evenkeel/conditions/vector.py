@@ -8,7 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from evenkeel.conditions.condition import Condition, Recipe
+from evenkeel.conditions.condition import Condition
+from evenkeel.conditions.recipe import Recipe
 from evenkeel.errors import BadInputError
 from evenkeel.params import Action, GateKind, Layers
 from evenkeel.steering.erasure import MeanAblate
