@@ -17,7 +17,16 @@ from evenkeel.params.demonstration import (
     VectorRecipeParams,
     WordsParams,
 )
-from evenkeel.params.fields import Action, Axis, Dtype, GateKind, Layers, Site, VectorMethod
+from evenkeel.params.fields import (
+    Action,
+    Axis,
+    Dtype,
+    GateKind,
+    Layers,
+    Sinks,
+    Site,
+    VectorMethod,
+)
 from evenkeel.params.interpretation import ChatParams, InterpretationParams, PriceParams
 from evenkeel.params.loading import load_params
 from evenkeel.params.model import ModelParams, OrganismParams
@@ -69,6 +78,7 @@ __all__ = [
     "SaeParams",
     "SaeTrainingParams",
     "SamplingParams",
+    "Sinks",
     "Site",
     "TextsRecipeParams",
     "ValidationParams",

@@ -19,6 +19,8 @@ ln2_out     what the MLP reads: the second norm's output, its scale and bias app
 Dtype = Literal["float32", "float16", "bfloat16"]
 VectorMethod = Literal["caa", "group", "term", "pca", "probe", "actadd", "sae"]
 Action = Literal["add", "ablate", "mean_ablate", "clamp", "scale"]
+Sinks = Literal["exclude", "include"]
+"""Whether attention sinks (a text's first token, and others like it) are left out or count."""
 GateKind = Literal["none", "band", "probe"]
 
 
