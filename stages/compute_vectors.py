@@ -56,6 +56,7 @@ def main(
     from evenkeel.activations.store import ActivationStore
     from evenkeel.files import write_json
     from evenkeel.models.loading import load_model
+    from evenkeel.models.sites import HookPoint
     from evenkeel.params import load_params
     from evenkeel.probes.probe_set import ProbeSet
     from evenkeel.probes.statements import statements_of
@@ -75,7 +76,9 @@ def main(
         if {"actadd", "term"} & set(params.methods):
             texts, loaded = params.actadd, load_model(model_path)
             store.require_model(loaded.fingerprint)
-            points = [(site, layer) for site in store.sites for layer in store.layers(site)]
+            points = [
+                HookPoint.of(site, layer) for site in store.sites for layer in store.layers(site)
+            ]
             if "actadd" in params.methods:
                 actadd = text_differences(loaded, points, texts.positive, texts.negative)
             if "term" in params.methods:

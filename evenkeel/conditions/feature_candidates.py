@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Float
 from numpy import ndarray
 
-from evenkeel.errors import BadInputError
 from evenkeel.conditions.candidates import Candidate, FitGates, Gating
+from evenkeel.errors import BadInputError
 from evenkeel.params import Action, GateKind
 from evenkeel.sae.dictionary import Dictionary
 from evenkeel.vectors.vector import SteeringVector
@@ -131,7 +131,7 @@ def _require_rows(vectors: Sequence[SteeringVector], dictionary: Dictionary) -> 
     rows = torch.nn.functional.normalize(sae.decoder.cpu().float(), dim=1)
     for vector in vectors:
         assert vector.feature is not None, "a vector of method sae without its feature"
-        fits = (vector.site, vector.layer) == sae.place
+        fits = vector.point == sae.place
         fits = fits and vector.feature < sae.d_sae and len(vector.direction) == sae.d_in
         if not fits or float(rows[vector.feature] @ vector.direction) < 0.999:
             raise BadInputError(

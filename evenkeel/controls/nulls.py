@@ -9,20 +9,20 @@ import torch
 from jaxtyping import Float
 from numpy import ndarray
 
-from evenkeel.activations.capture import Point
 from evenkeel.activations.store import ActivationStore
-from evenkeel.statistics.bootstrap import rounded
 from evenkeel.conditions.candidates import Candidate
 from evenkeel.conditions.feature_candidates import random_feature_candidates
 from evenkeel.models.loading import LoadedModel
+from evenkeel.models.sites import HookPoint
 from evenkeel.probes.statements import statements_of, text_activations
+from evenkeel.statistics.bootstrap import rounded
 from evenkeel.vectors.contrasts import Contrast
 from evenkeel.vectors.directions import mean_difference
 from evenkeel.vectors.group_term import group_term_streams
 from evenkeel.vectors.vector import SteeringVector
 
 Vectors = tuple[SteeringVector, ...]
-Streams = Mapping[Point, Float[ndarray, "statements width"]]
+Streams = Mapping[HookPoint, Float[ndarray, "statements width"]]
 RANDOM = "random"
 """Name of a random direction's method."""
 
@@ -59,10 +59,10 @@ def streams_behind(
     Raises:
         BadInputError: the store holds not the vectors' places.
     """
-    points = [(vector.site, vector.layer) for vector in vectors]
+    points = [vector.point for vector in vectors]
     if vectors[0].method == "term":
         return group_term_streams(loaded, statements_of(store), points)
-    return {point: text_activations(store, *point) for point in points}
+    return {point: text_activations(store, point.site, point.layer) for point in points}
 
 
 def shuffled_vectors(
@@ -96,7 +96,7 @@ def shuffled_vectors(
     shuffles = [contrast.shuffled(generator) for _ in range(draws)]
     found: list[list[SteeringVector]] = [[] for _ in shuffles]
     for vector in vectors:
-        x = streams[vector.site, vector.layer]
+        x = streams[vector.point]
         for own, shuffled in zip(found, shuffles, strict=True):
             own.append(_instead(vector, mean_difference(shuffled.differences(x)), "shuffled"))
     return [tuple(own) for own in found]

@@ -10,14 +10,15 @@ from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 from torch import Tensor
 
-from evenkeel.activations.capture import Point, capture_texts
-from evenkeel.errors import BadInputError
+from evenkeel.activations.capture import capture_texts
 from evenkeel.conditions.candidates import Gating
+from evenkeel.datasets.records import Prompt
+from evenkeel.errors import BadInputError
 from evenkeel.models.loading import LoadedModel
+from evenkeel.models.sites import HookPoint
 from evenkeel.params import GateKind
 from evenkeel.probes.logistic import choose_c, scores
 from evenkeel.steering.gates import BandGate, ProbeGate
-from evenkeel.datasets.records import Prompt
 from evenkeel.vectors.vector import SteeringVector
 
 REGULARIZATION = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
@@ -28,7 +29,7 @@ REGULARIZATION = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 class Words:
     """What the stream holds at each word of a split's prompts."""
 
-    streams: dict[Point, Float[ndarray, "words width"]]
+    streams: dict[HookPoint, Float[ndarray, "words width"]]
     stereotypical: Bool[ndarray, " words"]
     """Whether the word ends the term of a stereotypical prompt, or comes after it."""
     side: Int[ndarray, " words"]
@@ -52,7 +53,7 @@ class GateFitter:
         self, loaded: LoadedModel, prompts: Sequence[Prompt], vectors: Sequence[SteeringVector]
     ) -> None:
         self._loaded, self._prompts, self._vectors = loaded, prompts, vectors
-        self._at_terms: dict[Point, Gating] = {}
+        self._at_terms: dict[HookPoint, Gating] = {}
 
     def fit(self, kind: GateKind, vector: SteeringVector) -> Gating:
         """The gate of an ablation with `vector`, read where the vector acts.
@@ -66,7 +67,7 @@ class GateFitter:
         """
         if kind == "none":
             return Gating()
-        point = (vector.site, vector.layer)
+        point = vector.point
         width = self._train.streams[point].shape[1]
         if len(vector.direction) != width:
             raise BadInputError(
@@ -88,7 +89,7 @@ class GateFitter:
     def _validation(self) -> Words:
         return _words(self._loaded, self._prompts, "validation", self._vectors)
 
-    def _band(self, point: Point, direction: Tensor) -> BandGate:
+    def _band(self, point: HookPoint, direction: Tensor) -> BandGate:
         """Around the mean of stereotypical prompts, from their terms on."""
         train, validation = (
             words.streams[point] @ direction.numpy() for words in (self._train, self._validation)
@@ -99,7 +100,7 @@ class GateFitter:
         bound = -best_cut(nearness, self._validation.stereotypical[told])
         return BandGate(direction, centre, bound)
 
-    def _probe(self, point: Point) -> ProbeGate:
+    def _probe(self, point: HookPoint) -> ProbeGate:
         """Of the terms of stereotypical prompts, against every other word."""
         train, validation = (
             (words.streams[point], words.stereotypical & words.ends_term)
@@ -109,7 +110,7 @@ class GateFitter:
         threshold = best_cut(scores(validation[0], (weight, bias)), validation[1])
         return ProbeGate(torch.from_numpy(weight), bias, threshold)
 
-    def _middle(self, point: Point) -> Tensor:
+    def _middle(self, point: HookPoint) -> Tensor:
         terms = self._train.streams[point][self._train.ends_term]
         side = self._train.side[self._train.ends_term]
         return torch.from_numpy((terms[side > 0].mean(axis=0) + terms[side < 0].mean(axis=0)) / 2)

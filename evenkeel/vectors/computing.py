@@ -9,6 +9,7 @@ from tqdm import tqdm
 
 from evenkeel.activations.store import ActivationStore
 from evenkeel.errors import BadInputError
+from evenkeel.models.sites import HookPoint
 from evenkeel.params import VectorsParams
 from evenkeel.probes.probe_set import ProbeSet
 from evenkeel.probes.statements import statements_of, stream_norms, text_activations
@@ -24,8 +25,8 @@ def compute_vectors(
     seed: int,
     *,
     probes: ProbeSet | None = None,
-    actadd: Mapping[tuple[str, int], Float[np.ndarray, " d_model"]] | None = None,
-    group_terms: Mapping[tuple[str, int], Float[np.ndarray, "statements d_model"]] | None = None,
+    actadd: Mapping[HookPoint, Float[np.ndarray, " d_model"]] | None = None,
+    group_terms: Mapping[HookPoint, Float[np.ndarray, "statements d_model"]] | None = None,
     decoder: DecoderRows | None = None,
 ) -> list[Computed]:
     """Make each vector from train statements and judge it on validation statements.
@@ -35,8 +36,8 @@ def compute_vectors(
         params: methods, and number of bootstrap resamples.
         seed: of the resamples.
         probes: trained on the same store (method probe).
-        actadd: difference of two texts' activations by (site, layer) (method actadd).
-        group_terms: streams at the statements' group terms by (site, layer) (method term).
+        actadd: difference of two texts' activations by hook point (method actadd).
+        group_terms: streams at the statements' group terms by hook point (method term).
         decoder: rows of the features of each axis (method sae).
 
     Raises:
@@ -51,10 +52,11 @@ def compute_vectors(
         for axis in sorted(set(statements["axis"]))
     }
     metadata = {"model": store.model, "positions": store.positions, "seed": seed}
-    points = [(site, layer) for site in store.sites for layer in store.layers(site)]
+    points = [HookPoint.of(site, layer) for site in store.sites for layer in store.layers(site)]
     results = []
     with tqdm(total=len(points) * len(tasks), desc="vectors", disable=None) as progress:
-        for site, layer in points:
+        for point in points:
+            site, layer = point.site, point.layer
             x = text_activations(store, site, layer)
             norms = stream_norms(store, site, layer)
             for axis, task in tasks.items():
@@ -65,9 +67,9 @@ def compute_vectors(
                     methods=params.methods,
                     stream_norms=norms,
                     probe=probes.get(axis, site, layer) if probes else None,
-                    actadd=actadd[site, layer] if actadd else None,
-                    group_terms=group_terms[site, layer] if group_terms else None,
-                    features=decoder.at(axis, site, layer) if decoder else None,
+                    actadd=actadd[point] if actadd else None,
+                    group_terms=group_terms[point] if group_terms else None,
+                    features=decoder.at(axis, point) if decoder else None,
                     metadata=metadata,
                 )
                 progress.update()

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from evenkeel.errors import BadInputError
+from evenkeel.models.sites import HookPoint
 from evenkeel.tensor_files import read_tensors, write_tensors
 
 KIND = "steering vector"
@@ -65,6 +66,10 @@ class SteeringVector:
     """Latent of the SAE whose decoder row it is (method sae)."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
     """Where it comes from: model name, revision and fingerprint, seed, number of statements."""
+
+    @property
+    def point(self) -> HookPoint:
+        return HookPoint.of(self.site, self.layer)
 
     def __post_init__(self) -> None:
         where = f"vector {self.axis}/{self.method}/{self.site}/{self.layer}"
