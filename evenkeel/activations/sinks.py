@@ -27,11 +27,24 @@ FIRST_TOKENS = 1
 """Tokens at a text's start that are sinks, whatever their activations."""
 NORM_RATIO = 4.0
 SHARE = 0.25
+_TEXTS, _TOKENS = 4, 32
 
 
 def first_tokens(sinks: Sinks) -> int:
     """Tokens at a text's start that are left out, padding not counted."""
     return FIRST_TOKENS if sinks == "exclude" else 0
+
+
+def random_texts(
+    vocabulary: int, context: int | None = None, bos: int | None = None
+) -> Int[Tensor, "texts length"]:
+    """Texts of random tokens, every other one behind BOS, that a model's sinks are measured on."""
+    generator = torch.Generator().manual_seed(0)
+    size = (_TEXTS, min(_TOKENS, context or _TOKENS))
+    ids = torch.randint(vocabulary, size, generator=generator)
+    if isinstance(bos, int):
+        ids[::2, 0] = bos
+    return ids
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 import torch
 
+from evenkeel.datasets.records import Prompt
+from evenkeel.metrics.measures import Measures
+from evenkeel.scoring.log_odds import encode_text
+from evenkeel.scoring.token_reads import padded
 from evenkeel.statistics.bootstrap import TermBootstrap, mean, share
 from evenkeel.steering.chat import encode_message
 from evenkeel.steering.degeneration import distinct_2, is_degenerate, repetition
 from evenkeel.steering.frequency_penalty import FrequencyPenalty
-from evenkeel.scoring.log_odds import encode_text
-from evenkeel.metrics.measures import Measures
-from evenkeel.scoring.token_reads import padded
-from evenkeel.datasets.records import Prompt
 
 
 def spread_over_kinds(prompts: Sequence[Prompt], number: int) -> list[Prompt]:

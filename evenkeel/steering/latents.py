@@ -73,7 +73,7 @@ class EditLatents(Intervention):
 
     @property
     def first_position(self) -> int:
-        return self.sae.first_position
+        return max(self.sae.first_position, super().first_position)
 
 
 @dataclass(frozen=True, eq=False)

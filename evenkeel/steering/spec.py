@@ -21,7 +21,8 @@ from evenkeel.steering.latents import Clamp, Scale
 from evenkeel.tensor_files import read_tensor_folder, write_tensor_folder
 
 KIND = "intervention spec"
-VERSION = 1
+VERSION = 2
+"""Version 1 had no `sinks`: its interventions act at attention sinks, too."""
 
 INTERVENTIONS: dict[str, type[Intervention]] = {
     "ablate": Ablate,
@@ -66,7 +67,9 @@ class InterventionSpec:
             BadInputError: a file is missing, truncated, foreign or of another version; a kind, a
                 field or a tensor is unknown, missing or out of range.
         """
-        tensors, record = read_tensor_folder(path, kind=KIND, version=VERSION)
+        tensors, record = read_tensor_folder(
+            path, kind=KIND, version=VERSION, upgrades={1: _with_sinks}
+        )
         where = str(path / "record.json")
         if not isinstance(record, dict) or record.keys() != {"interventions", "metadata"}:
             raise BadInputError(
@@ -79,6 +82,15 @@ class InterventionSpec:
                 "write the spec again"
             )
         return cls(interventions, record["metadata"])
+
+
+def _with_sinks(record: Any) -> Any:
+    """The record of a spec of version 1 as one of version 2."""
+    rows = record.get("interventions") if isinstance(record, dict) else None
+    if not isinstance(rows, list):
+        return record
+    told = [row | {"sinks": "include"} if isinstance(row, dict) else row for row in rows]
+    return record | {"interventions": told}
 
 
 Steering = InterventionSpec | Intervention | Sequence[Intervention]
