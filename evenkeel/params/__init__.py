@@ -18,6 +18,7 @@ from evenkeel.params.demonstration import (
     WordsParams,
 )
 from evenkeel.params.fields import (
+    SPLITS,
     Action,
     Axis,
     Dtype,
@@ -25,6 +26,7 @@ from evenkeel.params.fields import (
     Layers,
     Sinks,
     Site,
+    Split,
     VectorMethod,
 )
 from evenkeel.params.interpretation import ChatParams, InterpretationParams, PriceParams
@@ -45,6 +47,7 @@ from evenkeel.params.validation import ValidationParams, load_validation_params
 from evenkeel.params.whole import Params
 
 __all__ = [
+    "SPLITS",
     "ActAddParams",
     "Action",
     "ActivationsParams",
@@ -80,6 +83,7 @@ __all__ = [
     "SamplingParams",
     "Sinks",
     "Site",
+    "Split",
     "TextsRecipeParams",
     "ValidationParams",
     "VectorMethod",

@@ -9,13 +9,13 @@ import numpy as np
 from jaxtyping import Bool, Float
 from numpy import ndarray
 
+from evenkeel.errors import BadInputError
 from evenkeel.public_benchmarks.coreference import RULES, Mention, margins
 from evenkeel.public_benchmarks.encoding import Encoder, longest
 from evenkeel.public_benchmarks.measures import Measure, groups_of
 from evenkeel.public_benchmarks.reading import text_of, wrong_line
 from evenkeel.public_benchmarks.scoring import LogProbs
 from evenkeel.public_benchmarks.task import Task
-from evenkeel.errors import BadInputError
 from evenkeel.statistics.bootstrap import ratio_of_sums
 
 SPLITS = ("dev", "test")

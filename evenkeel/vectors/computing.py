@@ -14,6 +14,7 @@ from evenkeel.params import VectorsParams
 from evenkeel.probes.probe_set import ProbeSet
 from evenkeel.probes.statements import statements_of, stream_norms, text_activations
 from evenkeel.vectors.decoder import DecoderRows
+from evenkeel.vectors.shuffled import ShuffledFitter, ShuffledVectors
 from evenkeel.vectors.task import Computed, VectorTask
 
 log = logging.getLogger(__name__)
@@ -28,7 +29,7 @@ def compute_vectors(
     actadd: Mapping[HookPoint, Float[np.ndarray, " d_model"]] | None = None,
     group_terms: Mapping[HookPoint, Float[np.ndarray, "statements d_model"]] | None = None,
     decoder: DecoderRows | None = None,
-) -> list[Computed]:
+) -> tuple[list[Computed], dict[str, ShuffledVectors]]:
     """Make each vector from train statements and judge it on validation statements.
 
     Args:
@@ -40,6 +41,9 @@ def compute_vectors(
         group_terms: streams at the statements' group terms by hook point (method term).
         decoder: rows of the features of each axis (method sae).
 
+    Returns:
+        The vectors, and by axis those of shuffled labels.
+
     Raises:
         BadInputError: the texts are no statements, an axis lacks a split or a complete pair or
             quad, an activation is not finite, or the probes are of another model.
@@ -50,6 +54,10 @@ def compute_vectors(
     tasks = {
         axis: VectorTask.of(statements, axis, resamples=params.resamples, seed=seed)
         for axis in sorted(set(statements["axis"]))
+    }
+    fitters = {
+        axis: ShuffledFitter(task.labels, task.groups, params.shuffles, seed)
+        for axis, task in tasks.items()
     }
     metadata = {"model": store.model, "positions": store.positions, "seed": seed}
     points = [HookPoint.of(site, layer) for site in store.sites for layer in store.layers(site)]
@@ -72,13 +80,15 @@ def compute_vectors(
                     features=decoder.at(axis, point) if decoder else None,
                     metadata=metadata,
                 )
+                terms = group_terms[point] if group_terms else None
+                fitters[axis].update(site, layer, x, terms)
                 progress.update()
     for result in results:
         if result.vector is None:
             log.warning(
                 "no vector %s: the two sides do not differ there", "/".join(map(str, result.key))
             )
-    return results
+    return results, {axis: fitter.result for axis, fitter in fitters.items()}
 
 
 def _require_same_model(probes: ProbeSet, store: ActivationStore) -> None:
