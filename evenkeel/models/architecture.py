@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from evenkeel.errors import BadInputError
+from evenkeel.models.devices import input_device
 from evenkeel.models.sites import HookPoint
 
 
@@ -266,7 +267,7 @@ def check_architecture(model: Any) -> None:
     architecture = architecture_of(model)
     blocks = architecture.blocks(model)
     ids = (
-        torch.arange(1, 5, device=model.device).unsqueeze(0)
+        torch.arange(1, 5, device=input_device(model)).unsqueeze(0)
         % model.config.get_text_config().vocab_size
     )
     with torch.inference_mode(), _recorded_outputs(blocks) as seen:

@@ -9,7 +9,10 @@ from itertools import chain
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
+
+from evenkeel.errors import BadInputError
 
 
 def input_device(model: Any) -> torch.device:
@@ -32,6 +35,30 @@ def computing_dtype(model: Any) -> torch.dtype:
     """The type of the first floating-point parameter; float32 where all are packed as integers."""
     kinds = (tensor.dtype for tensor in _tensors(model) if tensor.is_floating_point())
     return next(kinds, torch.float32)
+
+
+def weight_of(module: Any) -> Float[Tensor, "..."]:
+    """A module's weight as numbers: dequantized, and brought in if it waits on the meta device.
+
+    Raises:
+        BadInputError: it is packed in a format that has no numbers of its own.
+    """
+    weight = module.weight
+    weight = weight() if callable(weight) and not isinstance(weight, Tensor) else weight
+    if weight.is_quantized:
+        return weight.dequantize()
+    if weight.device.type == "meta":
+        from accelerate.utils import align_module_device
+
+        with align_module_device(module):
+            weight = module.weight.detach().clone()
+    if not weight.is_floating_point():
+        raise BadInputError(
+            f"the weights of a {type(module).__name__} are packed as {weight.dtype}; load the "
+            "model with this module in floating point"
+        )
+    found: Tensor = weight.detach()
+    return found
 
 
 def _tensors(model: Any) -> Iterator[Tensor]:

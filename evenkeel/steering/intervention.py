@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, Self, cast, get_args
+from typing import Literal, get_args
 
 import torch
 from jaxtyping import Bool, Float
@@ -21,7 +21,6 @@ from evenkeel.models.sites import HookPoint
 from evenkeel.params import Sinks, Site
 from evenkeel.steering.gates import Gate
 from evenkeel.steering.subspace import check_number, check_vector, exact, orthonormal_basis
-from evenkeel.vectors.vector import SteeringVector
 
 Positions = Literal["all", "prompt", "generated", "last", "mask"]
 """Which positions of the text an intervention may act at:
@@ -126,25 +125,6 @@ class Add(Intervention):
         super().__post_init__()
         check_vector("Add: direction", self.direction)
         check_number("Add: scale", self.scale)
-
-    @classmethod
-    def relative(
-        cls,
-        vector: SteeringVector,
-        multiplier: float,
-        *,
-        positions: Positions = "all",
-        gates: tuple[Gate, ...] = (),
-    ) -> Self:
-        """Add a steering vector at its own place, in units of the stream's mean norm there."""
-        return cls(
-            vector.direction,
-            multiplier * vector.stream_norm,
-            layer=vector.layer,
-            site=cast(Site, vector.site),
-            positions=positions,
-            gates=gates,
-        )
 
     def on(self, device: torch.device, dtype: torch.dtype) -> Edit:
         offset = (self.direction.detach().double() * self.scale).to(device, exact(dtype))

@@ -98,9 +98,7 @@ def _sink_probes(model: Any, names: Mapping[HookPoint, str]) -> dict[HookPoint, 
     if not names:
         return {}
     tokenizer = getattr(model, "tokenizer", None)
-    ids = random_texts(
-        model.cfg.d_vocab, model.cfg.n_ctx, getattr(tokenizer, "bos_token_id", None)
-    )
+    ids = random_texts(model.cfg.d_vocab, model.cfg.n_ctx, getattr(tokenizer, "bos_token_id", None))
     with torch.inference_mode():
         _, cache = model.run_with_cache(
             ids.to(model.cfg.device), return_type=None, names_filter=list(names.values())

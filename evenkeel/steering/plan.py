@@ -82,9 +82,7 @@ def plan(
     ]
 
 
-def check_fit(
-    model: Any, interventions: Sequence[Intervention]
-) -> dict[HookPoint, HookTarget]:
+def check_fit(model: Any, interventions: Sequence[Intervention]) -> dict[HookPoint, HookTarget]:
     """What is hooked for each intervention.
 
     Raises:

@@ -12,7 +12,7 @@ from evenkeel.errors import BadInputError
 from evenkeel.models.sites import HookPoint
 from evenkeel.params import VectorsParams
 from evenkeel.probes.probe_set import ProbeSet
-from evenkeel.probes.statements import statements_of, stream_norms, text_activations
+from evenkeel.probes.statements import statements_of, stream_rows, text_activations
 from evenkeel.vectors.decoder import DecoderRows
 from evenkeel.vectors.shuffled import ShuffledFitter, ShuffledVectors
 from evenkeel.vectors.task import Computed, VectorTask
@@ -66,14 +66,15 @@ def compute_vectors(
         for point in points:
             site, layer = point.site, point.layer
             x = text_activations(store, site, layer)
-            norms = stream_norms(store, site, layer)
+            streams = stream_rows(store, site, layer)
             for axis, task in tasks.items():
                 results += task.compute(
                     x,
                     site=site,
                     layer=layer,
                     methods=params.methods,
-                    stream_norms=norms,
+                    streams=streams,
+                    sinks=store.header.sinks,
                     probe=probes.get(axis, site, layer) if probes else None,
                     actadd=actadd[point] if actadd else None,
                     group_terms=group_terms[point] if group_terms else None,

@@ -253,7 +253,10 @@ def test_what_is_added_to_a_norm_joins_the_bias_of_its_reader(tiny_gpt2: Any) ->
             Ablate(torch.ones(32), layer=1, site="resid_post", sinks="include"),
             "in the stream weights can only add",
         ),
-        (Add(torch.ones(32), layer=1, site="mlp_out"), "sinks='include' has it act at a text's fir"),
+        (
+            Add(torch.ones(32), layer=1, site="mlp_out"),
+            "sinks='include' has it act at a text's fir",
+        ),
         (
             Add(torch.ones(32), layer=1, site="mlp_out", positions="prompt"),
             "Add at layer 1, mlp_out cannot be written into weights: weights act at all positions",
