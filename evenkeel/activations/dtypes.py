@@ -22,7 +22,18 @@ STORED: dict[str, np.dtype] = {
 def to_host(
     activations: dict[HookPoint, Float[Tensor, "rows width"]], dtype: Dtype
 ) -> dict[HookPoint, Shaped[np.ndarray, "rows width"]]:
-    """The arrays that go to disk, converted on their device and brought over in one copy of each.
+    """The arrays that go to disk."""
+    kept = [*gathered(activations, dtype).values()]
+    if dtype == "bfloat16":
+        kept = [rows.view(torch.int16) for rows in kept]
+    arrays = [rows.numpy().view(STORED[dtype]) for rows in kept]
+    return dict(zip(activations, arrays, strict=True))
+
+
+def gathered(
+    activations: dict[HookPoint, Float[Tensor, "rows width"]], dtype: Dtype
+) -> dict[HookPoint, Float[Tensor, "rows width"]]:
+    """Activations on the CPU, converted on their device and brought over in one copy from each.
 
     A model that is spread over several devices has activations on all of them.
     """
@@ -33,11 +44,7 @@ def to_host(
         parts = flat.split([rows.numel() for rows in there.values()])
         for (point, rows), part in zip(there.items(), parts, strict=True):
             converted[point] = part.view(rows.shape)
-    kept = [*converted.values()]
-    if dtype == "bfloat16":
-        kept = [rows.view(torch.int16) for rows in kept]
-    arrays = [rows.numpy().view(STORED[dtype]) for rows in kept]
-    return dict(zip(activations, arrays, strict=True))
+    return converted
 
 
 def from_stored(
