@@ -19,7 +19,7 @@ from evenkeel.activations.positions import (
     refuse_only_sinks,
     selector,
 )
-from evenkeel.activations.sinks import SinkProbe, random_texts
+from evenkeel.activations.sinks import FIRST_TOKENS, SinkProbe, random_texts
 from evenkeel.errors import BadInputError
 from evenkeel.models.architecture import architecture_of, hidden_of, hook_target
 from evenkeel.models.devices import input_device
@@ -165,6 +165,16 @@ def sink_probes(
 ) -> Probes:
     """The probes that a `selector` needs: those of means that leave sinks out."""
     return measure_sinks(model, points) if (positions, sinks) == ("mean", "exclude") else {}
+
+
+def past_first_token(loaded: LoadedModel, texts: Sequence[str]) -> list[str]:
+    """The texts whose last token is not their first, which is an attention sink.
+
+    Raises:
+        BadInputError: a text is empty or too long.
+    """
+    lengths = map(len, encode(loaded, texts))
+    return [text for text, length in zip(texts, lengths, strict=True) if length > FIRST_TOKENS]
 
 
 def capture_texts(

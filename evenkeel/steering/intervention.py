@@ -32,7 +32,7 @@ last       those that a next token is predicted from: the last real one of the p
 mask       those of a mask over the prompt that is given with the model's input
 """
 
-SINKS_HINT = "; sinks='include' has it act at a text's first token, too"
+SINKS_HINT = "; sinks='include' (--include-sinks) has it act at a text's first token, too"
 """For messages about what can only act everywhere."""
 Edit = Callable[[Tensor], Tensor]
 """Stream to edited stream, both [batch, position, width]; out of place."""

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Self, get_type_hints
 
@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
 
 from evenkeel.errors import BadInputError
+from evenkeel.params import Sinks
 from evenkeel.sae.loading import LoadedSae
 from evenkeel.sae.part import from_record, record_of
 from evenkeel.steering.erasure import Erase, MeanAblate
@@ -102,6 +103,16 @@ def interventions_in(spec: Steering) -> tuple[Intervention, ...]:
     if isinstance(spec, InterventionSpec):
         return spec.interventions
     return (spec,) if isinstance(spec, Intervention) else tuple(spec)
+
+
+def with_sinks(spec: InterventionSpec, sinks: Sinks) -> InterventionSpec:
+    """The spec with attention sinks left alone, or edited like all else, by each intervention.
+
+    An SAE that was not trained on first tokens leaves them alone in any case.
+    """
+    return replace(
+        spec, interventions=tuple(replace(item, sinks=sinks) for item in spec.interventions)
+    )
 
 
 def digest_of(spec: Steering) -> str:

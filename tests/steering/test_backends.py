@@ -255,7 +255,7 @@ def test_what_is_added_to_a_norm_joins_the_bias_of_its_reader(tiny_gpt2: Any) ->
         ),
         (
             Add(torch.ones(32), layer=1, site="mlp_out"),
-            "sinks='include' has it act at a text's fir",
+            "sinks='include' .* first token",
         ),
         (
             Add(torch.ones(32), layer=1, site="mlp_out", positions="prompt"),
