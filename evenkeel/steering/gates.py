@@ -7,6 +7,7 @@ position only; so it decides alike with and without a KV cache, batched or singl
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
 import torch
@@ -82,16 +83,20 @@ class BandGate(Gate):
     bound: float
 
     def __post_init__(self) -> None:
-        unit("BandGate: direction", self.direction)
+        _ = self._unit  # whether there is one
         check_number("BandGate: centre", self.centre)
         check_number("BandGate: bound", self.bound)
         if self.bound <= 0:
             raise BadInputError(f"BandGate: bound is {self.bound}; it must be positive")
 
     def on(self, device: torch.device, dtype: torch.dtype) -> OpenAt:
-        direction = unit("BandGate: direction", self.direction).to(device, exact(dtype))
+        direction = self._unit.to(device, exact(dtype))
         centre, bound = self.centre, self.bound
         return lambda stream, _: (_along(stream, direction) - centre).abs() < bound
+
+    @cached_property
+    def _unit(self) -> Float[Tensor, " width"]:
+        return unit("BandGate: direction", self.direction)
 
     @property
     def width(self) -> int:

@@ -217,7 +217,7 @@ class _Placed:
         gates = [gate.on(device, dtype) for gate in item.gates]
         if item.sinks == "exclude" and sinks is not None:
             probe = sinks.to(device)
-            gates.append(lambda stream, _: ~probe(stream))
+            gates.append(lambda stream, _: probe(stream).logical_not())
         return cls(item.on(device, dtype), tuple(gates))
 
 

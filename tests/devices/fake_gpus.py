@@ -7,6 +7,7 @@ forward pass through it finds mistakes of placement wherever tests run.
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
+from unittest.mock import patch
 
 import torch
 from accelerate.hooks import AlignDevicesHook, add_hook_to_module
@@ -61,7 +62,15 @@ def _indexed(tensor: Tensor, key: Any) -> Tensor:
 @contextmanager
 def fake_gpus() -> Iterator[None]:
     """While the block runs, tensors are fake, and may be on cuda:0 and cuda:1."""
+
+    def to(module: nn.Module, device: Any) -> nn.Module:
+        move(module, torch.device(device))
+        return module
+
     with ExitStack() as stack:
+        # Neither knows fake tensors: inference mode, and a module's swap of its parameters.
+        stack.enter_context(patch.object(torch, "inference_mode", torch.no_grad))
+        stack.enter_context(patch.object(nn.Module, "to", to))
         stack.enter_context(FakeTensorMode(allow_non_fake_inputs=True))
         stack.enter_context(_WithoutCudaBindings())
         yield

@@ -62,7 +62,7 @@ def test_a_mistake_of_placement_is_found(model: Any) -> None:
     first = model.model.layers[0]
     with (
         first.register_forward_hook(lambda _module, _args, output: output + elsewhere),
-        pytest.raises(RuntimeError, match="cuda:0.*cuda:1|cuda:1.*cuda:0"),
+        pytest.raises(RuntimeError, match=r"cuda:0.*cuda:1|cuda:1.*cuda:0"),
     ):
         logits(model)
 

@@ -82,7 +82,7 @@ def test_cached_is_uncached(model: Any, options: Any) -> None:
 
 
 class _Wrapper(nn.Module):
-    """As multimodal wrappers do: embeds the tokens, and hands its blocks masks of its own making."""
+    """As multimodal wrappers do: it embeds the tokens, and gives its blocks masks of its own."""
 
     def __init__(self, model: Any) -> None:
         super().__init__()
@@ -96,7 +96,9 @@ class _Wrapper(nn.Module):
         found: Tensor = self(input_ids=input_ids, **kwargs)
         return found
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
+    def forward(
+        self, input_ids: Tensor, attention_mask: Tensor | None = None, **_options: Any
+    ) -> Tensor:
         real = torch.ones_like(input_ids) if attention_mask is None else attention_mask
         columns = real.shape[1]
         square = torch.ones(columns, columns).tril().bool() & real[:, None, :].bool()
