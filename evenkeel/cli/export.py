@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from evenkeel.cli.options import model_option, spec_option
+from evenkeel.cli.options import model_option, spec_option, trust_option
 
 
 @click.command()
@@ -23,8 +23,16 @@ from evenkeel.cli.options import model_option, spec_option
     help="Have it act at the first token of a text, too, which weights and files cannot leave out.",
 )
 @model_option
+@trust_option
 @spec_option
-def export(output: Path, kind: str, include_sinks: bool, model_path: Path, spec_path: Path) -> None:
+def export(
+    output: Path,
+    kind: str,
+    include_sinks: bool,
+    model_path: Path,
+    trust_remote_code: bool,
+    spec_path: Path,
+) -> None:
     """Write an intervention to OUTPUT in another program's format, and read it back to compare.
 
     What a format cannot hold (a gate, say, or the attention sinks that an intervention leaves
@@ -45,7 +53,7 @@ def export(output: Path, kind: str, include_sinks: bool, model_path: Path, spec_
     spec = InterventionSpec.load(spec_path)
     if include_sinks:
         spec = with_sinks(spec, "include")
-    loaded = load_model(model_path)
+    loaded = load_model(model_path, trust_remote_code=trust_remote_code)
     if kind == "hf":
         write_baked_model(output, loaded.model, loaded.tokenizer, spec)
     elif kind == "gguf":

@@ -91,14 +91,7 @@ def check_fit(model: Any, interventions: Sequence[Intervention]) -> dict[HookPoi
     targets: dict[HookPoint, HookTarget] = {}
     for item in interventions:
         target = targets.setdefault(item.point, hook_target(model, item.point))
-        width = model.config.get_text_config().hidden_size
-        if item.site == "head_z":
-            # Heads may together be wider than the stream; a Conv1D calls its input width nx.
-            names = ("in_features", "nx", "infeatures")
-            known = (getattr(target.module, name, None) for name in names)
-            width = next((size for size in known if isinstance(size, int)), None)
-        if width is not None:
-            check_width(item, width)
+        check_width(item, target.width)
     return targets
 
 
