@@ -12,6 +12,7 @@ from evenkeel.activations.capture import recording
 from evenkeel.activations.dtypes import gathered
 from evenkeel.activations.positions import selector
 from evenkeel.activations.sinks import SinkProbe
+from evenkeel.models.architecture import architecture_of
 from evenkeel.models.devices import input_device
 from evenkeel.models.sites import SITES, HookPoint
 from evenkeel.sae.loading import LoadedSae
@@ -42,6 +43,7 @@ def model(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> It
     monkeypatch.setattr("evenkeel.steering.plan.measure_sinks", lambda _model, _points: probes())
     monkeypatch.setattr("evenkeel.sae.splice.measure_sinks", lambda _model, _points: probes())
     made = tiny_model("llama")
+    architecture_of(made)  # told from the numbers of a forward pass, and remembered
     with fake_gpus():
         if request.param == "one GPU":
             move(made, FIRST)

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+from transformers import GPT2LMHeadModel
 
 from evenkeel.errors import BadInputError
 from evenkeel.steering.hooks import steer
@@ -81,54 +82,38 @@ def test_cached_is_uncached(model: Any, options: Any) -> None:
     assert not torch.equal(cached, model.generate(IDS, attention_mask=REAL, **OPTIONS))
 
 
-class _Wrapper(nn.Module):
+class _Wrapped(GPT2LMHeadModel):
     """As multimodal wrappers do: it embeds the tokens, and gives its blocks masks of its own."""
 
-    def __init__(self, model: Any) -> None:
-        super().__init__()
-        self.inner, self.config = model, model.config
-
-    def get_submodule(self, target: str) -> nn.Module:
-        found: nn.Module = self.inner.get_submodule(target)
-        return found
-
-    def generate(self, input_ids: Tensor, **kwargs: Any) -> Tensor:
-        found: Tensor = self(input_ids=input_ids, **kwargs)
-        return found
-
-    def forward(
-        self, input_ids: Tensor, attention_mask: Tensor | None = None, **_options: Any
-    ) -> Tensor:
-        real = torch.ones_like(input_ids) if attention_mask is None else attention_mask
-        columns = real.shape[1]
-        square = torch.ones(columns, columns).tril().bool() & real[:, None, :].bool()
-        square |= torch.eye(columns).bool()
-        embedded = self.inner.transformer.wte(input_ids)
-        place = (real.cumsum(1) - 1).clamp(min=0)
-        outputs = self.inner.transformer(
-            inputs_embeds=embedded, attention_mask=square[:, None], position_ids=place
-        )
-        found: Tensor = outputs.last_hidden_state
-        return found
+    def forward(self, input_ids: Any = None, attention_mask: Any = None, **kwargs: Any) -> Any:
+        if attention_mask is not None and attention_mask.dim() == 2:
+            columns = attention_mask.shape[1]
+            square = torch.ones(columns, columns).tril().bool() & attention_mask[:, None].bool()
+            square |= torch.eye(columns).bool()
+            attention_mask = square[:, None, -input_ids.shape[1] :]
+        embedded = self.transformer.wte(input_ids)
+        return super().forward(inputs_embeds=embedded, attention_mask=attention_mask, **kwargs)
 
 
 @pytest.mark.parametrize("positions", ["all", "last", "mask"])
-@pytest.mark.parametrize("call", ["forward", "generate"])
 @torch.no_grad()
 def test_a_wrapper_whose_blocks_see_no_mask_by_token_is_steered_by_its_own(
-    model: Any, positions: Any, call: str
+    model: Any, positions: Any
 ) -> None:
     mask = torch.zeros_like(IDS).bool()
     mask[:, 3:] = True
-    wrapper, given = _Wrapper(model), push(positions=positions)
-    ask = wrapper if call == "forward" else wrapper.generate
-    with steer(wrapper, given, mask=mask):
-        ask = ask if call == "forward" else wrapper.generate
-        found = ask(input_ids=IDS, attention_mask=REAL)
-    with steer(model, given, mask=mask):
-        expected = model.transformer(IDS, attention_mask=REAL, position_ids=PLACE)
-    expected = expected.last_hidden_state[REAL.bool()]
-    torch.testing.assert_close(found[REAL.bool()], expected, atol=1e-4, rtol=1e-5)
+    given = push(positions=positions)
+
+    def found() -> tuple[Tensor, Tensor]:
+        with steer(model, given, mask=mask):
+            logits = model(IDS, attention_mask=REAL, position_ids=PLACE).logits
+            return logits[REAL.bool()], model.generate(IDS, attention_mask=REAL, **OPTIONS)
+
+    logits, text = found()
+    model.__class__ = _Wrapped
+    wrapped_logits, wrapped_text = found()
+    torch.testing.assert_close(wrapped_logits, logits, atol=1e-3, rtol=1e-4)
+    assert torch.equal(wrapped_text, text)
 
 
 def test_a_mask_that_does_not_tell_the_first_token_is_refused(model: Any) -> None:

@@ -8,7 +8,8 @@ import pytest
 from evenkeel.activations.capture import capture_texts
 from evenkeel.axes import AXES
 from evenkeel.errors import BadInputError
-from evenkeel.models.loading import LoadedModel, Provenance
+from evenkeel.models.loading import LoadedModel
+from evenkeel.models.provenance import Provenance
 from evenkeel.models.sites import HookPoint
 from evenkeel.params import ActAddParams
 from evenkeel.vectors.actadd import LEAD, axis_differences, text_pairs
@@ -18,8 +19,9 @@ POINT = HookPoint("resid_post", 1)
 
 @pytest.fixture
 def loaded(tiny_gpt2: Any, tokenizer: Any) -> LoadedModel:
-    names = dict.fromkeys(("name", "revision", "fingerprint", "tokenizer_hash"), "tiny")
-    return LoadedModel(tiny_gpt2, tokenizer, Provenance(source="local", dtype="float32", **names))
+    hashes = dict.fromkeys(("revision", "fingerprint", "tokenizer_hash"), "f" * 64)
+    provenance = Provenance(source="local", name="tiny", dtype="float32", **hashes)
+    return LoadedModel(tiny_gpt2, tokenizer, provenance)
 
 
 def test_each_axis_has_the_words_of_its_first_two_groups_unless_named() -> None:
