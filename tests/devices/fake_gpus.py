@@ -28,6 +28,8 @@ class _WithoutCudaBindings(TorchFunctionMode):
         on_gpu = bool(args) and isinstance(args[0], Tensor) and args[0].device.type == "cuda"
         if on_gpu and func is Tensor.__getitem__:
             return _indexed(*args)
+        if on_gpu and func is Tensor.__invert__:
+            return aten.bitwise_not.default(args[0])
         if on_gpu and func is Tensor.contiguous:
             return aten.clone.default(args[0])
         return func(*args, **(kwargs or {}))
@@ -69,7 +71,7 @@ def fake_gpus() -> Iterator[None]:
 
     with ExitStack() as stack:
         # Neither knows fake tensors: inference mode, and a module's swap of its parameters.
-        stack.enter_context(patch.object(torch, "inference_mode", torch.no_grad))
+        stack.enter_context(patch.object(torch, "inference_mode", lambda *_: torch.no_grad()))
         stack.enter_context(patch.object(nn.Module, "to", to))
         stack.enter_context(FakeTensorMode(allow_non_fake_inputs=True))
         stack.enter_context(_WithoutCudaBindings())
