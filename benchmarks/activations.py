@@ -88,6 +88,7 @@ def evenkeel(
         sites=["resid_post"],
         layers="all",
         positions="all",
+        sinks="exclude",
         dtype="float32",
         compute_dtype=compute_dtype,
         batch_tokens=batch_tokens,

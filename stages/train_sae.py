@@ -52,11 +52,13 @@ def main(
         sae = LoadedSae.of(obtain_module(params, store, loaded.name, seed))
         sae.require_fit(loaded.model)
         corpus = Corpus(store, sae.place, sae.first_position)
+        sinks = corpus.sinks
         held_out = corpus.held_out(params.heldout_share, seed)
         measures, frequency = measure_reconstruction(sae, corpus, held_out)
         texts = np.split(store.input_ids, store.offsets[1:-1])
         heldout_texts = [texts[text] for text in np.flatnonzero(held_out)]
-    measures |= ce_loss_recovered(loaded.model, sae, heldout_texts, loaded.tokenizer.pad_token_id)
+    pad = loaded.tokenizer.pad_token_id
+    measures |= ce_loss_recovered(loaded.model, sae, heldout_texts, pad, sinks=sinks)
     save_module(output, sae.module, frequency)
     record = {
         "source": params.source,
@@ -64,6 +66,7 @@ def main(
         "hook_name": sae.place.hook_name,
         "d_in": sae.d_in,
         "d_sae": sae.d_sae,
+        "sinks": sinks,
         **measures,
     }
     write_json(metrics, record)

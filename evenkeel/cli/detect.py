@@ -52,7 +52,7 @@ def detect(
 
     import torch
 
-    from evenkeel.activations.capture import capture_texts
+    from evenkeel.activations.capture import capture_texts, measure_sinks, resolve_points
     from evenkeel.models.loading import load_model
     from evenkeel.probes.detection import detect as score
     from evenkeel.probes.probe_set import ProbeSet
@@ -62,11 +62,12 @@ def detect(
     sites = sorted({probe.site for probe in probes})
     layers = sorted({probe.layer for probe in probes})
     found = []
+    sinks = measure_sinks(loaded.model, resolve_points(loaded.model, sites, layers))
     for one in texts:
         captured = capture_texts(loaded, [one], sites, layers, positions="all")
         streams = {point: torch.from_numpy(values) for point, values in captured.items()}
         for axis in axes or probes.axes:
-            found.append((one, score(probes, axis, streams)))
+            found.append((one, score(probes, axis, streams, sinks)))
     if as_json:
         print_json(
             {"text": one, "biased": detection.biased, "confidence": detection.confidence}

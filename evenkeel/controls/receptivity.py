@@ -19,6 +19,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from evenkeel.errors import BadInputError
+from evenkeel.models.devices import weight_of
 from evenkeel.models.loading import LoadedModel
 from evenkeel.params import SamplingParams
 from evenkeel.sae.loading import LoadedSae
@@ -104,7 +105,7 @@ def measure_receptivity(
         )
     sae.require_fit(loaded.model)
     drawn = np.random.default_rng(seed).choice(others, len(rows))
-    unembedding = loaded.model.get_output_embeddings().weight.detach().T
+    unembedding = weight_of(loaded.model.get_output_embeddings()).T
     decoder = sae.decoder.to(unembedding)
     top = logit_weights(decoder[[*rows, *drawn]], unembedding, tokens).cpu().top_ids.numpy()
     own, control = top[: len(rows)], top[len(rows) :]
@@ -167,7 +168,7 @@ def passing(passed: Sequence[bool]) -> Estimate:
 
 
 def _unit_embeddings(model: Any) -> Float[Tensor, "vocabulary d_model"]:
-    weight = model.get_input_embeddings().weight.detach().float().cpu()
+    weight = weight_of(model.get_input_embeddings()).float().cpu()
     return torch.nn.functional.normalize(weight - weight.mean(dim=0), dim=1)
 
 

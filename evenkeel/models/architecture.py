@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from evenkeel.errors import BadInputError
 from evenkeel.models.dataflow import Dataflow, recorded
+from evenkeel.models.devices import input_device
 from evenkeel.models.parts import BlockParts, Side, find_parts
 from evenkeel.models.sites import HookPoint
 
@@ -155,8 +156,7 @@ def _without_attention(model: nn.Module, path: str) -> str:
 
 def _run(model: Any) -> tuple[Dataflow, tuple[Tensor, ...] | None]:
     """One forward pass over a few tokens."""
-    device = model.get_input_embeddings().weight.device
-    ids = torch.arange(1, _TOKENS + 1, device="cpu" if device.type == "meta" else device)
+    ids = torch.arange(1, _TOKENS + 1, device=input_device(model))
     ids = ids.unsqueeze(0) % model.config.get_text_config().vocab_size
     try:
         with _left_as_it_was(model), recorded(model) as flow:

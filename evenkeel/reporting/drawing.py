@@ -108,6 +108,9 @@ class Drawing:
         return figure
 
 
+_MARKER: dict[str, Any] = {"marker": "o", "markeredgewidth": 0}
+
+
 def _compact(svg: str) -> str:
     """The same picture in fewer bytes: figures of many axes are to fit one page."""
     svg = re.sub(r"\s*<!--.*?-->", "", svg)
@@ -153,9 +156,7 @@ def dot(panel: Axes, x: float, y: float, title: str, **look: Any) -> None:
         title: shown over the point.
         look: properties of the marker (color, marker, markersize, alpha, zorder).
     """
-    (point,) = panel.plot(
-        [x], [y], linestyle="none", gid=tip(title), **{"marker": "o", "markeredgewidth": 0} | look
-    )
+    (point,) = panel.plot([x], [y], linestyle="none", gid=tip(title), **_MARKER | look)
     point.set_in_layout(False)
 
 

@@ -7,6 +7,7 @@ import pandas as pd
 import torch
 
 from evenkeel.datasets.records import Prompt, Statement
+from evenkeel.models.devices import weight_of
 from evenkeel.models.loading import LoadedModel
 from evenkeel.params import FeaturesParams
 from evenkeel.sae.association import associations, definitions
@@ -43,8 +44,8 @@ def measure_features(
     Raises:
         BadInputError: the SAE does not fit, or the texts lack a side of a contrast.
     """
-    unembedding = loaded.model.get_output_embeddings().weight.detach().T
-    embeddings = loaded.model.get_input_embeddings().weight.detach().cpu()
+    unembedding = weight_of(loaded.model.get_output_embeddings()).T
+    embeddings = weight_of(loaded.model.get_input_embeddings()).cpu()
     decoder = sae.decoder.to(unembedding.device)
     weights = logit_weights(decoder, unembedding, params.tokens).cpu()
     firing = measure_firing(sae, corpus, params.contexts)
@@ -58,7 +59,7 @@ def measure_features(
     ]
     texts = [row.lead_in + row.text for row in statements]
     texts += [row.lead_in + row.text for row in definitional]
-    pooled = pooled_activations(loaded, sae, texts, params.pooling)
+    pooled = pooled_activations(loaded, sae, texts, params.pooling, corpus.sinks)
     of_statements, of_prompts = np.split(pooled, [len(statements)])
     peaks = torch.from_numpy(peak_tokens(corpus, top)).long()
     table = feature_table(

@@ -11,6 +11,8 @@ from tqdm import tqdm
 
 from evenkeel.activations.batches import plan_batches
 from evenkeel.activations.encoding import TokenIds, pad
+from evenkeel.models.devices import input_device
+from evenkeel.params import Sinks
 from evenkeel.sae.corpus import Corpus
 from evenkeel.sae.loading import LoadedSae
 from evenkeel.sae.splice import reconstruct, replaced_stream
@@ -60,12 +62,18 @@ def measure_reconstruction(
 
 
 def ce_loss_recovered(
-    model: Any, sae: LoadedSae, texts: Sequence[TokenIds], pad_id: int, batch_tokens: int = 8192
+    model: Any,
+    sae: LoadedSae,
+    texts: Sequence[TokenIds],
+    pad_id: int,
+    batch_tokens: int = 8192,
+    sinks: Sinks = "exclude",
 ) -> dict[str, float]:
     """Next-token loss (nats per token) with the SAE's reconstruction in the stream's place.
 
     ce_loss_recovered is (zero - sae) / (zero - clean), where `zero` replaces the stream by 0: 1 if
     the reconstruction changes nothing, 0 if it is as bad as nothing (SAELens's ce_loss_score).
+    Attention sinks keep their stream in both, unless they count.
     """
     replacements = {
         "clean": lambda stream: stream,
@@ -75,13 +83,13 @@ def ce_loss_recovered(
     lengths = np.array([len(ids) for ids in texts])
     sums = dict.fromkeys(replacements, 0.0)
     for batch in plan_batches(lengths, batch_tokens):
-        ids = pad([texts[text] for text in batch], pad_id).to(model.device)
+        ids = pad([texts[text] for text in batch], pad_id).to(input_device(model))
         labels = _labels(ids, torch.from_numpy(lengths[batch]).to(ids))
         for name, by in replacements.items():
-            with torch.inference_mode(), replaced_stream(model, sae, by):
+            with torch.inference_mode(), replaced_stream(model, sae, by, sinks):
                 logits = model(input_ids=ids, use_cache=False).logits[:, :-1]
             loss = torch.nn.functional.cross_entropy(
-                logits.float().flatten(0, 1), labels.flatten(), reduction="sum"
+                logits.float().flatten(0, 1), labels.flatten().to(logits.device), reduction="sum"
             )
             sums[name] += float(loss)
     tokens = int((lengths - 1).sum())

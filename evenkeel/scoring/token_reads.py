@@ -12,6 +12,7 @@ from numpy import ndarray
 from torch import Tensor, nn
 
 from evenkeel.errors import BadInputError
+from evenkeel.models.devices import input_device
 
 _NORMALIZED_TOGETHER = 2**19
 """Logits whose sum is taken at once: few enough to stay in a processor's cache."""
@@ -155,7 +156,7 @@ def logits_at(
 
     Where the model has an unembedding of its own, that runs on these places only.
     """
-    device = next(model.parameters()).device
+    device = input_device(model)
     batch = {name: tensor.to(device) for name, tensor in inputs.items()}
     unembedding = getattr(model, "get_output_embeddings", lambda: None)()
     with (

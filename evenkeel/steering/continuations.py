@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from evenkeel.datasets.records import Prompt
+from evenkeel.models.devices import input_device
 from evenkeel.scoring.group_reads import encode_text
 from evenkeel.scoring.token_reads import padded
 from evenkeel.statistics.bootstrap import ClusterBootstrap, mean, share
@@ -77,7 +78,7 @@ def continue_ids(
     Raises:
         BadInputError: `chat`, and the tokenizer has no chat template.
     """
-    device = next(model.parameters()).device
+    device = input_device(model)
     sampling: dict[str, Any] = {"do_sample": False}
     if temperature > 0:
         sampling = {"do_sample": True, "temperature": temperature, "top_p": top_p, "top_k": 0}

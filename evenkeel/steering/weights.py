@@ -19,9 +19,9 @@ from transformers.pytorch_utils import Conv1D
 from evenkeel.errors import BadInputError
 from evenkeel.models.architecture import architecture_of
 from evenkeel.params import Site
-from evenkeel.steering.intervention import Add, Intervention
+from evenkeel.steering.intervention import SINKS_HINT, Add, Intervention
 from evenkeel.steering.latents import EditLatents
-from evenkeel.steering.plan import plan
+from evenkeel.steering.plan import check_fit
 from evenkeel.steering.spec import Steering, interventions_in
 
 
@@ -35,7 +35,7 @@ def edited_weights(model: Any, spec: Steering) -> dict[tuple[nn.Module, str], Te
         BadInputError: an intervention does not fit the model, or weights cannot hold it.
     """
     interventions = interventions_in(spec)
-    plan(model, interventions)  # refuses layers, sites and widths that the model lacks
+    check_fit(model, interventions)
     maps: dict[nn.Module, _Map] = {}
     # A layer reads what all edits made of its input, so the last one is folded into it first; the
     # stream is edited after what attention and MLP write to it, whatever comes first in a spec.
@@ -44,10 +44,10 @@ def edited_weights(model: Any, spec: Steering) -> dict[tuple[nn.Module, str], Te
     outputs = [item for item in interventions if item.site in ("attn_out", "mlp_out")]
     stream = [item for item in interventions if item.site in ("resid_pre", "resid_post")]
     for item in inputs + outputs + stream:
-        if item.positions != "all" or item.gates:
-            raise _impossible(item, "weights act at all positions and know no gates")
         if isinstance(item, EditLatents):
             raise _impossible(item, "what it adds depends on latents that no weight computes")
+        if not item.everywhere:
+            raise _impossible(item, f"weights act at all positions and know no gates{SINKS_HINT}")
         _fold(model, item, maps)
     return {
         (module, name): value

@@ -31,6 +31,7 @@ def capture_params(**changes: Any) -> CaptureParams:
         "sites": ["resid_post"],
         "layers": "all",
         "positions": "all",
+        "sinks": "exclude",
         "dtype": "float32",
         "compute_dtype": None,
         "batch_tokens": 64,

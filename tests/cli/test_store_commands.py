@@ -20,7 +20,7 @@ def store(tiny_folder: Path, tmp_path: Path) -> Path:
     record_provenance(tiny_folder, "local", "tiny", "float32")
     path = tmp_path / "texts.h5"
     params = CaptureParams(
-        sites=["resid_post"], layers=[0, 2], positions="all", dtype="float32",
+        sites=["resid_post"], layers=[0, 2], positions="all", sinks="exclude", dtype="float32",
         compute_dtype=None, batch_tokens=64, max_texts=None,
     )  # fmt: skip
     rows = [{"text": "The nurse said."}, {"text": "My father"}]

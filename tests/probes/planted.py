@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -69,6 +70,15 @@ class FakeStore:
     rows: dict[HookPoint, np.ndarray]
     positions: str = "last"
     offsets: np.ndarray = field(default_factory=lambda: np.zeros(1, dtype=np.int64))
+
+    sinks: str = "exclude"
+
+    @property
+    def header(self) -> SimpleNamespace:
+        return SimpleNamespace(sinks=self.sinks)
+
+    def sink_probe(self, site: str, layer: int) -> None:
+        """None: planted activations have no later sinks."""
 
     @property
     def sites(self) -> tuple[str, ...]:

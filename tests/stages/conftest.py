@@ -43,6 +43,7 @@ def write_activations(folder: Path, name: str, rows: list[Any]) -> None:
         sites=["resid_post"],
         layers=[0, 2],
         positions="mean",
+        sinks="exclude",
         dtype="float32",
         compute_dtype=None,
         batch_tokens=4096,

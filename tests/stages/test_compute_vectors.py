@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 
 from evenkeel.activations.capture import capture_texts
 from evenkeel.activations.store import ActivationStore
+from evenkeel.axes import AXES
 from evenkeel.models.loading import load_model
 from evenkeel.models.provenance import record_provenance
 from evenkeel.models.sites import HookPoint
@@ -18,6 +19,7 @@ from evenkeel.probes.statements import text_activations
 from evenkeel.sae.results import LEADING
 from evenkeel.sae.saving import save_module
 from evenkeel.sae.table import write_table
+from evenkeel.vectors.actadd import LEAD
 from evenkeel.vectors.vector_set import load_axes
 from stages.compute_vectors import main
 from stages.train_probes import main as train_probes
@@ -96,8 +98,9 @@ def test_directions_are_those_of_the_activations(probed: Path) -> None:
     def mean(column: str, value: str) -> np.ndarray:
         return x[(train & (texts[column] == value)).to_numpy()].mean(axis=0)
 
+    female, male = (group.continuations[0] for group in AXES["gender"].groups)
     captured = capture_texts(
-        load_model(probed / "model", "cpu"), [" she", " he"], ["resid_post"], [2]
+        load_model(probed / "model", "cpu"), [LEAD + female, LEAD + male], ["resid_post"], [2]
     )
     she, he = captured[HookPoint("resid_post", 2)]
     for method, raw in {

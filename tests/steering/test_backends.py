@@ -38,6 +38,11 @@ def random(*shape: int) -> torch.Tensor:
 
 
 def what_weights_can_hold() -> list[list[Intervention]]:
+    """Weights act at every position, a text's first token among them."""
+    return [[replace(item, sinks="include") for item in case] for case in _cases()]
+
+
+def _cases() -> list[list[Intervention]]:
     everywhere = [{"layer": 0, "site": "resid_pre"}] + [
         {"layer": layer, "site": site} for layer in range(3) for site in ("attn_out", "mlp_out")
     ]
@@ -172,7 +177,7 @@ def test_backends_leave_no_trace_after_an_exception(
     plain = tiny_gpt2(IDS).logits
 
     def fail_inside() -> None:
-        given = [Add(random(32), layer=1, site="resid_post")]
+        given = [Add(random(32), layer=1, site="resid_post", sinks="include")]
         with steered(backend, tiny_gpt2, tokenizer, given):
             raise RuntimeError("inside")
 
@@ -233,7 +238,7 @@ def test_what_is_added_to_a_norm_joins_the_bias_of_its_reader(tiny_gpt2: Any) ->
         ("ln2_out", tiny_gpt2.transformer.h[1].ln_2, tiny_gpt2.transformer.h[1].mlp.c_fc),
     ):
         weight, bias = reader.weight.clone(), reader.bias.clone()
-        with bias_edit(tiny_gpt2, Add(offset, layer=1, site=site)):
+        with bias_edit(tiny_gpt2, Add(offset, layer=1, site=site, sinks="include")):
             assert torch.equal(reader.weight, weight)
             torch.testing.assert_close(reader.bias, bias + offset @ weight, atol=1e-5, rtol=1e-5)
             edited = tiny_gpt2(IDS).logits
@@ -245,7 +250,14 @@ def test_what_is_added_to_a_norm_joins_the_bias_of_its_reader(tiny_gpt2: Any) ->
 @pytest.mark.parametrize(
     ("item", "message"),
     [
-        (Ablate(torch.ones(32), layer=1, site="resid_post"), "in the stream weights can only add"),
+        (
+            Ablate(torch.ones(32), layer=1, site="resid_post", sinks="include"),
+            "in the stream weights can only add",
+        ),
+        (
+            Add(torch.ones(32), layer=1, site="mlp_out"),
+            "sinks='include' .* first token",
+        ),
         (
             Add(torch.ones(32), layer=1, site="mlp_out", positions="prompt"),
             "Add at layer 1, mlp_out cannot be written into weights: weights act at all positions",
