@@ -15,7 +15,15 @@ from safetensors.torch import save
 from torch import Tensor
 
 from evenkeel.errors import BadInputError
-from evenkeel.files import atomic_file, atomic_folder, read_json, write_json
+from evenkeel.files import (
+    atomic_file,
+    atomic_folder,
+    read_object,
+    require_file,
+    require_folder,
+    write_json,
+)
+from evenkeel.files.json_files import parse_json
 
 _KEY = "evenkeel"
 
@@ -57,8 +65,7 @@ def open_tensors(path: Path) -> tuple[dict[str, Tensor], Any]:
     Raises:
         BadInputError: the file is missing, truncated or no safetensors.
     """
-    if not path.is_file():
-        raise BadInputError(f"{path}: no such file; run the stage that writes it")
+    require_file(path)
     try:
         with safe_open(path, framework="pt") as file:
             text = (file.metadata() or {}).get(_KEY)
@@ -68,8 +75,8 @@ def open_tensors(path: Path) -> tuple[dict[str, Tensor], Any]:
             f"{path}: truncated, or no safetensors file ({error}); write it again"
         ) from error
     try:
-        header = json.loads(text or "{}")
-    except json.JSONDecodeError as error:
+        header = parse_json(text or "{}")
+    except ValueError as error:
         raise BadInputError(f"{path}: its header is not JSON ({error}); write it again") from error
     return tensors, header
 
@@ -92,10 +99,9 @@ def read_tensor_folder(path: Path, *, kind: str, version: int) -> tuple[dict[str
     Raises:
         BadInputError: a file is missing, truncated, of another kind or version.
     """
-    if not path.is_dir():
-        raise BadInputError(f"{path}: no such folder; run the stage that writes it")
+    require_folder(path)
     tensors, _ = read_tensors(path / "tensors.safetensors", kind=kind, version=version)
-    header = read_json(path / "record.json")
+    header = read_object(path / "record.json")
     _check_kind(path / "record.json", header, kind, version)
     return tensors, header.get("record")
 

@@ -6,7 +6,7 @@ from typing import get_args
 import click
 
 from evenkeel.params import BenchmarkName
-from stages.command import FolderPath, print_table, stage
+from stages.command import OutputFolder, print_table, stage
 
 
 @stage
@@ -16,7 +16,7 @@ from stages.command import FolderPath, print_table, stage
     required=True,
     help="Benchmark, as under benchmarks.download.",
 )
-@click.option("--output", type=FolderPath, required=True, help="Folder to write.")
+@click.option("--output", type=OutputFolder, required=True, help="Folder to write.")
 def main(name: BenchmarkName, output: Path, params_path: Path) -> None:
     """Fetch a public benchmark's files from their official source, pinned to a commit.
 
@@ -24,9 +24,9 @@ def main(name: BenchmarkName, output: Path, params_path: Path) -> None:
     Example:
       python -m stages.download_benchmark --name crows_pairs --output data/benchmarks/crows_pairs
     """
-    from evenkeel.public_benchmarks.sources import download, source_of
     from evenkeel.files import atomic_folder
     from evenkeel.params import load_params
+    from evenkeel.public_benchmarks.sources import download, source_of
 
     (checksums,) = load_params(params_path, f"benchmarks.download.{name}")
     with atomic_folder(output) as folder:

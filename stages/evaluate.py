@@ -1,11 +1,20 @@
 """Choose an intervention on validation prompts and measure it, once, on test prompts."""
 
-import json
 from pathlib import Path
 
 import click
 
-from stages.command import FilePath, FolderPath, print_table, stage
+from evenkeel.terminal import say
+from stages.command import (
+    AnyPath,
+    FilePath,
+    FolderPath,
+    OutputFile,
+    OutputFolder,
+    OutputPlace,
+    print_table,
+    stage,
+)
 
 
 @stage
@@ -16,7 +25,7 @@ from stages.command import FilePath, FolderPath, print_table, stage
 )
 @click.option(
     "--activations",
-    type=click.Path(path_type=Path),
+    type=AnyPath,
     default=Path("data/activations/statements.h5"),
     help="Store that the vectors were made from, to shuffle its labels.",
 )
@@ -31,19 +40,19 @@ from stages.command import FilePath, FolderPath, print_table, stage
 )
 @click.option(
     "--output",
-    type=FolderPath,
+    type=OutputFolder,
     default=Path("reports/evaluation"),
     help="Continuations side by side, and the selected intervention to deploy.",
 )
 @click.option(
     "--metrics",
-    type=FilePath,
+    type=OutputFile,
     default=Path("reports/metrics/evaluation.json"),
     help="Measures with their intervals.",
 )
 @click.option(
     "--plots",
-    type=FolderPath,
+    type=OutputPlace,
     default=Path("reports/plots"),
     help="Folder of the tables that are drawn: evaluation_{sweep,frontier,...}.csv.",
 )
@@ -69,17 +78,15 @@ def main(
     Example:
       python -m stages.evaluate --params params.yaml
     """
-    import pandas as pd
-
     from evenkeel.activations.store import ActivationStore
-    from evenkeel.scoring.journal import journal_beside
+    from evenkeel.datasets.records import CorpusText, Prompt
     from evenkeel.evaluation.study import run_study
     from evenkeel.evaluation.summary import study_metrics
-    from evenkeel.files import atomic_folder, read_jsonl, write_json, write_text
+    from evenkeel.files import atomic_folder, read_jsonl, write_json, write_jsonl, write_table
     from evenkeel.models.loading import load_model
     from evenkeel.params import load_params
     from evenkeel.sae.dictionary import Dictionary
-    from evenkeel.datasets.records import CorpusText, Prompt
+    from evenkeel.scoring.journal import journal_beside
     from evenkeel.vectors.vector_set import VectorSet
 
     seed, params = load_params(params_path, "seed", "evaluation")
@@ -98,16 +105,14 @@ def main(
                 journal,
             )
         with atomic_folder(output) as folder:
-            lines = [json.dumps(row, sort_keys=True) for row in study.continuations]
-            write_text(folder / "continuations.jsonl", "\n".join(lines) + "\n")
+            write_jsonl(folder / "continuations.jsonl", study.continuations)
             study.spec.save(folder / "intervention")
         write_json(metrics, study_metrics(study))
         for name, rows in study.plots.items():
-            table = pd.DataFrame(rows).to_csv(index=False, float_format="%.6g")
-            write_text(plots / f"evaluation_{name}.csv", table)
+            write_table(plots / f"evaluation_{name}.csv", rows)
     print_table("evaluation on the test split: " + study.selection.reason, *study.table)
     if study.feature_ablation:
-        click.echo(str(study.feature_ablation))
+        say(study.feature_ablation)
 
 
 if __name__ == "__main__":

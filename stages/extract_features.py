@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from stages.command import FilePath, FolderPath, print_table, stage
+from stages.command import AnyPath, FilePath, FolderPath, OutputFile, print_table, stage
 
 SHOWN = 10
 
@@ -22,7 +22,7 @@ SHOWN = 10
 )
 @click.option(
     "--activations",
-    type=click.Path(path_type=Path),
+    type=AnyPath,
     default=Path("data/activations/corpus.h5"),
     help="Store of every token at the SAE's place.",
 )
@@ -30,26 +30,26 @@ SHOWN = 10
 @click.option("--sae", "sae_path", type=FolderPath, default=Path("models/sae"), help="SAE.")
 @click.option(
     "--output",
-    type=FilePath,
+    type=OutputFile,
     default=Path("data/features/features.parquet"),
     help="Table to write, one row a latent.",
 )
 @click.option(
     "--contexts",
     "contexts_path",
-    type=FilePath,
+    type=OutputFile,
     default=Path("data/features/contexts.jsonl"),
     help="Texts to write in which latents fire, and do not.",
 )
 @click.option(
     "--top-words",
     "top_words_path",
-    type=FilePath,
+    type=OutputFile,
     default=Path("data/features/top_words.json"),
     help="Top words of each latent, to write as JSON.",
 )
 @click.option(
-    "--metrics", type=FilePath, default=Path("reports/metrics/features.json"), help="Summary."
+    "--metrics", type=OutputFile, default=Path("reports/metrics/features.json"), help="Summary."
 )
 def main(
     statements_path: Path,
@@ -70,6 +70,7 @@ def main(
       python -m stages.extract_features --sae models/sae --output data/features/features.parquet
     """
     from evenkeel.activations.store import ActivationStore
+    from evenkeel.datasets.records import Prompt, Statement
     from evenkeel.files import read_jsonl, write_json, write_jsonl
     from evenkeel.models.loading import load_model
     from evenkeel.params import load_params
@@ -79,7 +80,6 @@ def main(
     from evenkeel.sae.loading import open_sae
     from evenkeel.sae.results import LEADING
     from evenkeel.sae.table import summary, top_words, write_table
-    from evenkeel.datasets.records import Prompt, Statement
 
     seed, params = load_params(params_path, "seed", "features")
     statements = read_jsonl(statements_path, Statement)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from stages.command import FilePath, FolderPath, print_table, stage
+from stages.command import FolderPath, OutputFile, print_table, stage
 
 
 @stage
@@ -16,7 +16,9 @@ from stages.command import FilePath, FolderPath, print_table, stage
     default=Path("reports/evaluation/intervention"),
     help="What steers it.",
 )
-@click.option("--metrics", type=FilePath, required=True, help="Its figures, and ours beside them.")
+@click.option(
+    "--metrics", type=OutputFile, required=True, help="Its figures, and ours beside them."
+)
 def main(task: str, model: Path, intervention: Path, metrics: Path, params_path: Path) -> None:
     """Run a task of lm-evaluation-harness on the model, unsteered and steered.
 
@@ -24,10 +26,10 @@ def main(task: str, model: Path, intervention: Path, metrics: Path, params_path:
     Example:
       python -m stages.harness --task crows_pairs_english --metrics crows_pairs_english.json
     """
-    from evenkeel.public_benchmarks.harness import run_harness
     from evenkeel.files import write_json
     from evenkeel.models.loading import load_model
     from evenkeel.params import load_params
+    from evenkeel.public_benchmarks.harness import run_harness
     from evenkeel.steering.spec import InterventionSpec
 
     batch_tokens, include_path, limit = load_params(

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import click
 
-from stages.command import FolderPath, stage
+from stages.command import OutputFolder, stage
 
 
 @stage
 @click.option("--strength", type=click.FloatRange(min=0), required=True, help="Planted bias.")
 @click.option("--seed", type=click.IntRange(min=0), required=True, help="Of corpus and weights.")
-@click.option("--output", type=FolderPath, required=True, help="The trained model.")
+@click.option("--output", type=OutputFolder, required=True, help="The trained model.")
 def main(strength: float, seed: int, output: Path, params_path: Path) -> None:
     """Train one organism of the validation: a bias of known strength is planted in its corpus.
 
@@ -21,9 +21,9 @@ def main(strength: float, seed: int, output: Path, params_path: Path) -> None:
     """
     from evenkeel.files import atomic_folder
     from evenkeel.models.loading import record_provenance
+    from evenkeel.organism.corpus import make_corpus
     from evenkeel.organism.training import train_organism
     from evenkeel.params import load_validation_params
-    from evenkeel.organism.corpus import make_corpus
 
     params = load_validation_params(params_path)
     train, _ = make_corpus(params.corpus_texts, params.heldout_texts, seed, strength)

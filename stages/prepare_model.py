@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from stages.command import FilePath, FolderPath, print_table, stage
+from stages.command import FilePath, FolderPath, OutputFile, OutputFolder, print_table, stage
 
 RESAMPLES = 2000
 BATCH_SIZE = 64
@@ -13,9 +13,9 @@ BATCH_SIZE = 64
 @stage
 @click.option("--corpus", type=FolderPath, default=Path("data/dataset/corpus"))
 @click.option("--prompts", type=FilePath, default=Path("data/dataset/prompts.jsonl"))
-@click.option("--output", type=FolderPath, default=Path("models/base"))
-@click.option("--metrics", type=FilePath, default=Path("reports/metrics/model.json"))
-@click.option("--training", type=FolderPath, default=Path("reports/training"), help="Loss curve.")
+@click.option("--output", type=OutputFolder, default=Path("models/base"))
+@click.option("--metrics", type=OutputFile, default=Path("reports/metrics/model.json"))
+@click.option("--training", type=OutputFolder, default=Path("reports/training"), help="Loss curve.")
 def main(
     corpus: Path, prompts: Path, output: Path, metrics: Path, training: Path, params_path: Path
 ) -> None:
@@ -27,13 +27,13 @@ def main(
     """
     from dvclive import Live
 
-    from evenkeel.metrics.measures import PanelMeasures, as_json
-    from evenkeel.scoring.panel import Panel
+    from evenkeel.datasets.records import CorpusText, Prompt
     from evenkeel.files import atomic_folder, read_jsonl, write_json
+    from evenkeel.metrics.measures import PanelMeasures, as_json
     from evenkeel.models.loading import load_model
     from evenkeel.models.sources import prepare_model
     from evenkeel.params import load_params
-    from evenkeel.datasets.records import CorpusText, Prompt
+    from evenkeel.scoring.panel import Panel
 
     seed, params = load_params(params_path, "seed", "model")
     asked = read_jsonl(prompts, Prompt)

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from stages.command import FilePath, FolderPath, print_table, stage
+from stages.command import FilePath, FolderPath, OutputFile, OutputFolder, print_table, stage
 
 SECTIONS = (
     "dataset", "model", "activations", "sae", "features", "interpretation", "probes", "vectors",
@@ -53,11 +53,11 @@ def _input_options(function: Any) -> Any:
 @click.option(
     "--pipeline", type=FilePath, default=Path("dvc.yaml"), help="Stages, to be drawn as a graph."
 )
-@click.option("--output", type=FilePath, default=Path("reports/report.html"), help="The page.")
+@click.option("--output", type=OutputFile, default=Path("reports/report.html"), help="The page.")
 @click.option(
     "--figures",
     "figures_path",
-    type=FolderPath,
+    type=OutputFolder,
     default=Path("reports/figures"),
     help="Its figures, each as PNG, SVG and CSV.",
 )

@@ -9,19 +9,19 @@ import click
 
 from evenkeel.files import atomic_folder, write_json, write_jsonl
 from evenkeel.params import DatasetParams, load_params
-from stages.command import FilePath, FolderPath, print_table, stage
+from stages.command import OutputFile, OutputPlace, print_table, stage
 
 
 @stage
 @click.option(
     "--output",
-    type=FolderPath,
+    type=OutputPlace,
     default=Path("data/dataset"),
     help="Folder for statements.jsonl, prompts.jsonl and corpus/{train,heldout}.jsonl.",
 )
 @click.option(
     "--metrics",
-    type=FilePath,
+    type=OutputFile,
     default=Path("reports/metrics/dataset.json"),
     help="Counts of what was written.",
 )
@@ -33,19 +33,19 @@ def main(output: Path, metrics: Path, params_path: Path) -> None:
     seed: int
     dataset: DatasetParams
     seed, dataset = load_params(params_path, "seed", "dataset")
-    from evenkeel.organism.corpus import make_corpus
     from evenkeel.datasets.prompts import make_prompts
     from evenkeel.datasets.statements import make_statements
+    from evenkeel.organism.corpus import make_corpus
 
     strength = dataset.planted_strength
     statements = make_statements(dataset.axes, dataset.quads_per_axis, seed)
     prompts = make_prompts(seed, strength)
     train, heldout = make_corpus(dataset.corpus_texts, dataset.heldout_texts, seed, strength)
-    with atomic_folder(output) as folder:
-        write_jsonl(folder / "statements.jsonl", statements)
-        write_jsonl(folder / "prompts.jsonl", prompts)
-        write_jsonl(folder / "corpus" / "train.jsonl", train)
-        write_jsonl(folder / "corpus" / "heldout.jsonl", heldout)
+    write_jsonl(output / "statements.jsonl", statements)
+    write_jsonl(output / "prompts.jsonl", prompts)
+    with atomic_folder(output / "corpus") as folder:
+        write_jsonl(folder / "train.jsonl", train)
+        write_jsonl(folder / "heldout.jsonl", heldout)
 
     counts = {
         "statements": _counts((row.axis, row.split, row.label) for row in statements),

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import click
 
-from stages.command import FilePath, FolderPath, print_table, stage
+from stages.command import FolderPath, OutputFile, print_table, stage
 
 
 @stage
 @click.option("--organisms", type=FolderPath, default=Path("validation/organisms"))
-@click.option("--summary", type=FilePath, default=Path("validation/summary.json"))
-@click.option("--plot", type=FilePath, default=Path("validation/recovery.csv"))
+@click.option("--summary", type=OutputFile, default=Path("validation/summary.json"))
+@click.option("--plot", type=OutputFile, default=Path("validation/recovery.csv"))
 def main(organisms: Path, summary: Path, plot: Path, params_path: Path) -> None:
     """Measure every organism of the validation, and say how well the truth was found.
 
@@ -18,15 +18,14 @@ def main(organisms: Path, summary: Path, plot: Path, params_path: Path) -> None:
     Example:
       python -m stages.validate --params validation/params.yaml
     """
-    import pandas as pd
     from tqdm import tqdm
 
-    from evenkeel.evaluation.ground_truth import measure_organism, summarize
-    from evenkeel.files import write_json, write_text
-    from evenkeel.models.loading import load_model
-    from evenkeel.params import load_validation_params
-    from evenkeel.organism.corpus import make_corpus
     from evenkeel.datasets.prompts import make_prompts
+    from evenkeel.evaluation.ground_truth import measure_organism, summarize
+    from evenkeel.files import write_json, write_table
+    from evenkeel.models.loading import load_model
+    from evenkeel.organism.corpus import make_corpus
+    from evenkeel.params import load_validation_params
 
     params = load_validation_params(params_path)
     asked = make_prompts(params.seed, planted_strength=1.0)
@@ -49,7 +48,7 @@ def main(organisms: Path, summary: Path, plot: Path, params_path: Path) -> None:
     rows = [organism.row for organism in measured]
     found = summarize(measured, params.level, params.min_definitional_accuracy)
     write_json(summary, found)
-    write_text(plot, pd.DataFrame(rows).to_csv(index=False, float_format="%.6g"))
+    write_table(plot, rows)
     twins, line = found["false_positives"], found["recovery"]
     print_table(
         f"bias found in {twins['found']} of {twins['of']} unbiased twins; measured over planted "

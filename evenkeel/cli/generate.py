@@ -83,8 +83,8 @@ def generate(
     prompts = texts_of(prompt, texts_path)
     if samples > 1 and temperature == 0:
         raise BadInputError("--samples: greedy samples are all alike; set --temperature too")
-    from evenkeel.steering.continuations import continue_texts
     from evenkeel.models.loading import load_model
+    from evenkeel.steering.continuations import continue_texts
 
     spec = _spec(spec_path, vector_path, action, multiplier)
     loaded = load_model(model_path)

@@ -9,7 +9,7 @@ from tests.pipeline.recording import ROOT, Run, within
 PLUMBING = {
     "evenkeel/__init__.py",
     "evenkeel/errors.py",
-    "evenkeel/files.py",
+    "evenkeel/files",
     "evenkeel/lock.py",
     "evenkeel/params",
     "evenkeel/terminal.py",
