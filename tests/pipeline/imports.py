@@ -14,6 +14,7 @@ PLUMBING = {
     "evenkeel/params",
     "evenkeel/terminal.py",
     "stages/__init__.py",
+    "stages/check_params.py",
     "stages/command.py",
 }
 
