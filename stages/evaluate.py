@@ -86,7 +86,7 @@ def main(
     from evenkeel.models.loading import load_model
     from evenkeel.params import load_params
     from evenkeel.sae.dictionary import Dictionary
-    from evenkeel.scoring.journal import journal_beside
+    from evenkeel.scoring.result_cache import journal_beside
     from evenkeel.vectors.vector_set import VectorSet
 
     seed, params = load_params(params_path, "seed", "evaluation")

@@ -8,9 +8,8 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from evenkeel.steering.chat import encode_message
-from evenkeel.steering.continuations import continue_texts
-from evenkeel.scoring.log_odds import encode_text, encoded_prompt, log_odds
+from evenkeel.params import DemonstrationSamplingParams, WordsParams
+from evenkeel.scoring.group_reads import encode_text, encoded_prompt, log_odds
 from evenkeel.scoring.token_reads import (
     Reads,
     check_fits,
@@ -18,7 +17,8 @@ from evenkeel.scoring.token_reads import (
     read_batches,
     read_log_probs,
 )
-from evenkeel.params import DemonstrationSamplingParams, WordsParams
+from evenkeel.steering.chat import encode_message
+from evenkeel.steering.continuations import continue_texts
 
 BATCH_SIZE = 64
 

@@ -21,8 +21,8 @@ from evenkeel.public_benchmarks.reading import file_of, table_of, wrong_line
 from evenkeel.public_benchmarks.scoring import LogProbs
 from evenkeel.public_benchmarks.sentences import BEGINNINGS, WHOLE, Beginning, Sentences
 from evenkeel.public_benchmarks.task import Task
+from evenkeel.scoring.group_reads import Tokens
 from evenkeel.statistics.bootstrap import ratio_of_sums
-from evenkeel.scoring.log_odds import Tokens
 
 FILE = "crows_pairs_anonymized.csv"
 COLUMNS = ("sent_more", "sent_less", "stereo_antistereo", "bias_type")

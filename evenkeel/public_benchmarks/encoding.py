@@ -6,9 +6,9 @@ from functools import cached_property
 from typing import Any
 
 from evenkeel.errors import BadInputError
-from evenkeel.scoring.log_odds import Tokens, encode_continuation, encode_text
-from evenkeel.scoring.token_reads import context_length
 from evenkeel.models.loading import LoadedModel
+from evenkeel.scoring.group_reads import Tokens, encode_continuation, encode_text
+from evenkeel.scoring.token_reads import context_length
 
 
 @dataclass(frozen=True)

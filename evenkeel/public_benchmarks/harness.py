@@ -12,11 +12,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from evenkeel.errors import BadInputError
+from evenkeel.models.loading import LoadedModel
 from evenkeel.public_benchmarks.encoding import Encoder, Scored
 from evenkeel.public_benchmarks.scoring import Scorer
-from evenkeel.errors import BadInputError
-from evenkeel.statistics.bootstrap import rounded
-from evenkeel.models.loading import LoadedModel
+from evenkeel.statistics.estimate import rounded
 from evenkeel.steering.hooks import steer
 from evenkeel.steering.spec import InterventionSpec
 

@@ -9,7 +9,7 @@ from numpy import ndarray
 
 from evenkeel.public_benchmarks.encoding import Scored
 from evenkeel.public_benchmarks.scoring import LogProbs
-from evenkeel.scoring.log_odds import Tokens
+from evenkeel.scoring.group_reads import Tokens
 
 Beginning = Literal["bos", "nobos", "first"]
 

@@ -6,13 +6,13 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from evenkeel.errors import BadInputError
+from evenkeel.metrics.fluency import perplexity
 from evenkeel.public_benchmarks.encoding import Encoder, Scored
 from evenkeel.public_benchmarks.measures import Measure
 from evenkeel.public_benchmarks.reading import file_of, text_of
 from evenkeel.public_benchmarks.scoring import LogProbs
 from evenkeel.public_benchmarks.task import Task
-from evenkeel.errors import BadInputError
-from evenkeel.metrics.fluency import perplexity
 
 FILE = "valid.txt"
 LONGEST = 1024

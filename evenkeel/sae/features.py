@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from evenkeel.datasets.records import Prompt, Statement
 from evenkeel.models.loading import LoadedModel
 from evenkeel.params import FeaturesParams
 from evenkeel.sae.association import associations, definitions
@@ -23,7 +24,6 @@ from evenkeel.sae.loading import LoadedSae
 from evenkeel.sae.logit_weights import logit_weights
 from evenkeel.sae.pooling import pooled_activations
 from evenkeel.sae.table import feature_table
-from evenkeel.datasets.records import Prompt, Statement
 
 
 def measure_features(

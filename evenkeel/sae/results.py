@@ -7,8 +7,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from evenkeel.errors import BadInputError
 from evenkeel.datasets.records import Record
+from evenkeel.errors import BadInputError
 
 LEADING = ["feature", "mean", "std", "skewness", "kurtosis", "sparsity", "top_activated_words"]
 """The columns that SAELens's users know; mean to kurtosis are those of the logit weights."""

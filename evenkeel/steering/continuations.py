@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from evenkeel.statistics.bootstrap import TermBootstrap, mean, share
+from evenkeel.datasets.records import Prompt
+from evenkeel.metrics.measures import Measures
+from evenkeel.scoring.group_reads import encode_text
+from evenkeel.scoring.token_reads import padded
+from evenkeel.statistics.bootstrap import ClusterBootstrap, mean, share
 from evenkeel.steering.chat import encode_message
 from evenkeel.steering.degeneration import distinct_2, is_degenerate, repetition
 from evenkeel.steering.frequency_penalty import FrequencyPenalty
-from evenkeel.scoring.log_odds import encode_text
-from evenkeel.metrics.measures import Measures
-from evenkeel.scoring.token_reads import padded
-from evenkeel.datasets.records import Prompt
 
 
 def spread_over_kinds(prompts: Sequence[Prompt], number: int) -> list[Prompt]:
@@ -116,7 +116,7 @@ def text_measures(texts: Sequence[str], samples: int, resamples: int, seed: int)
     repeated = np.array([repetition(text) for text in texts]).reshape(-1, samples)
     degenerate = np.array([float(is_degenerate(text)) for text in texts]).reshape(-1, samples)
     prompts = len(repeated)
-    bootstrap = TermBootstrap(prompts, resamples, seed)
+    bootstrap = ClusterBootstrap(prompts, resamples, seed)
     return {
         "distinct_2": distinct_2([texts[sample::samples] for sample in range(samples)]),
         "repetition": bootstrap.estimate(mean, repeated.mean(axis=1)),

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from evenkeel.scoring.resumption import first_affected, recorded, resumed
-from evenkeel.scoring.token_reads import logits_at, padded
 from evenkeel.models.architecture import ARCHITECTURES
+from evenkeel.scoring.prefix_reuse import first_affected, recorded, resumed
+from evenkeel.scoring.token_reads import logits_at, padded
 from evenkeel.steering.hooks import steer
 from evenkeel.steering.intervention import Add
 from tests.models.test_architecture import tiny_model
