@@ -39,8 +39,8 @@ def mark_folder(folder: Path) -> None:
     safetensors and others write files that only their owner can read.
     """
     files = sorted(file for file in folder.rglob("*") if not file.is_dir())
-    names = [file.relative_to(folder).as_posix() for file in files if file.name != MARKER]
     marker = folder / MARKER
+    names = [file.relative_to(folder).as_posix() for file in files if file != marker]
     marker.write_text(json.dumps({"files": names}, indent=0) + "\n", encoding="utf-8", newline="\n")
     mode = marker.stat().st_mode & 0o666
     for file in files:

@@ -53,6 +53,15 @@ def test_a_marker_that_is_not_ours_protects(tmp_path: Path, marker: str) -> None
         fill(tmp_path / "out")
 
 
+def test_a_folder_of_folders_is_ours_too(tmp_path: Path) -> None:
+    for _ in range(2):
+        with atomic_folder(tmp_path / "out") as folder:
+            fill(folder / "inner")
+    (tmp_path / "out" / "inner" / "notes.txt").write_text("mine")
+    with pytest.raises(BadInputError, match=r"out: holds inner/notes\.txt"):
+        fill(tmp_path / "out")
+
+
 def test_an_empty_folder_and_one_behind_a_link_are_filled(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to("real")
