@@ -28,12 +28,16 @@ class Output(click.Path):
     Args:
         kind: a file; a folder, which is replaced whole; either (a store, which becomes a folder
             when it is large); or a place, into which files are put beside those there.
+        within: the option whose value names the folder in it that is meant.
     """
 
-    def __init__(self, kind: Literal["file", "folder", "store", "place"]) -> None:
+    def __init__(
+        self, kind: Literal["file", "folder", "store", "place"], within: str | None = None
+    ) -> None:
         files, folders = kind in ("file", "store"), kind != "file"
         super().__init__(path_type=Path, file_okay=files, dir_okay=folders)
         self.kind = kind
+        self.within = within
 
     def check(self, path: Path) -> None:
         """Refuse a path that cannot be written, or holds what is not ours.
@@ -117,13 +121,13 @@ def check_outputs(context: click.Context) -> None:
                 raise BadInputError(
                     f"{flag} {path}: would replace {other_flag} {other}; name another path"
                 )
-        kind.check(path)
+        kind.check(path / context.params[kind.within] if kind.within else path)
 
 
 def _in_the_way(output: Path, other: Path, kind: Output) -> bool:
     """Whether writing an output would replace what another option names."""
     output, other = _place_of(output), _place_of(other)
-    if kind.kind == "place":
+    if kind.kind == "place" or kind.within:
         return False
     return output == other or (kind.kind == "folder" and other.is_relative_to(output))
 

@@ -1,36 +1,31 @@
-"""Choose an intervention on validation prompts and measure it, once, on test prompts."""
+"""Choose an intervention against one kind of bias on validation, and measure it once on test."""
 
 from pathlib import Path
 
 import click
 
 from evenkeel.terminal import say
-from stages.command import (
-    AnyPath,
-    FilePath,
-    FolderPath,
-    OutputFile,
-    OutputFolder,
-    OutputPlace,
-    print_table,
-    stage,
-)
+from stages.command import FilePath, FolderPath, Output, OutputPlace, print_table, stage
+
+SHOWN = (
+    "item_spread", "mean_log_odds", "reference_correlation", "reference_slope", "stereotype_gap",
+    "definitional_accuracy", "perplexity", "repetition", "bias_reduction", "moved_away_share",
+    "definitional_accuracy_change", "perplexity_ratio", "kl_neutral",
+)  # fmt: skip
+"""Metrics of the stage's table; the JSON file has all."""
 
 
 @stage
+@click.option("--axis", required=True, help="Kind of bias.")
 @click.option("--model", type=FolderPath, default=Path("models/base"), help="Model to steer.")
-@click.option("--vectors", type=FolderPath, default=Path("models/vectors"), help="Its vectors.")
+@click.option(
+    "--vectors", type=FolderPath, default=Path("models/vectors"), help="Its vectors, by axis."
+)
 @click.option(
     "--sae", type=FolderPath, default=Path("models/sae"), help="SAE whose latents are edited."
 )
 @click.option(
-    "--activations",
-    type=AnyPath,
-    default=Path("data/activations/statements.h5"),
-    help="Store that the vectors were made from, to shuffle its labels.",
-)
-@click.option(
-    "--prompts", type=FilePath, default=Path("data/dataset/prompts.jsonl"), help="What it is asked."
+    "--prompts", type=FolderPath, default=Path("data/dataset/prompts"), help="What is asked."
 )
 @click.option(
     "--heldout",
@@ -40,27 +35,27 @@ from stages.command import (
 )
 @click.option(
     "--output",
-    type=OutputFolder,
+    type=Output("folder", within="axis"),
     default=Path("reports/evaluation"),
-    help="Continuations side by side, and the selected intervention to deploy.",
+    help="Folder for AXIS/: continuations side by side, and the intervention to deploy.",
 )
 @click.option(
     "--metrics",
-    type=OutputFile,
-    default=Path("reports/metrics/evaluation.json"),
-    help="Measures with their intervals.",
+    type=OutputPlace,
+    default=Path("reports/metrics/evaluation"),
+    help="Folder for AXIS.json: metrics with their intervals.",
 )
 @click.option(
     "--plots",
-    type=OutputPlace,
-    default=Path("reports/plots"),
-    help="Folder of the tables that are drawn: evaluation_{sweep,frontier,...}.csv.",
+    type=Output("folder", within="axis"),
+    default=Path("reports/plots/evaluation"),
+    help="Folder for AXIS/{sweep,pareto,dose,nulls,items}.csv.",
 )
 def main(
+    axis: str,
     model: Path,
     vectors: Path,
     sae: Path,
-    activations: Path,
     prompts: Path,
     heldout: Path,
     output: Path,
@@ -70,49 +65,61 @@ def main(
 ) -> None:
     """Choose an intervention on validation prompts and measure it, once, on test prompts.
 
-    Tries every method, layer, action and multiplier of params.yaml: of those that the budget
-    allows, the one that narrows the spread over occupations most is measured on test prompts, next
-    to the best of every other method. A run that was killed goes on where it was.
+    Tries the vectors, layers, actions and multipliers of params.yaml: of those that the budget
+    allows, the one that narrows the spread over items most is measured on test prompts, next to the
+    best of every other method. A run that was killed goes on where it was.
 
     \b
     Example:
-      python -m stages.evaluate --params params.yaml
+      python -m stages.evaluate --axis gender
     """
-    from evenkeel.activations.store import ActivationStore
-    from evenkeel.datasets.records import CorpusText, Prompt
-    from evenkeel.evaluation.study import run_study
-    from evenkeel.evaluation.summary import study_metrics
+    from evenkeel.datasets.reading import read_prompts
+    from evenkeel.datasets.records import CorpusText
+    from evenkeel.evaluation.protocol import evaluate_axis
+    from evenkeel.evaluation.summary import summarize_evaluation
     from evenkeel.files import atomic_folder, read_jsonl, write_json, write_jsonl, write_table
     from evenkeel.models.loading import load_model
     from evenkeel.params import load_params
     from evenkeel.sae.dictionary import Dictionary
-    from evenkeel.scoring.result_cache import journal_beside
+    from evenkeel.scoring.result_cache import cache_beside
+    from evenkeel.statistics.estimate import Estimate
+    from evenkeel.vectors.shuffled import ShuffledVectors
     from evenkeel.vectors.vector_set import VectorSet
 
     seed, params = load_params(params_path, "seed", "evaluation")
     loaded = load_model(model)
-    with journal_beside(output, loaded) as journal:
-        with ActivationStore.open(activations) as statements:
-            study = run_study(
-                loaded,
-                VectorSet.load(vectors).vectors,
-                statements,
-                read_jsonl(prompts, Prompt),
-                [row.text for row in read_jsonl(heldout, CorpusText) if row.kind == "plain"],
-                params,
-                seed,
-                Dictionary.open(sae) if "sae" in params.methods else None,
-                journal,
-            )
-        with atomic_folder(output) as folder:
-            write_jsonl(folder / "continuations.jsonl", study.continuations)
-            study.spec.save(folder / "intervention")
-        write_json(metrics, study_metrics(study))
-        for name, rows in study.plots.items():
-            write_table(plots / f"evaluation_{name}.csv", rows)
-    print_table("evaluation on the test split: " + study.selection.reason, *study.table)
-    if study.feature_ablation:
-        say(study.feature_ablation)
+    with cache_beside(output / axis, loaded) as cache:
+        evaluation = evaluate_axis(
+            loaded,
+            axis,
+            VectorSet.load(vectors / axis / "vectors").vectors,
+            ShuffledVectors.load(vectors / axis / "shuffled.safetensors"),
+            read_prompts(prompts, axis),
+            [row.text for row in read_jsonl(heldout, CorpusText) if row.kind == "plain"],
+            params,
+            seed,
+            Dictionary.open(sae) if "sae" in params.methods else None,
+            cache,
+        )
+        result = summarize_evaluation(evaluation)
+        with atomic_folder(output / axis) as folder:
+            write_jsonl(folder / "continuations.jsonl", evaluation.continuations)
+            evaluation.spec.save(folder / "intervention")
+        write_json(metrics / f"{axis}.json", result.model_dump(mode="json"))
+        with atomic_folder(plots / axis) as folder:
+            for name, rows in evaluation.plots.items():
+                write_table(folder / f"{name}.csv", rows)
+
+    columns = [result.baseline, *([result.selected] if result.selected else [])]
+    table = [[name, *(str(column.estimate(name)) for column in columns)] for name in SHOWN]
+    table += [[f"p among {null.kind}", "-", str(Estimate(null.p))] for null in result.nulls]
+    print_table(
+        f"{axis} on the test split: {result.selection.reason}",
+        ["metric", "baseline", "selected"][: 1 + len(columns)],
+        table,
+    )
+    if evaluation.feature_ablation:
+        say(evaluation.feature_ablation)
 
 
 if __name__ == "__main__":

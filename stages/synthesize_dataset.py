@@ -17,7 +17,7 @@ from stages.command import OutputFile, OutputPlace, print_table, stage
     "--output",
     type=OutputPlace,
     default=Path("data/dataset"),
-    help="Folder for statements.jsonl, prompts.jsonl and corpus/{train,heldout}.jsonl.",
+    help="Folder for statements.jsonl, prompts/AXIS.jsonl and corpus/{train,heldout}.jsonl.",
 )
 @click.option(
     "--metrics",
@@ -44,7 +44,10 @@ def main(output: Path, metrics: Path, params_path: Path) -> None:
     prompts += make_intersection_prompts(axes, strengths, lead_ins)
     train, heldout = make_corpus(dataset.corpus_texts, dataset.heldout_texts, seed, strengths)
     write_jsonl(output / "statements.jsonl", statements)
-    write_jsonl(output / "prompts.jsonl", prompts)
+    with atomic_folder(output / "prompts") as folder:
+        for axis in dict.fromkeys(prompt.axis for prompt in prompts):
+            of_axis = [prompt for prompt in prompts if prompt.axis == axis]
+            write_jsonl(folder / f"{axis}.jsonl", of_axis)
     with atomic_folder(output / "corpus") as folder:
         write_jsonl(folder / "train.jsonl", train)
         write_jsonl(folder / "heldout.jsonl", heldout)
