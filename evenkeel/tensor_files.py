@@ -5,11 +5,13 @@ their order, and so the bytes, would change from run to run. A folder keeps the 
 tensors as a JSON file that people can read. Nothing is ever unpickled.
 """
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
@@ -21,6 +23,7 @@ from evenkeel.files import (
     read_object,
     require_file,
     require_folder,
+    require_intact,
     write_json,
 )
 from evenkeel.files.json_files import parse_json
@@ -40,10 +43,10 @@ def write_tensors(
         kind: what the file is, as in "steering vector"; checked when it is read.
         version: of this kind's layout; checked when it is read.
     """
-    header = json.dumps(
-        {"kind": kind, "record": record, "version": version}, sort_keys=True, allow_nan=False
-    )
     payload = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    described = {"kind": kind, "record": record, "version": version}
+    described["sha256"] = _checksum(described, payload)
+    header = json.dumps(described, sort_keys=True, allow_nan=False)
     with atomic_file(path) as part:
         part.write_bytes(save(payload, metadata={_KEY: header}))
 
@@ -56,6 +59,12 @@ def read_tensors(path: Path, *, kind: str, version: int) -> tuple[dict[str, Tens
     """
     tensors, header = open_tensors(path)
     _check_kind(path, header, kind, version)
+    described = {key: header.get(key) for key in ("kind", "record", "version")}
+    if header.get("sha256") != _checksum(described, tensors):
+        raise BadInputError(
+            f"{path}: damaged, or changed after Evenkeel wrote it: its contents do not match their "
+            "SHA-256; write it again"
+        )
     return tensors, header.get("record")
 
 
@@ -100,10 +109,19 @@ def read_tensor_folder(path: Path, *, kind: str, version: int) -> tuple[dict[str
         BadInputError: a file is missing, truncated, of another kind or version.
     """
     require_folder(path)
+    require_intact(path, "run the stage that writes it again")
     tensors, _ = read_tensors(path / "tensors.safetensors", kind=kind, version=version)
     header = read_object(path / "record.json")
     _check_kind(path / "record.json", header, kind, version)
     return tensors, header.get("record")
+
+
+def _checksum(described: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> str:
+    digest = hashlib.sha256(json.dumps(described, sort_keys=True, allow_nan=False).encode())
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name}{tensor.dtype}{list(tensor.shape)}".encode())
+        digest.update(tensor.flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def _check_kind(path: Path, header: Any, kind: str, version: int) -> None:

@@ -11,7 +11,8 @@ from evenkeel.files.json_files import (
     write_jsonl,
 )
 from evenkeel.files.lines import lines_of, text_of
-from evenkeel.files.outputs import mark_folder, require_replaceable
+from evenkeel.files.markers import mark_folder, require_intact
+from evenkeel.files.outputs import require_replaceable
 from evenkeel.files.tables import rows_of, table_text, write_table
 from evenkeel.files.unfinished import work_folder
 from evenkeel.files.writing import atomic_file, atomic_folder, write_text
@@ -31,6 +32,7 @@ __all__ = [
     "read_yaml",
     "require_file",
     "require_folder",
+    "require_intact",
     "require_replaceable",
     "rows_of",
     "table_text",

@@ -1,7 +1,6 @@
 """Where outputs may go: what is not ours is never replaced, and what cannot be written is said."""
 
 import errno
-import json
 import os
 import shutil
 import tempfile
@@ -10,10 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from evenkeel.errors import BadInputError
+from evenkeel.files.markers import MARKER, marked_files
 from evenkeel.files.unfinished import remove_leftovers
 
-MARKER = ".evenkeel"
-"""In every folder that Evenkeel wrote: the names of its files."""
 _OF_THE_SYSTEM = {".DS_Store", "Thumbs.db"}
 _LEAST_BYTES = 1 << 20
 
@@ -33,21 +31,6 @@ _REASONS = {
 }
 
 
-def mark_folder(folder: Path) -> None:
-    """Note in a folder which files are ours, and give those the mode that the umask leaves them.
-
-    safetensors and others write files that only their owner can read.
-    """
-    files = sorted(file for file in folder.rglob("*") if not file.is_dir())
-    marker = folder / MARKER
-    names = [file.relative_to(folder).as_posix() for file in files if file != marker]
-    marker.write_text(json.dumps({"files": names}, indent=0) + "\n", encoding="utf-8", newline="\n")
-    mode = marker.stat().st_mode & 0o666
-    for file in files:
-        if not file.is_symlink():
-            file.chmod(file.stat().st_mode | mode)
-
-
 def require_replaceable(path: Path) -> None:
     """Refuse to replace a folder that holds what Evenkeel did not write.
 
@@ -64,20 +47,13 @@ def require_replaceable(path: Path) -> None:
         for file in path.rglob("*")
         if file.is_symlink() or not file.is_dir()
     }
-    foreign = {name for name in there if Path(name).name not in _OF_THE_SYSTEM} - _listed(path)
+    ours = {MARKER, *listed} if (listed := marked_files(path)) is not None else set()
+    foreign = {name for name in there if Path(name).name not in _OF_THE_SYSTEM} - ours
     if foreign:
         raise BadInputError(
             f"{path}: holds {min(foreign)}, which Evenkeel did not write there; nothing was "
             "changed: name another folder, or move that one away"
         )
-
-
-def _listed(folder: Path) -> set[str]:
-    try:
-        names = json.loads((folder / MARKER).read_text(encoding="utf-8"))["files"]
-        return {MARKER, *map(str, names)}
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return set()  # no marker, or none of ours: then nothing there is
 
 
 def check_output(path: Path, *, folder: bool) -> None:

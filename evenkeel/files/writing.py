@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from evenkeel.files.outputs import explained, mark_folder, require_replaceable
+from evenkeel.files.markers import mark_folder
+from evenkeel.files.outputs import explained, require_replaceable
 from evenkeel.files.unfinished import put_in_place, unfinished
 
 

@@ -14,7 +14,7 @@ from evenkeel.files import (
     write_json,
     write_jsonl,
 )
-from evenkeel.files.outputs import MARKER
+from evenkeel.files.markers import MARKER
 
 
 def test_a_failed_write_keeps_the_old_file(tmp_path: Path) -> None:
