@@ -44,11 +44,18 @@ class TooLong(BaseException):
 
 
 def attacks_on(target: Target, times: int) -> list[Attack]:
-    """Every mutation of every input, those that depend on chance `times` over."""
+    """Every mutation of every input, those that depend on chance `times` over.
+
+    What is harmless makes a stage run to its end: one file of each kind in a folder stands for all.
+    """
+    kinds: dict[tuple[Path, str], Path] = {}
+    for path in target.inputs:
+        kinds.setdefault((path.parent, path.suffix), path)
     return [
         Attack(target, path, mutation, number)
         for path in target.inputs
         for mutation, number in mutations_of(target.folder / path, times)
+        if not mutation.harmless or path in kinds.values()
     ]
 
 
@@ -101,16 +108,9 @@ def _quotes_its_inputs(target: Target) -> bool:
 
 def _contents(target: Target) -> dict[str, str]:
     """SHA-256 of every output file."""
-    files = (
-        file
-        for path in target.outputs
-        for file in sorted(
-            (target.folder / path).rglob("*")
-            if (target.folder / path).is_dir()
-            else [target.folder / path]
-        )  # fmt: skip
-        if file.is_file()
-    )
+    places = [target.folder / path for path in target.outputs]
+    inside = [file for place in places if place.is_dir() for file in sorted(place.rglob("*"))]
+    files = [file for file in places + inside if file.is_file()]
     return {
         str(file.relative_to(target.folder)): hashlib.sha256(file.read_bytes()).hexdigest()
         for file in files

@@ -57,11 +57,8 @@ def build(folder: Path) -> tuple[list[Target], list[str]]:
         for read in run.declared_reads:
             if (made := workspace / read).exists() or (made := ROOT / read).exists():
                 copy(made, run.folder / read)
-        for name, source in (
-            ("params.yaml", "tests/reduced_params.yaml"),
-            ("dvc.yaml", "dvc.yaml"),
-        ):
-            shutil.copyfile(ROOT / source, run.folder / name)
+        shutil.copyfile(ROOT / "tests" / "reduced_params.yaml", run.folder / "params.yaml")
+        shutil.copyfile(ROOT / "dvc.yaml", run.folder / "dvc.yaml")
         problem = _first_run(run)
         if problem:
             failed.append(f"{run.name}: {problem}")
@@ -72,7 +69,7 @@ def build(folder: Path) -> tuple[list[Target], list[str]]:
         command = importlib.import_module(module).main
         targets.append(_target(run.name, command, arguments, run.folder))
     shutil.copyfile(ROOT / "tests" / "reduced_params.yaml", workspace / "params.yaml")
-    lines = [(name, arguments) for name, arguments in COMMANDS.items()]
+    lines = list(COMMANDS.items())
     lines += [("inspect", [path]) for path in INSPECTED]
     for number, (name, arguments) in enumerate(lines):
         place = folder / f"evenkeel-{name}-{number}"
@@ -96,9 +93,8 @@ def invoke(command: click.Command, arguments: list[str], folder: Path) -> "CliRu
 
 
 def _first_run(run: Run) -> str:
-    python, flag, module, *arguments = run.command
-    command = importlib.import_module(module).main
-    result = invoke(command, arguments, run.folder)
+    command = importlib.import_module(run.command[2]).main
+    result = invoke(command, run.command[3:], run.folder)
     return "" if result.exit_code == 0 else f"{result.output[-300:]} {result.exception!r}"
 
 
@@ -110,7 +106,11 @@ def _target(name: str, command: click.Command, arguments: list[str], folder: Pat
         value = context.params.get(option.name or "")
         if not isinstance(value, Path) or not (folder / value).exists():
             continue
-        (outputs if isinstance(option.type, Output) else inputs).append(value)
+        if isinstance(option.type, Output):
+            within = option.type.within
+            outputs.append(value / context.params[within] if within else value)
+        else:
+            inputs.append(value)
     inside = [
         file.relative_to(folder)
         for path in inputs
