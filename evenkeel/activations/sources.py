@@ -61,10 +61,20 @@ class TextFile:
         """Rows in order, blank lines left out.
 
         Raises:
-            BadInputError: a line is not UTF-8, or not a JSON object with a string `text`.
+            BadInputError: a line is not UTF-8, or not a JSON object with a string `text`
+                and the fields of the first.
         """
+        first: Row = {}
         for number, line in lines_of(self._path):
-            yield self._row(line, number)
+            row = self._row(line, number)
+            first = first or row
+            if row.keys() != first.keys():
+                odd = sorted(row.keys() ^ first.keys())
+                raise BadInputError(
+                    f"{self._path}, line {number}: {odd[0]!r} is a field of this line or of the "
+                    "first, not of both; give all lines the same fields"
+                )
+            yield row
 
     def _row(self, line: str, number: int) -> Row:
         if self._path.suffix != ".jsonl":

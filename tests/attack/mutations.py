@@ -164,7 +164,6 @@ OF_JSON = (
     Mutation("without a key", _row(_without_a_key)),
     Mutation("other type", _row(lambda row: list(row))),
     Mutation("NaN", _row(lambda row: row | {next(iter(row)): float("nan")})),
-    Mutation("null", _row(lambda row: row | {next(iter(row)): None})),
 )
 ONCE_OF_JSON = (Mutation("nested deeply", _instead(_deep)),)
 

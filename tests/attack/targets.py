@@ -67,7 +67,7 @@ def build(folder: Path) -> tuple[list[Target], list[str]]:
             copy(run.folder / write, workspace / write)
         module, arguments = run.command[2], run.command[3:]
         command = importlib.import_module(module).main
-        targets.append(_target(run.name, command, arguments, run.folder))
+        targets.append(target_of(run.name, command, arguments, run.folder))
     shutil.copyfile(ROOT / "tests" / "reduced_params.yaml", workspace / "params.yaml")
     lines = list(COMMANDS.items())
     lines += [("inspect", [path]) for path in INSPECTED]
@@ -78,7 +78,7 @@ def build(folder: Path) -> tuple[list[Target], list[str]]:
         if result.exit_code:
             failed.append(f"evenkeel {name}: {result.output[-300:]} {result.exception!r}")
         else:
-            targets.append(_target(f"evenkeel {name}", group.commands[name], arguments, place))
+            targets.append(target_of(f"evenkeel {name}", group.commands[name], arguments, place))
     return targets, failed
 
 
@@ -98,18 +98,19 @@ def _first_run(run: Run) -> str:
     return "" if result.exit_code == 0 else f"{result.output[-300:]} {result.exception!r}"
 
 
-def _target(name: str, command: click.Command, arguments: list[str], folder: Path) -> Target:
+def target_of(name: str, command: click.Command, arguments: list[str], folder: Path) -> Target:
+    """A command line that is to be run in a folder, with what its options name there."""
     context = command.make_context(name, list(arguments))
     inputs: list[Path] = []
     outputs: list[Path] = []
     for option in command.params:
         value = context.params.get(option.name or "")
-        if not isinstance(value, Path) or not (folder / value).exists():
+        if not isinstance(value, Path):
             continue
         if isinstance(option.type, Output):
             within = option.type.within
             outputs.append(value / context.params[within] if within else value)
-        else:
+        elif (folder / value).exists():
             inputs.append(value)
     inside = [
         file.relative_to(folder)
