@@ -46,6 +46,10 @@ def prepare_model(
             name = Path(params.path).name
             if not Path(params.path).is_dir():
                 raise BadInputError(f"model.path {params.path!r}: no such folder")
+            if not (Path(params.path) / "config.json").is_file():
+                raise BadInputError(
+                    f"model.path {params.path!r}: no config.json there; a model's folder is needed"
+                )
             copy_model(Path(params.path), folder)
     if params.blocks is not None:
         config = read_json(folder / "config.json")
