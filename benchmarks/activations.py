@@ -31,7 +31,8 @@ from evenkeel.activations.batches import plan_batches
 from evenkeel.activations.encoding import encode, pad
 from evenkeel.activations.writer import write_store
 from evenkeel.models.fusing import fuse_gelu
-from evenkeel.models.loading import LoadedModel, Provenance
+from evenkeel.models.loading import LoadedModel
+from evenkeel.models.provenance import Provenance
 from evenkeel.params import CaptureParams
 
 CLOCKS: dict[str, Callable[[], float]] = {"wall": time.perf_counter, "cpu": time.process_time}

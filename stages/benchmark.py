@@ -48,13 +48,18 @@ def main(
     from evenkeel.public_benchmarks.running import run_benchmark
     from evenkeel.steering.spec import InterventionSpec
 
-    seed, batch_tokens, stride, resamples = load_params(
-        params_path, "seed", "benchmarks.batch_tokens", "benchmarks.stride", "benchmarks.resamples"
+    seed, batch_tokens, stride, resamples, trust = load_params(
+        params_path,
+        "seed",
+        "benchmarks.batch_tokens",
+        "benchmarks.stride",
+        "benchmarks.resamples",
+        "model.trust_remote_code",
     )
     result = run_benchmark(
         name,
         data,
-        load_model(model),
+        load_model(model, trust_remote_code=trust),
         InterventionSpec.load(intervention),
         batch_tokens=batch_tokens,
         stride=stride,

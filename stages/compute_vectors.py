@@ -79,12 +79,12 @@ def main(
     from evenkeel.vectors.summary import best_rows, vector_metrics
     from evenkeel.vectors.vector_set import VectorSet
 
-    seed, params = load_params(params_path, "seed", "vectors")
+    seed, params, trust = load_params(params_path, "seed", "vectors", "model.trust_remote_code")
     with ActivationStore.open(activations) as store:
         probes = ProbeSet.load(probes_path) if "probe" in params.methods else None
         actadd = group_terms = None
         if {"actadd", "term"} & set(params.methods):
-            texts, loaded = params.actadd, load_model(model_path)
+            texts, loaded = params.actadd, load_model(model_path, trust_remote_code=trust)
             store.require_model(loaded.fingerprint)
             points = [
                 HookPoint.of(site, layer) for site in store.sites for layer in store.layers(site)

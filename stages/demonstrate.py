@@ -61,8 +61,11 @@ def main(
     from evenkeel.sae.loading import open_sae
     from evenkeel.vectors.vector_set import load_axes
 
-    seed, params = load_params(params_path, "seed", "demonstration")
-    loaded, sae = load_model(model_path), open_sae(sae_path)
+    seed, params, trust = load_params(
+        params_path, "seed", "demonstration", "model.trust_remote_code"
+    )
+    loaded = load_model(model_path, trust_remote_code=trust)
+    sae = open_sae(sae_path)
     sae.require_fit(loaded.model)
     probe_set = ProbeSet.load(probes)
     found = score_texts(loaded, probe_set, params.axes, params.prompts)

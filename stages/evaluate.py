@@ -86,8 +86,8 @@ def main(
     from evenkeel.vectors.shuffled import ShuffledVectors
     from evenkeel.vectors.vector_set import VectorSet
 
-    seed, params = load_params(params_path, "seed", "evaluation")
-    loaded = load_model(model)
+    seed, params, trust = load_params(params_path, "seed", "evaluation", "model.trust_remote_code")
+    loaded = load_model(model, trust_remote_code=trust)
     with cache_beside(output / axis, loaded) as cache:
         evaluation = evaluate_axis(
             loaded,

@@ -45,8 +45,8 @@ def main(
     from evenkeel.sae.quality import ce_loss_recovered, measure_reconstruction
     from evenkeel.sae.saving import save_module
 
-    seed, params = load_params(params_path, "seed", "sae")
-    loaded = load_model(model_path)
+    seed, params, trust = load_params(params_path, "seed", "sae", "model.trust_remote_code")
+    loaded = load_model(model_path, trust_remote_code=trust)
     with ActivationStore.open(activations) as store:
         store.require_model(loaded.fingerprint)
         sae = LoadedSae.of(obtain_module(params, store, loaded.name, seed))

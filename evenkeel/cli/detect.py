@@ -11,6 +11,7 @@ from evenkeel.cli.options import (
     print_json,
     print_rows,
     texts_of,
+    trust_option,
 )
 
 
@@ -18,6 +19,7 @@ from evenkeel.cli.options import (
 @click.argument("text", required=False)
 @file_option
 @model_option
+@trust_option
 @click.option(
     "--probes",
     "probes_path",
@@ -33,6 +35,7 @@ def detect(
     text: str | None,
     texts_path: Path | None,
     model_path: Path,
+    trust_remote_code: bool,
     probes_path: Path,
     axes: tuple[str, ...],
     as_json: bool,
@@ -55,7 +58,7 @@ def detect(
     from evenkeel.probes.probe_set import ProbeSet
 
     probes = ProbeSet.load(probes_path)
-    loaded = load_model(model_path)
+    loaded = load_model(model_path, trust_remote_code=trust_remote_code)
     sites = sorted({probe.site for probe in probes})
     layers = sorted({probe.layer for probe in probes})
     found = []

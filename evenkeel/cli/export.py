@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from evenkeel.cli.options import model_option, spec_option
+from evenkeel.cli.options import model_option, spec_option, trust_option
 
 
 @click.command()
@@ -18,8 +18,11 @@ from evenkeel.cli.options import model_option, spec_option
     "lm-eval: a .pt file for the model 'steered' of lm-evaluation-harness.",
 )
 @model_option
+@trust_option
 @spec_option
-def export(output: Path, kind: str, model_path: Path, spec_path: Path) -> None:
+def export(
+    output: Path, kind: str, model_path: Path, trust_remote_code: bool, spec_path: Path
+) -> None:
     """Write an intervention to OUTPUT in another program's format, and read it back to compare.
 
     What a format cannot hold (a gate, say) is refused, never dropped.
@@ -37,7 +40,7 @@ def export(output: Path, kind: str, model_path: Path, spec_path: Path) -> None:
     from evenkeel.steering.spec import InterventionSpec
 
     spec = InterventionSpec.load(spec_path)
-    loaded = load_model(model_path)
+    loaded = load_model(model_path, trust_remote_code=trust_remote_code)
     if kind == "hf":
         write_baked_model(output, loaded.model, loaded.tokenizer, spec)
     elif kind == "gguf":

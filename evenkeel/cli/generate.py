@@ -13,6 +13,7 @@ from evenkeel.cli.options import (
     print_rows,
     spec_option,
     texts_of,
+    trust_option,
 )
 from evenkeel.errors import BadInputError
 from evenkeel.steering.backends import BACKENDS, steered
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 @click.argument("prompt", required=False)
 @file_option
 @model_option
+@trust_option
 @spec_option
 @click.option(
     "--vector",
@@ -61,6 +63,7 @@ def generate(
     prompt: str | None,
     texts_path: Path | None,
     model_path: Path,
+    trust_remote_code: bool,
     spec_path: Path,
     vector_path: Path | None,
     action: "Action",
@@ -87,7 +90,7 @@ def generate(
     from evenkeel.steering.continuations import continue_texts
 
     spec = _spec(spec_path, vector_path, action, multiplier)
-    loaded = load_model(model_path)
+    loaded = load_model(model_path, trust_remote_code=trust_remote_code)
 
     def continued(model: Any) -> list[list[str]]:
         return [

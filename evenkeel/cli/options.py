@@ -21,6 +21,11 @@ model_option = click.option(
     default=Path("models/base"),
     help="Folder that the stage prepare_model wrote.",
 )
+trust_option = click.option(
+    "--trust-remote-code",
+    is_flag=True,
+    help="Run Python code that the model's folder brings; read it first.",
+)
 spec_option = click.option(
     "--spec",
     "spec_path",

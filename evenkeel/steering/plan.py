@@ -70,11 +70,7 @@ def plan(
     targets: dict[HookPoint, HookTarget] = {}
     for item in interventions:
         target = targets.setdefault(item.point, hook_target(model, item.point))
-        width = model.config.get_text_config().hidden_size
-        if item.site == "head_z":
-            # Heads may together be wider than the stream; a Conv1D calls its input width nx.
-            width = getattr(target.module, "in_features", None) or target.module.nx
-        check_width(item, width)
+        check_width(item, target.width)
     places = []
     for point, group in by_point(interventions).items():
         target = targets[point]

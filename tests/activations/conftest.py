@@ -7,7 +7,8 @@ import pytest
 
 from evenkeel.activations.store import ActivationStore
 from evenkeel.activations.writer import write_store
-from evenkeel.models.loading import LoadedModel, Provenance
+from evenkeel.models.loading import LoadedModel
+from evenkeel.models.provenance import Provenance
 from evenkeel.params import CaptureParams
 
 ROWS = [

@@ -12,7 +12,7 @@ import torch
 from click.testing import CliRunner, Result
 
 from evenkeel.cli import group
-from evenkeel.models.loading import record_provenance
+from evenkeel.models.provenance import record_provenance
 from evenkeel.sae.results import LEADING
 from evenkeel.sae.saving import save_module
 from evenkeel.sae.table import write_table

@@ -9,7 +9,8 @@ from click.testing import CliRunner
 
 from evenkeel.activations.writer import write_store
 from evenkeel.cli import group
-from evenkeel.models.loading import load_model, record_provenance
+from evenkeel.models.loading import load_model
+from evenkeel.models.provenance import record_provenance
 from evenkeel.params import CaptureParams
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 import yaml
 
-from evenkeel.models.loading import record_provenance
+from evenkeel.models.provenance import record_provenance
 from evenkeel.public_benchmarks import sources
 from evenkeel.steering.intervention import Ablate
 from evenkeel.steering.spec import InterventionSpec

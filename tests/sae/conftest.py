@@ -9,7 +9,8 @@ import torch
 
 from evenkeel.activations.store import ActivationStore
 from evenkeel.activations.writer import write_store
-from evenkeel.models.loading import LoadedModel, load_model, record_provenance
+from evenkeel.models.loading import LoadedModel, load_model
+from evenkeel.models.provenance import record_provenance
 from evenkeel.models.sites import HookPoint
 from evenkeel.params import CaptureParams, SaeTrainingParams
 from evenkeel.sae.loading import LoadedSae

@@ -10,7 +10,8 @@ from click.testing import CliRunner, Result
 
 from evenkeel.activations.capture import capture_texts
 from evenkeel.activations.store import ActivationStore
-from evenkeel.models.loading import load_model, record_provenance
+from evenkeel.models.loading import load_model
+from evenkeel.models.provenance import record_provenance
 from evenkeel.models.sites import HookPoint
 from evenkeel.probes.probe_set import ProbeSet
 from evenkeel.probes.statements import text_activations
