@@ -9,11 +9,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from evenkeel.activations.batches import plan_batches
-from evenkeel.activations.encoding import encode, pad
 from evenkeel.activations.positions import Positions, Selector, selector
 from evenkeel.errors import BadInputError
 from evenkeel.models.architecture import architecture_of, hidden_of, hook_point
+from evenkeel.models.batching import padded, plan_batches
 from evenkeel.models.loading import LoadedModel
 
 Point = tuple[str, int]
@@ -136,14 +135,14 @@ def capture_texts(
     if not texts:
         raise BadInputError("no texts to capture activations of")
     points = resolve_points(loaded.model, sites, layers)
-    ids = encode(loaded, texts)
+    ids = loaded.encoder.encode_all(texts)
     lengths = np.array([len(text_ids) for text_ids in ids])
     found: dict[Point, list[Any]] = {point: [None] * len(texts) for point in points}
     with recording(loaded.model, points) as forward:
         for batch in plan_batches(lengths, batch_tokens):
             inside = torch.from_numpy(lengths[batch]).to(loaded.model.device)
-            padded = pad([ids[text] for text in batch], loaded.tokenizer.pad_token_id)
-            for point, rows in forward(padded, selector(inside, positions)).items():
+            own = padded([ids[text] for text in batch], pad=loaded.tokenizer.pad_token_id)
+            for point, rows in forward(own["input_ids"], selector(inside, positions)).items():
                 counts = lengths[batch].tolist() if positions == "all" else [1] * len(batch)
                 parts = rows.float().cpu().split(counts)
                 for text, part in zip(batch, parts, strict=True):

@@ -14,12 +14,10 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from evenkeel.activations.batches import plan_batches
 from evenkeel.activations.capture import Forward, measure_widths, recording, resolve_points
 from evenkeel.activations.columns import Row
 from evenkeel.activations.content import Header, ShardContent, cut_into_shards
 from evenkeel.activations.dtypes import to_host
-from evenkeel.activations.encoding import pad
 from evenkeel.activations.manifest import ShardEntry, publish
 from evenkeel.activations.positions import selector
 from evenkeel.activations.shard import Shard
@@ -28,6 +26,7 @@ from evenkeel.activations.space import disk_full, refuse_if_too_large
 from evenkeel.errors import BadInputError
 from evenkeel.files import work_folder
 from evenkeel.lock import writing_alone
+from evenkeel.models.batching import padded, plan_batches
 from evenkeel.models.loading import LoadedModel
 from evenkeel.params import CaptureParams
 
@@ -161,9 +160,10 @@ def _write_shard(
     with ShardFile(part, content) as file, ThreadPoolExecutor(1) as writer:
         for batch in plan_batches(lengths, header.batch_tokens):
             if not file.holds(batch):
-                padded = pad([content.ids[text] for text in batch], loaded.tokenizer.pad_token_id)
+                rows = [content.ids[text] for text in batch]
+                ids = padded(rows, pad=loaded.tokenizer.pad_token_id)["input_ids"]
                 inside = torch.from_numpy(lengths[batch]).to(loaded.model.device)
-                activations = forward(padded, selector(inside, header.positions))
+                activations = forward(ids, selector(inside, header.positions))
                 if len(pending) == _WAITING_BATCHES:
                     pending.popleft().result()
                 arrays = to_host(activations, header.dtype)

@@ -8,17 +8,17 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from evenkeel.steering.chat import encode_message
-from evenkeel.steering.continuations import continue_texts
-from evenkeel.scoring.log_odds import encode_text, encoded_prompt, log_odds
+from evenkeel.models.batching import context_length
+from evenkeel.models.encoding import TextEncoder
+from evenkeel.params import DemonstrationSamplingParams, WordsParams
+from evenkeel.scoring.log_odds import encoded_prompt, log_odds
 from evenkeel.scoring.token_reads import (
     Reads,
     check_fits,
-    context_length,
     read_batches,
     read_log_probs,
 )
-from evenkeel.params import DemonstrationSamplingParams, WordsParams
+from evenkeel.steering.continuations import continue_texts
 
 BATCH_SIZE = 64
 
@@ -92,7 +92,7 @@ class Questions:
         rows, reads = [], []
         for index, text in enumerate(continuations):
             context = self._encode(self.prompts[index // self.sampling.samples])
-            added = tuple(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+            added = TextEncoder.of(self.tokenizer).plain(text)
             row = (context + added)[: context_length(model)]
             rows.append(row)
             reads += [(index, place, row[place]) for place in range(len(context), len(row))]
@@ -106,5 +106,5 @@ class Questions:
         )
 
     def _encode(self, text: str) -> tuple[int, ...]:
-        encode = encode_message if self.sampling.chat_template else encode_text
-        return encode(self.tokenizer, text)
+        encoder = TextEncoder.of(self.tokenizer)
+        return encoder.message(text) if self.sampling.chat_template else encoder.encode(text)

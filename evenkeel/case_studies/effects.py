@@ -11,10 +11,10 @@ from tqdm import tqdm
 
 from evenkeel.case_studies.asking import Questions
 from evenkeel.case_studies.cases import Case
-from evenkeel.statistics.bootstrap import TermBootstrap, mean, ratio_of_sums, share
-from evenkeel.steering.continuations import text_measures
 from evenkeel.metrics.measures import Measures, as_json
+from evenkeel.statistics.bootstrap import TermBootstrap, mean, ratio_of_sums, share
 from evenkeel.steering.backends import steered
+from evenkeel.steering.continuations import text_measures
 from evenkeel.steering.hooks import steer
 
 

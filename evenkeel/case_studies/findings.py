@@ -12,10 +12,10 @@ from numpy import ndarray
 from evenkeel.case_studies.cases import Case
 from evenkeel.case_studies.effects import Effect
 from evenkeel.case_studies.summary import has_collapsed
-from evenkeel.statistics.bootstrap import Estimate, TermBootstrap, mean
-from evenkeel.steering.degeneration import repetition
 from evenkeel.params import FeatureRecipeParams, TextsRecipeParams
 from evenkeel.probes.probe_set import ProbeSet
+from evenkeel.statistics.bootstrap import Estimate, TermBootstrap, mean
+from evenkeel.steering.degeneration import repetition
 
 SEPARABLE_FROM = 16 / 36
 """Depth from which on GPT-2 large is said to separate biased from neutral statements best."""

@@ -94,6 +94,7 @@ def receptivity(
     from dataclasses import asdict
 
     from evenkeel.controls.receptivity import measure_receptivity, passing
+    from evenkeel.datasets.records import Prompt
     from evenkeel.files import read_jsonl
     from evenkeel.interpretation.records import Interpretation
     from evenkeel.interpretation.selection import features_about
@@ -102,7 +103,6 @@ def receptivity(
     from evenkeel.sae.loading import open_sae
     from evenkeel.sae.results import read_table
     from evenkeel.sae.selection import check_listed
-    from evenkeel.datasets.records import Prompt
 
     table = read_table(features_path)
     check_listed(table, listed, "--feature")

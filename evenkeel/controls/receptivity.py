@@ -8,7 +8,6 @@ are held against the top tokens of another feature, drawn at random: those shoul
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -22,6 +21,7 @@ from evenkeel.errors import BadInputError
 from evenkeel.statistics.bootstrap import Estimate, TermBootstrap, mean
 from evenkeel.steering.continuations import continue_ids
 from evenkeel.models.loading import LoadedModel
+from evenkeel.models.vocabulary import embeddings_of, unembedding_of
 from evenkeel.params import SamplingParams
 from evenkeel.sae.loading import LoadedSae
 from evenkeel.sae.logit_weights import logit_weights
@@ -103,11 +103,11 @@ def measure_receptivity(
         )
     sae.require_fit(loaded.model)
     drawn = np.random.default_rng(seed).choice(others, len(rows))
-    unembedding = loaded.model.get_output_embeddings().weight.detach().T
+    unembedding = unembedding_of(loaded)
     decoder = sae.decoder.to(unembedding)
     top = logit_weights(decoder[[*rows, *drawn]], unembedding, tokens).cpu().top_ids.numpy()
     own, control = top[: len(rows)], top[len(rows) :]
-    embeddings = _unit_embeddings(loaded.model)
+    embeddings = _unit_embeddings(loaded)
 
     def continued() -> list[Int[ndarray, " tokens"]]:
         found = continue_ids(
@@ -120,7 +120,8 @@ def measure_receptivity(
             batch_size=batch_size,
             seed=seed,
         )
-        return [np.array(ids, dtype=np.int64) for ids in found]
+        # A model may write ids that no token has.
+        return [np.array([i for i in ids if i < len(embeddings)], dtype=np.int64) for ids in found]
 
     before = continued()
     changes: list[list[Float[ndarray, " prompts"]]] = []
@@ -147,7 +148,7 @@ def measure_receptivity(
     return [
         Receptivity(
             feature=feature,
-            tokens=tuple(loaded.tokenizer.decode([token]) for token in own[index]),
+            tokens=tuple(loaded.encoder.spelling.text(int(token)) for token in own[index]),
             coefficient=coefficients[feature],
             change=bootstrap.estimate(mean, changes[index][0]),
             hits=hits[index],
@@ -165,8 +166,8 @@ def passing(passed: Sequence[bool]) -> Estimate:
     return Estimate(sum(passed) / len(passed), float(interval.low), float(interval.high))
 
 
-def _unit_embeddings(model: Any) -> Float[Tensor, "vocabulary d_model"]:
-    weight = model.get_input_embeddings().weight.detach().float().cpu()
+def _unit_embeddings(loaded: LoadedModel) -> Float[Tensor, "vocabulary d_model"]:
+    weight = embeddings_of(loaded).float().cpu()
     return torch.nn.functional.normalize(weight - weight.mean(dim=0), dim=1)
 
 

@@ -19,7 +19,7 @@ from sklearn.preprocessing import StandardScaler
 from evenkeel.statistics.bootstrap import Estimate
 from evenkeel.scoring.log_odds import encode_text
 from evenkeel.scoring.resumption import first_affected, recorded
-from evenkeel.scoring.token_reads import length_sorted, padded
+from evenkeel.models.batching import length_sorted, padded
 from evenkeel.models.architecture import architecture_of, hidden_of
 from evenkeel.probes.bootstrap import term_weights
 from evenkeel.probes.logistic import fit_logistic, scores

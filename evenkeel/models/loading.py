@@ -1,8 +1,10 @@
 """Load a causal LM and its tokenizer from a folder in the Hugging Face format."""
 
 import hashlib
+import logging
 import shutil
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,10 +14,12 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from evenkeel.errors import BadInputError
 from evenkeel.files import read_json, write_json
 from evenkeel.models.architecture import check_architecture
+from evenkeel.models.encoding import TextEncoder
 from evenkeel.models.fusing import fuse_gelu
 from evenkeel.models.memory import require_memory
 
 PROVENANCE_FILE = "evenkeel.json"
+log = logging.getLogger(__name__)
 
 
 class Provenance(BaseModel):
@@ -44,6 +48,11 @@ class LoadedModel:
     model: Any
     tokenizer: Any
     provenance: Provenance
+
+    @cached_property
+    def encoder(self) -> TextEncoder:
+        """The one way from texts to its token ids, probed when the model is loaded."""
+        return TextEncoder.of(self.tokenizer, self.model)
 
     @property
     def name(self) -> str:
@@ -102,7 +111,7 @@ def load_model(folder: Path, device: str = "auto") -> LoadedModel:
     Raises:
         BadInputError: the folder is missing or incomplete, is no causal LM, needs remote code that
             was not allowed, does not fit into memory, or its blocks are not where its family keeps
-            them.
+            them, or its tokenizer treats texts unlike.
     """
     try:
         provenance = Provenance.model_validate(read_json(folder / PROVENANCE_FILE))
@@ -123,7 +132,14 @@ def load_model(folder: Path, device: str = "auto") -> LoadedModel:
         device_map=spread,
         attn_implementation=provenance.attn_implementation,
     )
-    return LoadedModel(model if spread else model.to(device), tokenizer, provenance)
+    loaded = LoadedModel(model if spread else model.to(device), tokenizer, provenance)
+    if behind := loaded.encoder.describe()["left_out_behind"]:
+        log.warning(
+            "the tokenizer of %s puts %s behind every text; it is left out, for what follows it "
+            "follows a text's end",
+            loaded.name, " ".join(behind),
+        )  # fmt: skip
+    return loaded
 
 
 def open_pretrained(

@@ -10,12 +10,12 @@ from jaxtyping import Float
 from numpy import ndarray
 from pydantic import BaseModel, Field, ValidationError, field_validator
 
+from evenkeel.errors import BadInputError
 from evenkeel.public_benchmarks.encoding import Encoder, longest
 from evenkeel.public_benchmarks.measures import Measure, groups_of
 from evenkeel.public_benchmarks.reading import table_of, text_of, wrong_line
 from evenkeel.public_benchmarks.scoring import LogProbs
 from evenkeel.public_benchmarks.task import Task
-from evenkeel.errors import BadInputError
 from evenkeel.statistics.terms import Terms
 
 METADATA = "additional_metadata.csv"

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from evenkeel.models.loading import LoadedModel
+from evenkeel.params import BenchmarkName
 from evenkeel.public_benchmarks.measures import Figure, Measure
 from evenkeel.public_benchmarks.sources import SourceFile, source_of
 from evenkeel.public_benchmarks.task import Task
-from evenkeel.models.loading import LoadedModel
-from evenkeel.params import BenchmarkName
 
 
 @dataclass(frozen=True)

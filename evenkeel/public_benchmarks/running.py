@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+from evenkeel.errors import BadInputError
+from evenkeel.models.loading import LoadedModel
+from evenkeel.params import BenchmarkName
 from evenkeel.public_benchmarks.bbq import Bbq, read_questions
 from evenkeel.public_benchmarks.crows_pairs import CrowsPairs, read_pairs
 from evenkeel.public_benchmarks.encoding import Encoder
@@ -15,9 +18,6 @@ from evenkeel.public_benchmarks.wikitext import WikiText, read_wikitext
 from evenkeel.public_benchmarks.winobias import WinoBias
 from evenkeel.public_benchmarks.winobias import read_pairs as read_winobias
 from evenkeel.public_benchmarks.winogender import Winogender, read_schemas
-from evenkeel.errors import BadInputError
-from evenkeel.models.loading import LoadedModel
-from evenkeel.params import BenchmarkName
 from evenkeel.steering.hooks import steer
 from evenkeel.steering.spec import InterventionSpec
 

@@ -15,13 +15,13 @@ from jaxtyping import Float
 from numpy import ndarray
 from pydantic import BaseModel, ValidationError
 
+from evenkeel.errors import BadInputError
 from evenkeel.public_benchmarks.encoding import Encoder
 from evenkeel.public_benchmarks.measures import Measure, groups_of
 from evenkeel.public_benchmarks.reading import file_of, text_of, wrong_line
 from evenkeel.public_benchmarks.scoring import LogProbs
 from evenkeel.public_benchmarks.sentences import BEGINNINGS, WHOLE, Beginning, Sentences
 from evenkeel.public_benchmarks.task import Task
-from evenkeel.errors import BadInputError
 from evenkeel.statistics.terms import Terms
 
 FILE = "dev.json"

@@ -9,13 +9,13 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from evenkeel.metrics.bias import correlation
 from evenkeel.public_benchmarks.coreference import RULES, Mention, margins
 from evenkeel.public_benchmarks.encoding import Encoder, longest
 from evenkeel.public_benchmarks.measures import Measure
 from evenkeel.public_benchmarks.reading import table_of, wrong_line
 from evenkeel.public_benchmarks.scoring import LogProbs
 from evenkeel.public_benchmarks.task import Task
-from evenkeel.metrics.bias import correlation
 from evenkeel.statistics.bootstrap import mean
 from evenkeel.statistics.terms import Terms
 

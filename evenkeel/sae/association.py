@@ -18,8 +18,8 @@ import pandas as pd
 from jaxtyping import Bool, Float
 from scipy import stats
 
-from evenkeel.errors import BadInputError
 from evenkeel.datasets.records import Prompt, Statement
+from evenkeel.errors import BadInputError
 
 CONTRASTS = ("bias", "group", "definition")
 PARTS = {"selection": ("train", "validation"), "test": ("test",)}

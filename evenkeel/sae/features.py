@@ -6,7 +6,9 @@ import numpy as np
 import pandas as pd
 import torch
 
+from evenkeel.datasets.records import Prompt, Statement
 from evenkeel.models.loading import LoadedModel
+from evenkeel.models.vocabulary import embeddings_of, unembedding_of
 from evenkeel.params import FeaturesParams
 from evenkeel.sae.association import associations, definitions
 from evenkeel.sae.coherence import coherence
@@ -23,7 +25,6 @@ from evenkeel.sae.loading import LoadedSae
 from evenkeel.sae.logit_weights import logit_weights
 from evenkeel.sae.pooling import pooled_activations
 from evenkeel.sae.table import feature_table
-from evenkeel.datasets.records import Prompt, Statement
 
 
 def measure_features(
@@ -40,8 +41,8 @@ def measure_features(
     Raises:
         BadInputError: the SAE does not fit, or the texts lack a side of a contrast.
     """
-    unembedding = loaded.model.get_output_embeddings().weight.detach().T
-    embeddings = loaded.model.get_input_embeddings().weight.detach().cpu()
+    unembedding = unembedding_of(loaded)
+    embeddings = embeddings_of(loaded).cpu()
     decoder = sae.decoder.to(unembedding.device)
     weights = logit_weights(decoder, unembedding, params.tokens).cpu()
     firing = measure_firing(sae, corpus, params.contexts)

@@ -8,11 +8,9 @@ import torch
 from jaxtyping import Float, Int
 
 from evenkeel.activations.capture import capture_texts
-from evenkeel.activations.encoding import encode
 from evenkeel.models.loading import LoadedModel
 from evenkeel.sae.association import strongest_latents
 from evenkeel.sae.loading import LoadedSae
-from evenkeel.sae.words import token_texts
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,7 +19,7 @@ class ReadPrompt:
 
     text: str
     tokens: tuple[str, ...]
-    """Leading spaces included."""
+    """Leading spaces included; a character that tokens share stands at the last of them."""
     latents: Float[np.ndarray, "tokens d_sae"]
     """0 on the first tokens if the SAE was not trained on them."""
 
@@ -43,13 +41,13 @@ def read_prompts(loaded: LoadedModel, sae: LoadedSae, texts: Sequence[str]) -> l
     stream = capture_texts(loaded, texts, [place.site], [place.layer], positions="all")[place]
     read = []
     start = 0
-    for text, ids in zip(texts, encode(loaded, texts), strict=True):
+    for text, ids in zip(texts, loaded.encoder.encode_all(texts), strict=True):
         rows = torch.from_numpy(stream[start : start + len(ids)])
         start += len(ids)
         latents = sae.encode(rows).numpy().copy()
         latents[: sae.first_position] = 0
-        words = token_texts(loaded.tokenizer, ids.tolist())
-        read.append(ReadPrompt(text, tuple(words[int(token)] for token in ids), latents))
+        words = loaded.encoder.spelling.in_place(ids.tolist())
+        read.append(ReadPrompt(text, tuple(words), latents))
     return read
 
 

@@ -5,12 +5,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from torch import Tensor
 from tqdm import tqdm
 
-from evenkeel.activations.batches import plan_batches
-from evenkeel.activations.encoding import TokenIds, pad
+from evenkeel.models.batching import padded, plan_batches
+from evenkeel.models.encoding import TokenIds
+from evenkeel.models.logits import logits_in_parts
 from evenkeel.sae.corpus import Corpus
 from evenkeel.sae.loading import LoadedSae
 from evenkeel.sae.splice import reconstruct, replaced_stream
@@ -75,15 +76,17 @@ def ce_loss_recovered(
     lengths = np.array([len(ids) for ids in texts])
     sums = dict.fromkeys(replacements, 0.0)
     for batch in plan_batches(lengths, batch_tokens):
-        ids = pad([texts[text] for text in batch], pad_id).to(model.device)
-        labels = _labels(ids, torch.from_numpy(lengths[batch]).to(ids))
+        inputs = padded([texts[text] for text in batch], pad=pad_id)
+        # Every token that another one of its text follows, and that one.
+        row, column = inputs["attention_mask"][:, 1:].nonzero(as_tuple=True)
+        following = inputs["input_ids"][row, column + 1]
         for name, by in replacements.items():
             with torch.inference_mode(), replaced_stream(model, sae, by):
-                logits = model(input_ids=ids, use_cache=False).logits[:, :-1]
-            loss = torch.nn.functional.cross_entropy(
-                logits.float().flatten(0, 1), labels.flatten(), reduction="sum"
-            )
-            sums[name] += float(loss)
+                for part, logits in logits_in_parts(model, inputs, row, column):
+                    loss = torch.nn.functional.cross_entropy(
+                        logits.float(), following[part].to(logits.device), reduction="sum"
+                    )
+                    sums[name] += float(loss)
     tokens = int((lengths - 1).sum())
     clean, spliced, zero = (sums[name] / tokens for name in ("clean", "sae", "zero"))
     return {
@@ -92,11 +95,3 @@ def ce_loss_recovered(
         "ce_loss_zero": zero,
         "ce_loss_recovered": (zero - spliced) / (zero - clean),
     }
-
-
-def _labels(
-    ids: Int[Tensor, "texts length"], lengths: Int[Tensor, " texts"]
-) -> Int[Tensor, "texts length-1"]:
-    """The next token at each position; -100, which the loss skips, after a text's end."""
-    positions = torch.arange(1, ids.shape[1], device=ids.device)
-    return ids[:, 1:].where(positions < lengths[:, None], -100)

@@ -7,8 +7,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from evenkeel.errors import BadInputError
 from evenkeel.datasets.records import Record
+from evenkeel.errors import BadInputError
 
 LEADING = ["feature", "mean", "std", "skewness", "kurtosis", "sparsity", "top_activated_words"]
 """The columns that SAELens's users know; mean to kurtosis are those of the logit weights."""
@@ -23,7 +23,7 @@ class Context(Record):
     rank: int
     """Top contexts: by peak activation, from 0, no text twice. Silent ones: in random order."""
     tokens: tuple[str, ...]
-    """The text of each token, leading space included."""
+    """The text of each token, leading space included; tokens that share a character are one."""
     activations: tuple[float, ...]
     """On each token; all 0 in a silent context."""
     peak: int

@@ -9,11 +9,10 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 from torch import nn
 
-from evenkeel.errors import BadInputError
-from evenkeel.scoring.token_reads import Reads, check_fits, read_batches, read_log_probs
 from evenkeel.datasets.records import Prompt
-
-Tokens = tuple[int, ...]
+from evenkeel.errors import BadInputError
+from evenkeel.models.encoding import TextEncoder, Tokens
+from evenkeel.scoring.token_reads import Reads, check_fits, read_batches, read_log_probs
 
 
 @dataclass(frozen=True)
@@ -27,7 +26,7 @@ class EncodedPrompt:
 
 def encode_text(tokenizer: Any, text: str) -> Tokens:
     """Token ids of a text, with the special tokens that the tokenizer itself puts before it."""
-    return tuple(tokenizer(text)["input_ids"])
+    return TextEncoder.of(tokenizer).encode(text)
 
 
 def encode_prompt(tokenizer: Any, prompt: Prompt) -> EncodedPrompt:
@@ -87,7 +86,7 @@ def encode_continuation(tokenizer: Any, text: str, context: Tokens, word: str) -
     whole = encode_text(tokenizer, text + word)
     if whole[: len(context)] == context:
         return whole[len(context) :]
-    return tuple(tokenizer(word, add_special_tokens=False)["input_ids"])
+    return TextEncoder.of(tokenizer).plain(word)
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,25 +10,25 @@ from jaxtyping import Float
 from numpy import ndarray
 from torch import nn
 
+from evenkeel.datasets.records import Prompt
 from evenkeel.errors import BadInputError
+from evenkeel.models.batching import context_length
+from evenkeel.models.encoding import Tokens
 from evenkeel.scoring.log_odds import (
     EncodedPrompt,
     LogOddsReads,
-    Tokens,
     encode_prompt,
     encode_text,
 )
-from evenkeel.statistics.terms import Terms
 from evenkeel.scoring.token_reads import (
     ReadBatch,
     Reads,
     check_fits,
-    context_length,
     read_batches,
     read_log_probs,
     text_reads,
 )
-from evenkeel.datasets.records import Prompt
+from evenkeel.statistics.terms import Terms
 
 
 @dataclass(frozen=True)

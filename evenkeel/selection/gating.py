@@ -18,6 +18,7 @@ from evenkeel.params import GateKind
 from evenkeel.probes.logistic import choose_c, scores
 from evenkeel.steering.gates import BandGate, ProbeGate
 from evenkeel.datasets.records import Prompt
+from evenkeel.datasets.terms import find_term
 from evenkeel.vectors.vector import SteeringVector
 
 REGULARIZATION = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
@@ -155,13 +156,13 @@ def _words(
 
 def _beginnings(prompt: Prompt) -> Iterator[tuple[str, tuple[bool, int, bool]]]:
     """The prompt up to each of its words, and whether that one is what `Words` asks."""
-    start = prompt.text.lower().find(prompt.term.lower())
-    if start < 0:
+    place = find_term(prompt.text, prompt.term)
+    if place is None:
         raise BadInputError(
             f"prompt {prompt.id}: its text does not hold its term {prompt.term!r}, at which gates "
             "are fitted; correct it, or set evaluation.gates to [none]"
         )
-    term_end = start + len(prompt.term)
+    term_end = place.stop
     spaces = {index for index, letter in enumerate(prompt.text) if letter == " "}
     for end in sorted(spaces | {term_end, len(prompt.text)}):
         told = end >= term_end

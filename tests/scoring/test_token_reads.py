@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from evenkeel.scoring.resumption import first_affected, recorded, resumed
-from evenkeel.scoring.token_reads import logits_at, padded
+from evenkeel.models.batching import padded
+from evenkeel.models.logits import logits_at
 from evenkeel.models.architecture import ARCHITECTURES
 from evenkeel.steering.hooks import steer
 from evenkeel.steering.intervention import Add

@@ -1,0 +1,25 @@
+"""The embedding and unembedding of a model, without rows that no token has."""
+
+from jaxtyping import Float
+from torch import Tensor
+
+from evenkeel.models.loading import LoadedModel
+
+
+def embeddings_of(loaded: LoadedModel) -> Float[Tensor, "tokens d_model"]:
+    """Input embeddings, a row a token."""
+    return _tokens_of(loaded, loaded.model.get_input_embeddings().weight)
+
+
+def unembedding_of(loaded: LoadedModel) -> Float[Tensor, "d_model tokens"]:
+    """Transposed weight of the output layer, a column a token."""
+    return _tokens_of(loaded, loaded.model.get_output_embeddings().weight).T
+
+
+def _tokens_of(loaded: LoadedModel, weight: Float[Tensor, "rows d_model"]) -> Tensor:
+    """The rows of tokens: matrices are often padded to a round number of rows.
+
+    Those rows are not trained and stand for nothing; a tokenizer may also have more tokens than a
+    matrix has rows.
+    """
+    return weight.detach()[: 1 + max(loaded.tokenizer.get_vocab().values())]
