@@ -1,6 +1,8 @@
 """Prompts as chat models are given them: the tokenizer's chat template, with its clock stopped."""
 
-from datetime import datetime
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, tzinfo
 from typing import Any
 
 from jinja2 import TemplateError
@@ -30,17 +32,35 @@ def render_message(tokenizer: Any, text: str, *, tokenize: bool, now: datetime =
             "set chat_template to false"
         )
     try:
-        return tokenizer.apply_chat_template(
-            [{"role": "user", "content": text}],
-            add_generation_prompt=True,
-            tokenize=tokenize,
-            return_dict=False,
-            strftime_now=now.strftime,  # shadows the template's own, which asks the clock
-        )
+        with _stopped_clock(now):
+            return tokenizer.apply_chat_template(
+                [{"role": "user", "content": text}],
+                add_generation_prompt=True,
+                tokenize=tokenize,
+                return_dict=False,
+            )
     except (TemplateError, ValueError) as error:
         raise BadInputError(
             f"the tokenizer's chat template takes no lone message of a user: {error}"
         ) from error
+
+
+@contextmanager
+def _stopped_clock(now: datetime) -> Iterator[None]:
+    """Let templates' `strftime_now` tell `now`: it asks the class that its module knows."""
+    from transformers.utils import chat_template_utils
+
+    class Stopped(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> "Stopped":
+            return cls.fromisoformat(now.isoformat())
+
+    ticking = chat_template_utils.datetime
+    chat_template_utils.datetime = Stopped
+    try:
+        yield
+    finally:
+        chat_template_utils.datetime = ticking
 
 
 def prints_the_date(tokenizer: Any) -> bool:

@@ -149,14 +149,17 @@ class TextEncoder:
             BadInputError: naming `what`.
         """
         if not tokens:
-            raise BadInputError(f"{what} is empty, with no token to read; give it some text, or remove it")
+            raise BadInputError(
+                f"{what} is empty: no token to read; give it some text, or remove it"
+            )
         # The last new token is never read.
         needed = tokens + max(0, new - 1)
         if self.context is not None and needed > self.context:
             more = f" and {new} new ones are to follow" if new else ""
             cure = "shorten or split it" + (" or lower max_new_tokens" if new else "")
             raise BadInputError(
-                f"{what} has {tokens} tokens{more}, but the model reads at most {self.context}; {cure}"
+                f"{what} has {tokens} tokens{more}, but the model reads at most {self.context}; "
+                f"{cure}"
             )
 
     def decode(self, ids: Sequence[int], *, cut: bool = False) -> str:

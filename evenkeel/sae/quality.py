@@ -1,6 +1,7 @@
 """How much of the stream, and of what the model does with it, an SAE keeps."""
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,16 @@ from evenkeel.sae.corpus import Corpus
 from evenkeel.sae.loading import LoadedSae
 from evenkeel.sae.splice import reconstruct, replaced_stream
 
+log = logging.getLogger(__name__)
+
 LATENTS_AT_ONCE = 1 << 25
 """Latent activations in memory at a time: 128 MiB in float32."""
+
+
+MIN_EXPLAINED = 0.5
+"""Explained variance and loss recovered below which an SAE says little of the model."""
+MAX_DEAD = 0.5
+"""Share of latents that never fire above which most of an SAE is not there."""
 
 
 def rows_at_once(sae: LoadedSae) -> int:
@@ -95,3 +104,32 @@ def ce_loss_recovered(
         "ce_loss_zero": zero,
         "ce_loss_recovered": (zero - spliced) / (zero - clean),
     }
+
+
+def warn_of_quality(measures: Mapping[str, float]) -> list[str]:
+    """Log, and return, what makes an SAE's latents no account of the model; nothing of a good one.
+
+    Args:
+        measures: those of `measure_reconstruction` and `ce_loss_recovered`.
+    """
+    found = []
+    explained, recovered = measures["explained_variance"], measures["ce_loss_recovered"]
+    if not explained >= MIN_EXPLAINED:  # nor is NaN
+        found.append(
+            f"the SAE explains {explained:.3g} of the variance of the residual stream on held-out "
+            f"texts (below {MIN_EXPLAINED}): its latents do not describe this model here; is it an "
+            "SAE of this model, this place and this scale of activations?"
+        )
+    if not recovered >= MIN_EXPLAINED:
+        found.append(
+            f"with the SAE's reconstruction in place, {recovered:.3g} of the loss that the place "
+            f"is worth is recovered (below {MIN_EXPLAINED}): what the model uses is not in it"
+        )
+    if measures["dead_fraction"] > MAX_DEAD:
+        found.append(
+            f"{measures['dead_fraction']:.0%} of the SAE's latents fire on no token of the corpus "
+            f"(above {MAX_DEAD:.0%}); train a smaller one, or on more text"
+        )
+    for warning in found:
+        log.warning("warning: %s", warning)
+    return found
