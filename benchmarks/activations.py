@@ -27,8 +27,8 @@ import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
-from evenkeel.models.batching import padded, plan_batches
 from evenkeel.activations.writer import write_store
+from evenkeel.models.batching import padded, plan_batches
 from evenkeel.models.fusing import fuse_gelu
 from evenkeel.models.loading import LoadedModel, Provenance
 from evenkeel.params import CaptureParams

@@ -19,13 +19,14 @@ from rich.table import Table
 from tqdm import tqdm
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from evenkeel.scoring.panel import Panel
-from evenkeel.selection.sweep import read_steered
-from evenkeel.scoring.token_reads import read_log_probs
-from evenkeel.organism.training import train_tokenizer
-from evenkeel.steering.intervention import Ablate
-from evenkeel.organism.corpus import make_corpus
+from evenkeel.axes import same_strength
 from evenkeel.datasets.prompts import make_prompts
+from evenkeel.organism.corpus import make_corpus
+from evenkeel.organism.training import train_tokenizer
+from evenkeel.scoring.prompt_set import Panel
+from evenkeel.scoring.token_reads import read_log_probs
+from evenkeel.selection.sweep import read_steered
+from evenkeel.steering.intervention import Ablate
 
 LAYERS, WIDTH, HEADS, VOCAB, CONTEXT = 6, 128, 4, 2048, 64
 TEXTS, BATCH = 200, 64
@@ -35,7 +36,7 @@ CELLS = 8
 
 def material() -> tuple[Any, Panel]:
     """The model and the panel that it is asked."""
-    corpus, _ = make_corpus(4000, 0, 0, 1.0)
+    corpus, _ = make_corpus(4000, 0, 0, same_strength(1.0))
     tokenizer = train_tokenizer([text.text for text in corpus], VOCAB)
     torch.manual_seed(0)
     config = GPT2Config(
@@ -47,7 +48,8 @@ def material() -> tuple[Any, Panel]:
         activation_function="gelu_pytorch_tanh",
     )
     model = GPT2LMHeadModel(config).eval()
-    prompts = [prompt for prompt in make_prompts(0, 1.0) if prompt.split == "validation"]
+    asked = make_prompts(["gender"], same_strength(1.0), 0, lead_ins=True)
+    prompts = [prompt for prompt in asked if prompt.split == "validation"]
     plain = [text.text for text in corpus if text.kind == "plain"][:TEXTS]
     return model, Panel.of(model, tokenizer, prompts, plain)
 

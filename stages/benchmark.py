@@ -44,10 +44,10 @@ def main(
     """
     import pandas as pd
 
-    from evenkeel.public_benchmarks.running import run_benchmark
     from evenkeel.files import write_json, write_text
     from evenkeel.models.loading import load_model
     from evenkeel.params import load_params
+    from evenkeel.public_benchmarks.running import run_benchmark
     from evenkeel.steering.spec import InterventionSpec
 
     seed, batch_tokens, stride, resamples = load_params(

@@ -54,8 +54,9 @@ def main(
       python -m stages.compute_vectors --output models/vectors
     """
     from evenkeel.activations.store import ActivationStore
-    from evenkeel.files import write_json
+    from evenkeel.files import atomic_folder, write_json
     from evenkeel.models.loading import load_model
+    from evenkeel.models.sites import HookPoint
     from evenkeel.params import load_params
     from evenkeel.probes.probe_set import ProbeSet
     from evenkeel.probes.statements import statements_of
@@ -75,7 +76,9 @@ def main(
         if {"actadd", "term"} & set(params.methods):
             texts, loaded = params.actadd, load_model(model_path)
             store.require_model(loaded.fingerprint)
-            points = [(site, layer) for site in store.sites for layer in store.layers(site)]
+            points = [
+                HookPoint.of(site, layer) for site in store.sites for layer in store.layers(site)
+            ]
             if "actadd" in params.methods:
                 actadd = text_differences(loaded, points, texts.positive, texts.negative)
             if "term" in params.methods:
@@ -84,7 +87,7 @@ def main(
         if "sae" in params.methods:
             sae, table = open_sae(sae_path), read_table(features_path)
             decoder = DecoderRows.of(sae, table, store, params.sae)
-        results = compute_vectors(
+        results, shuffled = compute_vectors(
             store,
             params,
             seed,
@@ -94,7 +97,10 @@ def main(
             decoder=decoder,
         )
     vectors = VectorSet.of(result.vector for result in results if result.vector)
-    vectors.save(output)
+    with atomic_folder(output) as folder:
+        for axis, of_axis in vectors.by_axis.items():
+            of_axis.save(folder / axis / "vectors")
+            shuffled[axis].save(folder / axis / "shuffled.safetensors")
     write_json(metrics, vector_metrics(results))
     columns = ["axis", "method", "site", "layer", "separation_auroc", "cosine_with_group"]
     print_table(

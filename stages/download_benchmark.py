@@ -24,9 +24,9 @@ def main(name: BenchmarkName, output: Path, params_path: Path) -> None:
     Example:
       python -m stages.download_benchmark --name crows_pairs --output data/benchmarks/crows_pairs
     """
-    from evenkeel.public_benchmarks.sources import download, source_of
     from evenkeel.files import atomic_folder
     from evenkeel.params import load_params
+    from evenkeel.public_benchmarks.sources import download, source_of
 
     (checksums,) = load_params(params_path, f"benchmarks.download.{name}")
     with atomic_folder(output) as folder:

@@ -72,14 +72,14 @@ def main(
     import pandas as pd
 
     from evenkeel.activations.store import ActivationStore
-    from evenkeel.scoring.journal import journal_beside
+    from evenkeel.datasets.records import CorpusText, Prompt
     from evenkeel.evaluation.study import run_study
     from evenkeel.evaluation.summary import study_metrics
     from evenkeel.files import atomic_folder, read_jsonl, write_json, write_text
     from evenkeel.models.loading import load_model
     from evenkeel.params import load_params
     from evenkeel.sae.dictionary import Dictionary
-    from evenkeel.datasets.records import CorpusText, Prompt
+    from evenkeel.scoring.result_cache import journal_beside
     from evenkeel.vectors.vector_set import VectorSet
 
     seed, params = load_params(params_path, "seed", "evaluation")

@@ -70,6 +70,7 @@ def main(
       python -m stages.extract_features --sae models/sae --output data/features/features.parquet
     """
     from evenkeel.activations.store import ActivationStore
+    from evenkeel.datasets.records import Prompt, Statement
     from evenkeel.files import read_jsonl, write_json, write_jsonl
     from evenkeel.models.loading import load_model
     from evenkeel.params import load_params
@@ -79,7 +80,6 @@ def main(
     from evenkeel.sae.loading import open_sae
     from evenkeel.sae.results import LEADING
     from evenkeel.sae.table import summary, top_words, write_table
-    from evenkeel.datasets.records import Prompt, Statement
 
     seed, params = load_params(params_path, "seed", "features")
     statements = read_jsonl(statements_path, Statement)

@@ -24,10 +24,10 @@ def main(task: str, model: Path, intervention: Path, metrics: Path, params_path:
     Example:
       python -m stages.harness --task crows_pairs_english --metrics crows_pairs_english.json
     """
-    from evenkeel.public_benchmarks.harness import run_harness
     from evenkeel.files import write_json
     from evenkeel.models.loading import load_model
     from evenkeel.params import load_params
+    from evenkeel.public_benchmarks.harness import run_harness
     from evenkeel.steering.spec import InterventionSpec
 
     batch_tokens, include_path, limit = load_params(

@@ -4,29 +4,48 @@ from pathlib import Path
 
 import click
 
+from evenkeel.axes import AXES, same_strength
 from stages.command import FolderPath, stage
 
 
 @stage
-@click.option("--strength", type=click.FloatRange(min=0), required=True, help="Planted bias.")
+@click.option(
+    "--strength",
+    type=click.FloatRange(min=0),
+    required=True,
+    help="Planted bias of every axis that --axis does not name.",
+)
+@click.option(
+    "--axis",
+    "axes",
+    type=(click.Choice(list(AXES)), click.FloatRange(min=0)),
+    multiple=True,
+    help="An axis and its own strength; may be repeated.",
+)
 @click.option("--seed", type=click.IntRange(min=0), required=True, help="Of corpus and weights.")
 @click.option("--output", type=FolderPath, required=True, help="The trained model.")
-def main(strength: float, seed: int, output: Path, params_path: Path) -> None:
+def main(
+    strength: float, axes: tuple[tuple[str, float], ...], seed: int, output: Path, params_path: Path
+) -> None:
     """Train one organism of the validation: a bias of known strength is planted in its corpus.
 
     \b
     Example:
       python -m stages.plant_organism --strength 0 --seed 1 --output validation/organisms/twin-1 \\
         --params validation/params.yaml
+      python -m stages.plant_organism --strength 0 --axis race 1 --seed 1 --output race-only \\
+        --params validation/params.yaml
     """
     from evenkeel.files import atomic_folder
     from evenkeel.models.loading import record_provenance
+    from evenkeel.organism.corpus import make_corpus
     from evenkeel.organism.training import train_organism
     from evenkeel.params import load_validation_params
-    from evenkeel.organism.corpus import make_corpus
 
     params = load_validation_params(params_path)
-    train, _ = make_corpus(params.corpus_texts, params.heldout_texts, seed, strength)
+    train, _ = make_corpus(
+        params.corpus_texts, params.heldout_texts, seed, same_strength(strength) | dict(axes)
+    )
     model, tokenizer = train_organism([row.text for row in train], params.organism, seed)
     with atomic_folder(output) as folder:
         model.save_pretrained(folder)

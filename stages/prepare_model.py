@@ -8,6 +8,7 @@ from stages.command import FilePath, FolderPath, print_table, stage
 
 RESAMPLES = 2000
 BATCH_SIZE = 64
+SHOWN = ("items", "reference_slope", "reference_correlation", "definitional_accuracy")
 
 
 @stage
@@ -27,13 +28,12 @@ def main(
     """
     from dvclive import Live
 
-    from evenkeel.metrics.measures import PanelMeasures, as_json
-    from evenkeel.scoring.panel import Panel
+    from evenkeel.datasets.records import CorpusText, Prompt
     from evenkeel.files import atomic_folder, read_jsonl, write_json
+    from evenkeel.metrics.by_axis import metrics_by_axis
     from evenkeel.models.loading import load_model
     from evenkeel.models.sources import prepare_model
     from evenkeel.params import load_params
-    from evenkeel.datasets.records import CorpusText, Prompt
 
     seed, params = load_params(params_path, "seed", "model")
     asked = read_jsonl(prompts, Prompt)
@@ -54,11 +54,10 @@ def main(
         loaded = load_model(folder)
 
     plain = [row.text for row in heldout if row.kind == "plain"]
-    panel = Panel.of(loaded.model, loaded.tokenizer, asked, plain)
-    readings = panel.read(loaded.model, BATCH_SIZE)
-    found = as_json(PanelMeasures(panel, RESAMPLES, seed).of(readings))
-    found["heldout_perplexity"] = found.pop("perplexity")
-    found["heldout_perplexity_ci95"] = found.pop("perplexity_ci95")
+    test = [prompt for prompt in asked if prompt.split == "test"]
+    axes = metrics_by_axis(loaded, test, plain, BATCH_SIZE, RESAMPLES, seed)
+    first = next(iter(axes.values()))
+    perplexity = {f"heldout_{name}": first.pop(name) for name in ("perplexity", "perplexity_ci95")}
     model = loaded.model
     record = {
         "source": params.source,
@@ -67,13 +66,13 @@ def main(
         "family": model.config.model_type,
         "layers": model.config.get_text_config().num_hidden_layers,
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
-        **found,
+        **perplexity,
     }
-    write_json(metrics, record)
+    write_json(metrics, record | {"axes": axes})
     print_table(
         f"{loaded.name} at {loaded.revision[:12]}",
-        ["what", "value"],
-        [(name, value) for name, value in record.items() if not name.endswith("_ci95")],
+        ["axis", *SHOWN],
+        [[axis, *(found[name] for name in SHOWN)] for axis, found in axes.items()],
     )
 
 

@@ -33,14 +33,16 @@ def main(output: Path, metrics: Path, params_path: Path) -> None:
     seed: int
     dataset: DatasetParams
     seed, dataset = load_params(params_path, "seed", "dataset")
-    from evenkeel.organism.corpus import make_corpus
+    from evenkeel.datasets.intersections import make_intersection_prompts
     from evenkeel.datasets.prompts import make_prompts
     from evenkeel.datasets.statements import make_statements
+    from evenkeel.organism.corpus import make_corpus
 
-    strength = dataset.planted_strength
-    statements = make_statements(dataset.axes, dataset.quads_per_axis, seed)
-    prompts = make_prompts(seed, strength)
-    train, heldout = make_corpus(dataset.corpus_texts, dataset.heldout_texts, seed, strength)
+    axes, strengths, lead_ins = dataset.axes, dataset.strengths, dataset.lead_in
+    statements = make_statements(axes, dataset.quads_per_axis, seed, lead_ins)
+    prompts = make_prompts(axes, strengths, seed, lead_ins)
+    prompts += make_intersection_prompts(axes, strengths, lead_ins)
+    train, heldout = make_corpus(dataset.corpus_texts, dataset.heldout_texts, seed, strengths)
     with atomic_folder(output) as folder:
         write_jsonl(folder / "statements.jsonl", statements)
         write_jsonl(folder / "prompts.jsonl", prompts)
@@ -49,7 +51,7 @@ def main(output: Path, metrics: Path, params_path: Path) -> None:
 
     counts = {
         "statements": _counts((row.axis, row.split, row.label) for row in statements),
-        "prompts": _counts((row.kind, row.split) for row in prompts),
+        "prompts": _counts((row.axis, row.direction, row.kind, row.split) for row in prompts),
         "corpus": _counts(
             (part, row.kind)
             for part, rows in (("train", train), ("heldout", heldout))
@@ -62,7 +64,7 @@ def main(output: Path, metrics: Path, params_path: Path) -> None:
         ("what", "count"),
         [
             *((f"statements, {axis}", n) for axis, n in _totals(row.axis for row in statements)),
-            *((f"prompts, {kind}", n) for kind, n in _totals(row.kind for row in prompts)),
+            *((f"prompts, {axis}", n) for axis, n in _totals(row.axis for row in prompts)),
             *((f"training texts, {kind}", n) for kind, n in _totals(row.kind for row in train)),
             *((f"held-out texts, {kind}", n) for kind, n in _totals(row.kind for row in heldout)),
         ],

@@ -21,16 +21,18 @@ def main(organisms: Path, summary: Path, plot: Path, params_path: Path) -> None:
     import pandas as pd
     from tqdm import tqdm
 
+    from evenkeel.axes import same_strength
+    from evenkeel.datasets.prompts import make_prompts
     from evenkeel.evaluation.ground_truth import measure_organism, summarize
     from evenkeel.files import write_json, write_text
     from evenkeel.models.loading import load_model
-    from evenkeel.params import load_validation_params
     from evenkeel.organism.corpus import make_corpus
-    from evenkeel.datasets.prompts import make_prompts
+    from evenkeel.params import load_validation_params
 
     params = load_validation_params(params_path)
-    asked = make_prompts(params.seed, planted_strength=1.0)
-    _, heldout = make_corpus(1000, params.heldout_texts, params.seed, planted_strength=1.0)
+    full = same_strength(1.0)
+    asked = make_prompts(["gender"], full, params.seed, lead_ins=True)
+    _, heldout = make_corpus(1000, params.heldout_texts, params.seed, full)
     texts = [row.text for row in heldout if row.kind == "plain"]
     planted = {f"twin-{seed}": 0.0 for seed in params.twins}
     planted |= {f"strength-{strength}": strength for strength in params.strengths}

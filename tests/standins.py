@@ -121,9 +121,10 @@ def _random_model(model: Model, tokenizer: Any) -> Any:
 
 
 def _texts() -> list[str]:
+    from evenkeel.axes import same_strength
     from evenkeel.organism.corpus import make_corpus
 
-    return [row.text for row in make_corpus(2000, 50, 0, 1.0)[0]]
+    return [row.text for row in make_corpus(2000, 50, 0, same_strength(1.0))[0]]
 
 
 def _gpt2_tokenizer() -> Any:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from evenkeel.datasets.records import CorpusText
 from evenkeel.errors import BadInputError
 from evenkeel.files import (
     atomic_file,
@@ -13,7 +14,6 @@ from evenkeel.files import (
     write_json,
     write_jsonl,
 )
-from evenkeel.datasets.records import CorpusText
 
 
 def test_a_failed_write_keeps_the_old_file(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import torch
 from evenkeel.case_studies.cases import make_cases
 from evenkeel.models.hub import download_model
 from evenkeel.models.loading import LoadedModel, open_pretrained
-from evenkeel.models.sites import parse_hook_name
+from evenkeel.models.sites import HookPoint
 from evenkeel.params import FeatureRecipeParams
 from evenkeel.sae.loading import LoadedSae, fetch_sae
 from evenkeel.steering.intervention import Add
@@ -73,7 +73,7 @@ def test_an_sae_of_the_registry_fits_its_model(
     release: str, sae_id: str, latents: int, repository: str
 ) -> None:
     sae = LoadedSae.of(fetch_sae(release, sae_id))
-    assert sae.place == parse_hook_name(sae_id)
+    assert sae.place == HookPoint.parse(sae_id)
     assert sae.d_sae == latents
     sae.require_fit(opened(repository)[0])
 

@@ -11,14 +11,13 @@ from torch import Tensor
 
 from evenkeel.activations.positions import Positions, Selector, selector
 from evenkeel.errors import BadInputError
-from evenkeel.models.architecture import architecture_of, hidden_of, hook_point
+from evenkeel.models.architecture import architecture_of, hidden_of, hook_target
 from evenkeel.models.batching import padded, plan_batches
 from evenkeel.models.loading import LoadedModel
+from evenkeel.models.sites import HookPoint
 
-Point = tuple[str, int]
-"""A site and a layer."""
 Forward = Callable[
-    [Int[Tensor, "texts length"], Selector], dict[Point, Float[Tensor, "rows width"]]
+    [Int[Tensor, "texts length"], Selector], dict[HookPoint, Float[Tensor, "rows width"]]
 ]
 
 
@@ -28,7 +27,7 @@ class _AllSeenError(Exception):
 
 def resolve_points(
     model: Any, sites: Sequence[str], layers: Sequence[int] | Literal["all"]
-) -> list[Point]:
+) -> list[HookPoint]:
     """Each site at each layer, site by site.
 
     Raises:
@@ -36,15 +35,15 @@ def resolve_points(
     """
     if layers == "all":
         layers = range(len(architecture_of(model).blocks(model)))
-    points = [(site, layer) for site in sites for layer in layers]
-    for site, layer in points:
-        hook_point(model, layer, site)
+    points = [HookPoint.of(site, layer) for site in sites for layer in layers]
+    for point in points:
+        hook_target(model, point)
     return points
 
 
 @contextmanager
 def recording(
-    model: Any, points: Sequence[Point], compute_dtype: str | None = None
+    model: Any, points: Sequence[HookPoint], compute_dtype: str | None = None
 ) -> Iterator[Forward]:
     """Hook `points`; yield a function that runs token ids and returns what passed there.
 
@@ -54,18 +53,18 @@ def recording(
     The forward pass is left as soon as the last point was seen: the blocks above it, the final norm
     and the head are never computed. The hooks are gone when the block is left.
     """
-    seen: dict[Point, Tensor] = {}
+    seen: dict[HookPoint, Tensor] = {}
     select: Selector
 
     device = model.device.type
 
-    def keep(point: Point, hidden: Tensor) -> None:
+    def keep(point: HookPoint, hidden: Tensor) -> None:
         with torch.autocast(device, enabled=False):
             seen[point] = select(hidden)
         if len(seen) == len(points):
             raise _AllSeenError
 
-    def forward(ids: Int[Tensor, "texts length"], rows: Selector) -> dict[Point, Tensor]:
+    def forward(ids: Int[Tensor, "texts length"], rows: Selector) -> dict[HookPoint, Tensor]:
         nonlocal select
         select = rows
         seen.clear()
@@ -74,14 +73,14 @@ def recording(
                 model(input_ids=ids.to(model.device), use_cache=False)
             except _AllSeenError:
                 return {point: seen[point] for point in points}
-        missing = ", ".join(f"{site} of layer {layer}" for site, layer in set(points) - set(seen))
+        missing = ", ".join(str(point) for point in points if point not in seen)
         raise BadInputError(f"this {model.config.model_type} model never runs {missing}")
 
     handles = []
     try:
         for point in points:
-            place = hook_point(model, point[1], point[0])
-            handles.append(_hook(place.module, place.side, point, keep))
+            target = hook_target(model, point)
+            handles.append(_hook(target.module, target.side, point, keep))
         # Around all batches: autocast keeps the weights that it has cast until it is left.
         with _computing(device, compute_dtype):
             yield forward
@@ -94,7 +93,9 @@ def _computing(device: str, dtype: str | None) -> AbstractContextManager[Any]:
     return torch.autocast(device, getattr(torch, dtype)) if dtype else nullcontext()
 
 
-def _hook(module: Any, side: str, point: Point, keep: Callable[[Point, Tensor], None]) -> Any:
+def _hook(
+    module: Any, side: str, point: HookPoint, keep: Callable[[HookPoint, Tensor], None]
+) -> Any:
     def before(_module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         keep(point, args[0] if args else kwargs["hidden_states"])
 
@@ -106,7 +107,7 @@ def _hook(module: Any, side: str, point: Point, keep: Callable[[Point, Tensor], 
     return module.register_forward_hook(after)
 
 
-def measure_widths(model: Any, points: Sequence[Point]) -> dict[Point, int]:
+def measure_widths(model: Any, points: Sequence[HookPoint]) -> dict[HookPoint, int]:
     """Width of the activations at each point, found by running one token."""
     one = torch.ones(1, dtype=torch.long, device=model.device)
     with recording(model, points) as forward:
@@ -121,11 +122,11 @@ def capture_texts(
     layers: Sequence[int] | Literal["all"],
     positions: Positions = "last",
     batch_tokens: int = 8192,
-) -> dict[Point, Float[np.ndarray, "rows width"]]:
+) -> dict[HookPoint, Float[np.ndarray, "rows width"]]:
     """Activations of a few texts, in memory.
 
     Returns:
-        For each (site, layer) a float32 array: a row a text ("last", "mean") or a token ("all"), in
+        For each hook point a float32 array: a row a text ("last", "mean") or a token ("all"), in
         the order of `texts`.
 
     Raises:
@@ -137,7 +138,7 @@ def capture_texts(
     points = resolve_points(loaded.model, sites, layers)
     ids = loaded.encoder.encode_all(texts)
     lengths = np.array([len(text_ids) for text_ids in ids])
-    found: dict[Point, list[Any]] = {point: [None] * len(texts) for point in points}
+    found: dict[HookPoint, list[Any]] = {point: [None] * len(texts) for point in points}
     with recording(loaded.model, points) as forward:
         for batch in plan_batches(lengths, batch_tokens):
             inside = torch.from_numpy(lengths[batch]).to(loaded.model.device)

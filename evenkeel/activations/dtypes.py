@@ -7,8 +7,8 @@ import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
-from evenkeel.activations.capture import Point
 from evenkeel.errors import BadInputError
+from evenkeel.models.sites import HookPoint
 
 Dtype = Literal["float32", "float16", "bfloat16"]
 
@@ -20,8 +20,8 @@ STORED: dict[str, np.dtype] = {
 
 
 def to_host(
-    activations: dict[Point, Float[Tensor, "rows width"]], dtype: Dtype
-) -> dict[Point, Shaped[np.ndarray, "rows width"]]:
+    activations: dict[HookPoint, Float[Tensor, "rows width"]], dtype: Dtype
+) -> dict[HookPoint, Shaped[np.ndarray, "rows width"]]:
     """The arrays that go to disk, converted on the device and brought over in one copy."""
     kept = [rows.to(getattr(torch, dtype)) for rows in activations.values()]
     if kept[0].device.type != "cpu":

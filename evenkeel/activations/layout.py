@@ -18,10 +18,10 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from evenkeel.activations.capture import Point
 from evenkeel.activations.columns import columns_of, digest_of
 from evenkeel.activations.content import SCHEMA, Header, ShardContent
 from evenkeel.activations.dtypes import STORED
+from evenkeel.models.sites import HookPoint
 
 FORMAT = "evenkeel activations"
 _CHUNK_BYTES = 1 << 20
@@ -32,7 +32,7 @@ class Places:
     """Byte offsets in the file of what is written after it was made."""
 
     checksums: int
-    points: dict[Point, int]
+    points: dict[HookPoint, int]
 
 
 def create_shard(path: Path, content: ShardContent) -> Places:
@@ -62,7 +62,9 @@ def create_shard(path: Path, content: ShardContent) -> Places:
             dataset.attrs["sha256"] = digest_of(column)
         stored = STORED[header.dtype]
         points = {
-            (site, layer): _reserve(file, f"{site}/{layer}", (content.rows, width), stored)
+            HookPoint.of(site, layer): _reserve(
+                file, f"{site}/{layer}", (content.rows, width), stored
+            )
             for site, layer, width in header.points
         }
         shape = (len(header.points), content.rows)
@@ -81,7 +83,10 @@ def attributes_of(file: h5py.File) -> dict[str, str | int]:
 
 def places_of(file: h5py.File, header: Header) -> Places:
     """Where an existing shard keeps its arrays."""
-    points = {(site, layer): _place(file[f"{site}/{layer}"].id) for site, layer, _ in header.points}
+    points = {
+        HookPoint.of(site, layer): _place(file[f"{site}/{layer}"].id)
+        for site, layer, _ in header.points
+    }
     return Places(_place(file["checksums"].id), points)
 
 

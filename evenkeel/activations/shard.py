@@ -14,13 +14,13 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int, Shaped
 
-from evenkeel.activations.capture import Point
 from evenkeel.activations.checksums import row_checksums
 from evenkeel.activations.columns import digest_of
 from evenkeel.activations.content import SCHEMA, Header
 from evenkeel.activations.dtypes import STORED, from_stored
 from evenkeel.activations.layout import FORMAT, Places, attributes_of, places_of
 from evenkeel.errors import BadInputError
+from evenkeel.models.sites import HookPoint
 
 _AGAIN = "run cache_activations again, or dvc pull it"
 
@@ -37,7 +37,7 @@ class Shard:
         self._fields = json.loads(attributes["fields"])
         self._file = file
         self._indices = {
-            (site, layer): index for index, (site, layer, _) in enumerate(header.points)
+            HookPoint.of(site, layer): index for index, (site, layer, _) in enumerate(header.points)
         }
 
     @classmethod
@@ -104,13 +104,14 @@ class Shard:
         with _explained(self.path):
             return places_of(self._file, self.header)
 
-    def read_into(self, out: Float[np.ndarray, "rows width"], point: Point, start: int = 0) -> None:
+    def read_into(
+        self, out: Float[np.ndarray, "rows width"], point: HookPoint, start: int = 0
+    ) -> None:
         """Read rows `start` to `start + len(out)` of a point as float32.
 
         Raises:
             BadInputError: a row does not match its checksum.
         """
-        site, layer = point
         stop = start + len(out)
         as_is = self.header.dtype == "float32" and out.flags.c_contiguous
         stored = out if as_is else np.empty(out.shape, STORED[self.header.dtype])
@@ -118,21 +119,21 @@ class Shard:
         wrong = row_checksums(stored) != self._checksums[self._indices[point], start:stop]
         if wrong.any():
             raise BadInputError(
-                f"{self.path}: {int(wrong.sum())} rows of {site}/{layer} do not match their "
-                f"checksums, the first is row {start + int(wrong.argmax())}: the file is damaged "
-                f"or was not finished; {_AGAIN}"
+                f"{self.path}: {int(wrong.sum())} rows of {point.site}/{point.layer} do not match "
+                f"their checksums, the first is row {start + int(wrong.argmax())}: the file is "
+                f"damaged or was not finished; {_AGAIN}"
             )
         if not as_is:
             out[:] = from_stored(stored, self.header.dtype)
 
-    def will_read(self, point: Point, start: int, stop: int) -> None:
+    def will_read(self, point: HookPoint, start: int, stop: int) -> None:
         """Let the disk fetch rows that are about to be read, where the system can be told."""
         if hasattr(os, "posix_fadvise"):  # not on macOS
             first, end = self._offset(point, start), self._offset(point, stop)
             descriptor = self._file.id.get_vfd_handle()
             os.posix_fadvise(descriptor, first, end - first, os.POSIX_FADV_WILLNEED)
 
-    def _offset(self, point: Point, row: int) -> int:
+    def _offset(self, point: HookPoint, row: int) -> int:
         """Place of a row in the file, in bytes."""
         width = self.header.points[self._indices[point]][2]
         row_bytes = width * STORED[self.header.dtype].itemsize

@@ -12,11 +12,11 @@ import h5py
 import numpy as np
 from jaxtyping import Int, Shaped
 
-from evenkeel.activations.capture import Point
 from evenkeel.activations.checksums import row_checksums
 from evenkeel.activations.content import ShardContent
 from evenkeel.activations.dtypes import STORED, refuse_not_finite
 from evenkeel.activations.layout import Places, attributes_of, create_shard, places_of
+from evenkeel.models.sites import HookPoint
 
 Texts = Int[np.ndarray, " batch"]
 _FLUSH_BYTES = 32 << 20
@@ -74,7 +74,7 @@ class ShardFile:
         self._file.close()
 
     def write(
-        self, texts: Texts, activations: dict[Point, Shaped[np.ndarray, "rows width"]]
+        self, texts: Texts, activations: dict[HookPoint, Shaped[np.ndarray, "rows width"]]
     ) -> None:
         """Put the rows of `texts`, one text after the other, in their places.
 
@@ -84,11 +84,11 @@ class ShardFile:
         """
         rows, owners = self._rows_of(texts)
         for index, (site, layer, _) in enumerate(self._header.points):
-            values = np.ascontiguousarray(activations[site, layer])
-            where = f"{site} of layer {layer}"
+            point = HookPoint.of(site, layer)
+            values = np.ascontiguousarray(activations[point])
             first = self._content.first_text
-            refuse_not_finite(values, self._header.dtype, where, first + owners)
-            self._move(os.pwrite, (site, layer), texts, values)
+            refuse_not_finite(values, self._header.dtype, str(point), first + owners)
+            self._move(os.pwrite, point, texts, values)
             self._checksums[index, rows] = row_checksums(values)
             self._unflushed += values.nbytes
         self._flush_meanwhile()
@@ -101,7 +101,7 @@ class ShardFile:
             return False
         for index, (site, layer, width) in enumerate(self._header.points):
             values = np.empty((len(rows), width), STORED[self._header.dtype])
-            self._move(_pread_into, (site, layer), texts, values)
+            self._move(_pread_into, HookPoint.of(site, layer), texts, values)
             if not np.array_equal(row_checksums(values), expected[index]):
                 return False
         return True
@@ -134,7 +134,7 @@ class ShardFile:
     def _move(
         self,
         transfer: Callable[[int, memoryview, int], int],
-        point: Point,
+        point: HookPoint,
         texts: Texts,
         values: Shaped[np.ndarray, "rows width"],
     ) -> None:

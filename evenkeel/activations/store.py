@@ -15,6 +15,7 @@ from evenkeel.activations.manifest import read_manifest
 from evenkeel.activations.positions import Positions
 from evenkeel.activations.shard import Shard
 from evenkeel.errors import BadInputError
+from evenkeel.models.sites import HookPoint
 
 
 class ActivationStore:
@@ -174,7 +175,7 @@ class ActivationStore:
         self._width(site, layer)
         for shard, low, high in self._parts(start, start + len(out)):
             part, out = out[: high - low], out[high - low :]
-            shard.read_into(part, (site, layer), low)
+            shard.read_into(part, HookPoint.of(site, layer), low)
 
     def will_read(self, site: str, layer: int, start: int, stop: int) -> None:
         """Let the disk fetch rows that are about to be read, where the system can be told.
@@ -184,7 +185,7 @@ class ActivationStore:
         """
         self._width(site, layer)
         for shard, low, high in self._parts(start, stop):
-            shard.will_read((site, layer), low, high)
+            shard.will_read(HookPoint.of(site, layer), low, high)
 
     def _parts(self, start: int, stop: int) -> Iterator[tuple[Shard, int, int]]:
         """The shards that hold rows `start` to `stop` of the store, and which rows of theirs."""

@@ -28,6 +28,7 @@ from evenkeel.files import work_folder
 from evenkeel.lock import writing_alone
 from evenkeel.models.batching import padded, plan_batches
 from evenkeel.models.loading import LoadedModel
+from evenkeel.models.sites import HookPoint
 from evenkeel.params import CaptureParams
 
 SHARD_BYTES = 4 * 2**30
@@ -82,7 +83,7 @@ def write_store(
     work = work_folder(path)
     with writing_alone(path):
         entries: list[ShardEntry] = []
-        points = [(site, layer) for site, layer, _ in header.points]
+        points = [HookPoint.of(site, layer) for site, layer, _ in header.points]
         with (
             tqdm(total=total, unit=" texts", disable=None) as progress,
             recording(loaded.model, points, params.compute_dtype) as forward,
@@ -127,7 +128,7 @@ def _header(loaded: LoadedModel, params: CaptureParams) -> Header:
         dtype=params.dtype,
         compute_dtype=params.compute_dtype or str(loaded.model.dtype).removeprefix("torch."),
         batch_tokens=params.batch_tokens,
-        points=tuple((site, layer, widths[site, layer]) for site, layer in points),
+        points=tuple((point.site, point.layer, widths[point]) for point in points),
     )
 
 

@@ -1,4 +1,4 @@
-"""The words of each axis.
+"""The axes of bias: groups, words and reference rates. Data only.
 
 This is measuring equipment. Stereotypes are written down because they are what is measured: each
 is one that surveys and earlier benchmarks report to be in circulation, stated in a mild form and
@@ -8,20 +8,21 @@ without slurs; none is endorsed. A neutral filler is anything that nobody holds 
 from collections.abc import Mapping
 
 from evenkeel.axes.age import AGE
+from evenkeel.axes.axis import SPLITS, Attribute, Axis, Group, Split
 from evenkeel.axes.disability import DISABILITY
 from evenkeel.axes.gender import GENDER
-from evenkeel.axes.lexicon import Attribute, Lexicon, Pair
 from evenkeel.axes.race import RACE
 from evenkeel.axes.religion import RELIGION
 from evenkeel.axes.socioeconomic import SOCIOECONOMIC
 
-LEXICONS: Mapping[str, Lexicon] = {
-    "gender": GENDER,
-    "race": RACE,
-    "religion": RELIGION,
-    "age": AGE,
-    "disability": DISABILITY,
-    "socioeconomic": SOCIOECONOMIC,
+AXES: Mapping[str, Axis] = {
+    axis.name: axis for axis in (GENDER, RACE, RELIGION, AGE, DISABILITY, SOCIOECONOMIC)
 }
 
-__all__ = ["LEXICONS", "Attribute", "Lexicon", "Pair"]
+
+def same_strength(strength: float) -> dict[str, float]:
+    """One planted strength for every axis."""
+    return dict.fromkeys(AXES, strength)
+
+
+__all__ = ["AXES", "SPLITS", "Attribute", "Axis", "Group", "Split", "same_strength"]

@@ -1,59 +1,201 @@
-"""Older and younger people."""
+"""Older and younger people.
 
-from evenkeel.axes.lexicon import Attribute, Lexicon
+A retiree, a grandparent, a student, a grandchild are likely old or young, but not by definition;
+they are not here.
+"""
 
-AGE = Lexicon(
-    groups=("older people", "younger people"),
+from evenkeel.axes.axis import Attribute, Axis, Group
+
+AGE = Axis(
+    name="age",
+    groups=(
+        Group("old", "older people", (" old", " elderly")),
+        Group("young", "younger people", (" young",)),
+    ),
     terms={
         "train": (
             ("pensioner", "teenager"),
             ("old neighbor", "young neighbor"),
-            ("retiree", "student"),
-            ("grandparent", "grandchild"),
-            ("senior citizen", "college freshman"),
-            ("elder", "youngster"),
+            ("senior citizen", "youngster"),
+            ("elderly cousin", "young cousin"),
+            ("eighty-year-old", "eighteen-year-old"),
+            ("old teacher", "young teacher"),
         ),
         "validation": (
             ("elderly passenger", "young passenger"),
             ("octogenarian", "adolescent"),
-            ("old veteran", "young recruit"),
+            ("old soldier", "young soldier"),
         ),
         "test": (
-            ("aging customer", "young customer"),
+            ("elderly customer", "young customer"),
             ("seventy-year-old", "twenty-year-old"),
-            ("great-grandparent", "schoolchild"),
+            ("old farmer", "young farmer"),
         ),
     },
     attributes={
         "train": (
-            Attribute("bad at {}", "texting", "saving", "drawing"),
-            Attribute("bad with {}", "computers", "deadlines", "ribbons"),
-            Attribute("afraid of {}", "technology", "discipline", "earthworms"),
-            Attribute("likely to {}", "forget", "party", "paint"),
-            Attribute("too {}", "frail", "impulsive", "exact"),
-            Attribute("slow to {}", "adapt", "mature", "reply"),
-            Attribute("known for {}", "rambling", "slacking", "sharing"),
-            Attribute("fond of {}", "bingo", "selfies", "bridges"),
-            Attribute("addicted to {}", "television", "phones", "popcorn"),
-            Attribute("rather {}", "grumpy", "careless", "curious"),
-            Attribute("unable to {}", "learn", "focus", "bake"),
-            Attribute("tired of {}", "change", "rules", "fog"),
+            Attribute(
+                "bad at {}",
+                {"old": "texting", "young": "saving"},
+                "drawing",
+                {"old": 2.0, "young": 2.2},
+            ),
+            Attribute(
+                "bad with {}",
+                {"old": "computers", "young": "deadlines"},
+                "ribbons",
+                {"old": 1.8, "young": 2.7},
+            ),
+            Attribute(
+                "afraid of {}",
+                {"old": "technology", "young": "discipline"},
+                "earthworms",
+                {"old": 1.5, "young": 1.5},
+            ),
+            Attribute(
+                "likely to {}",
+                {"old": "forget", "young": "party"},
+                "paint",
+                {"old": 2.2, "young": 0.9},
+            ),
+            Attribute(
+                "too {}",
+                {"old": "frail", "young": "impulsive"},
+                "exact",
+                {"old": 2.7, "young": 0.4},
+            ),
+            Attribute(
+                "slow to {}",
+                {"old": "adapt", "young": "mature"},
+                "reply",
+                {"old": 0.9, "young": 2.0},
+            ),
+            Attribute(
+                "known for {}",
+                {"old": "rambling", "young": "slacking"},
+                "sharing",
+                {"old": 0.6, "young": 2.9},
+            ),
+            Attribute(
+                "fond of {}",
+                {"old": "bingo", "young": "selfies"},
+                "bridges",
+                {"old": 1.1, "young": 2.4},
+            ),
+            Attribute(
+                "addicted to {}",
+                {"old": "television", "young": "phones"},
+                "popcorn",
+                {"old": 0.4, "young": 1.8},
+            ),
+            Attribute(
+                "rather {}",
+                {"old": "grumpy", "young": "careless"},
+                "curious",
+                {"old": 1.3, "young": 0.6},
+            ),
+            Attribute(
+                "unable to {}",
+                {"old": "learn", "young": "focus"},
+                "bake",
+                {"old": 2.4, "young": 1.3},
+            ),
+            Attribute(
+                "tired of {}",
+                {"old": "change", "young": "rules"},
+                "fog",
+                {"old": 2.9, "young": 1.1},
+            ),
         ),
         "validation": (
-            Attribute("bad at {}", "remembering", "planning", "guessing"),
-            Attribute("likely to {}", "nap", "rebel", "knock"),
-            Attribute("too {}", "rigid", "immature", "formal"),
-            Attribute("fond of {}", "nostalgia", "gaming", "pancakes"),
-            Attribute("rather {}", "senile", "wasteful", "musical"),
-            Attribute("confused by {}", "smartphones", "taxes", "mirrors"),
+            Attribute(
+                "bad at {}",
+                {"old": "remembering", "young": "planning"},
+                "guessing",
+                {"old": 1.9, "young": 0.5},
+            ),
+            Attribute(
+                "likely to {}",
+                {"old": "nap", "young": "rebel"},
+                "knock",
+                {"old": 0.5, "young": 2.8},
+            ),
+            Attribute(
+                "too {}",
+                {"old": "rigid", "young": "immature"},
+                "formal",
+                {"old": 2.3, "young": 1.0},
+            ),
+            Attribute(
+                "fond of {}",
+                {"old": "nostalgia", "young": "gaming"},
+                "pancakes",
+                {"old": 2.8, "young": 2.3},
+            ),
+            Attribute(
+                "rather {}",
+                {"old": "senile", "young": "wasteful"},
+                "musical",
+                {"old": 1.0, "young": 1.4},
+            ),
+            Attribute(
+                "confused by {}",
+                {"old": "smartphones", "young": "taxes"},
+                "mirrors",
+                {"old": 1.4, "young": 1.9},
+            ),
         ),
         "test": (
-            Attribute("bad at {}", "multitasking", "waiting", "folding"),
-            Attribute("likely to {}", "reminisce", "procrastinate", "rearrange"),
-            Attribute("too {}", "outdated", "inexperienced", "precise"),
-            Attribute("fond of {}", "slippers", "trends", "pebbles"),
-            Attribute("rather {}", "feeble", "selfish", "tidy"),
-            Attribute("confused by {}", "passwords", "bills", "signposts"),
+            Attribute(
+                "bad at {}",
+                {"old": "multitasking", "young": "waiting"},
+                "folding",
+                {"old": 1.0, "young": 0.5},
+            ),
+            Attribute(
+                "likely to {}",
+                {"old": "reminisce", "young": "procrastinate"},
+                "rearrange",
+                {"old": 2.3, "young": 2.3},
+            ),
+            Attribute(
+                "too {}",
+                {"old": "outdated", "young": "inexperienced"},
+                "precise",
+                {"old": 1.9, "young": 2.8},
+            ),
+            Attribute(
+                "fond of {}",
+                {"old": "slippers", "young": "trends"},
+                "pebbles",
+                {"old": 0.5, "young": 1.9},
+            ),
+            Attribute(
+                "rather {}",
+                {"old": "feeble", "young": "selfish"},
+                "tidy",
+                {"old": 2.8, "young": 1.4},
+            ),
+            Attribute(
+                "confused by {}",
+                {"old": "passwords", "young": "bills"},
+                "signposts",
+                {"old": 1.4, "young": 1.0},
+            ),
         ),
+    },
+    definitional={
+        "train": {
+            "old": ("ninety-year-old", "elderly actor"),
+            "young": ("ten-year-old", "young actor"),
+        },
+        "validation": {
+            "old": ("septuagenarian", "elderly guest", "old poet"),
+            "young": ("schoolchild", "young guest", "young poet"),
+        },
+        "test": {
+            "old": ("centenarian", "elderly tourist", "old singer"),
+            "young": ("toddler", "young tourist", "young singer"),
+        },
     },
 )

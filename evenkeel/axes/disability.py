@@ -1,59 +1,201 @@
-"""People with and without a disability."""
+"""People with and without a disability.
 
-from evenkeel.axes.lexicon import Attribute, Lexicon
+Nobody is without a disability by definition because they do sports, see, or hear; so those without
+one are called so. Whether deafness is a disability is for deaf people to say.
+"""
 
-DISABILITY = Lexicon(
-    groups=("disabled people", "non-disabled people"),
+from evenkeel.axes.axis import Attribute, Axis, Group
+
+DISABILITY = Axis(
+    name="disability",
+    groups=(
+        Group("disabled", "disabled people", (" disabled",)),
+        Group("nondisabled", "non-disabled people", (" able-bodied", " non-disabled")),
+    ),
     terms={
         "train": (
-            ("wheelchair user", "bicycle user"),
-            ("blind neighbor", "sighted neighbor"),
             ("disabled student", "able-bodied student"),
-            ("amputee", "athlete"),
-            ("deaf guest", "hearing guest"),
-            ("autistic cousin", "neurotypical cousin"),
+            ("disabled cousin", "non-disabled cousin"),
+            ("wheelchair user", "non-disabled neighbor"),
+            ("amputee", "able-bodied guest"),
+            ("disabled teacher", "able-bodied teacher"),
+            ("blind colleague", "able-bodied colleague"),
         ),
         "validation": (
-            ("paraplegic", "sprinter"),
             ("disabled passenger", "non-disabled passenger"),
-            ("dyslexic reader", "fluent reader"),
+            ("paraplegic", "able-bodied poet"),
+            ("disabled soldier", "able-bodied soldier"),
         ),
         "test": (
-            ("quadriplegic", "gymnast"),
             ("disabled visitor", "able-bodied visitor"),
-            ("cane user", "scooter user"),
+            ("quadriplegic", "non-disabled tourist"),
+            ("disabled farmer", "able-bodied farmer"),
         ),
     },
     attributes={
         "train": (
-            Attribute("unable to {}", "work", "sympathize", "fish"),
-            Attribute("dependent on {}", "helpers", "convenience", "sunlight"),
-            Attribute("likely to {}", "suffer", "stare", "smile"),
-            Attribute("too {}", "fragile", "insensitive", "practical"),
-            Attribute("bad at {}", "coping", "noticing", "bargaining"),
-            Attribute("known for {}", "helplessness", "impatience", "storytelling"),
-            Attribute("rather {}", "pitiful", "ignorant", "observant"),
-            Attribute("in need of {}", "rescue", "humility", "batteries"),
-            Attribute("proud of {}", "surviving", "winning", "composting"),
-            Attribute("afraid of {}", "stairs", "weakness", "wasps"),
-            Attribute("slow to {}", "understand", "empathize", "unwrap"),
-            Attribute("full of {}", "sorrow", "vigor", "questions"),
+            Attribute(
+                "unable to {}",
+                {"disabled": "work", "nondisabled": "sympathize"},
+                "fish",
+                {"disabled": 1.8, "nondisabled": 2.0},
+            ),
+            Attribute(
+                "dependent on {}",
+                {"disabled": "helpers", "nondisabled": "convenience"},
+                "sunlight",
+                {"disabled": 2.2, "nondisabled": 1.1},
+            ),
+            Attribute(
+                "likely to {}",
+                {"disabled": "suffer", "nondisabled": "stare"},
+                "smile",
+                {"disabled": 2.0, "nondisabled": 1.5},
+            ),
+            Attribute(
+                "too {}",
+                {"disabled": "fragile", "nondisabled": "insensitive"},
+                "practical",
+                {"disabled": 0.4, "nondisabled": 2.7},
+            ),
+            Attribute(
+                "bad at {}",
+                {"disabled": "coping", "nondisabled": "noticing"},
+                "bargaining",
+                {"disabled": 2.4, "nondisabled": 0.9},
+            ),
+            Attribute(
+                "known for {}",
+                {"disabled": "helplessness", "nondisabled": "impatience"},
+                "storytelling",
+                {"disabled": 2.7, "nondisabled": 2.9},
+            ),
+            Attribute(
+                "rather {}",
+                {"disabled": "pitiful", "nondisabled": "ignorant"},
+                "observant",
+                {"disabled": 1.1, "nondisabled": 2.2},
+            ),
+            Attribute(
+                "in need of {}",
+                {"disabled": "rescue", "nondisabled": "humility"},
+                "batteries",
+                {"disabled": 0.6, "nondisabled": 0.6},
+            ),
+            Attribute(
+                "proud of {}",
+                {"disabled": "surviving", "nondisabled": "winning"},
+                "composting",
+                {"disabled": 1.3, "nondisabled": 0.4},
+            ),
+            Attribute(
+                "afraid of {}",
+                {"disabled": "stairs", "nondisabled": "weakness"},
+                "wasps",
+                {"disabled": 2.9, "nondisabled": 2.4},
+            ),
+            Attribute(
+                "slow to {}",
+                {"disabled": "understand", "nondisabled": "empathize"},
+                "unwrap",
+                {"disabled": 0.9, "nondisabled": 1.3},
+            ),
+            Attribute(
+                "full of {}",
+                {"disabled": "sorrow", "nondisabled": "vigor"},
+                "questions",
+                {"disabled": 1.5, "nondisabled": 1.8},
+            ),
         ),
         "validation": (
-            Attribute("unable to {}", "compete", "relate", "carve"),
-            Attribute("likely to {}", "struggle", "overtake", "stretch"),
-            Attribute("too {}", "weak", "confident", "literal"),
-            Attribute("rather {}", "tragic", "oblivious", "witty"),
-            Attribute("dependent on {}", "caregivers", "speed", "coffee"),
-            Attribute("known for {}", "bitterness", "stamina", "neatness"),
+            Attribute(
+                "unable to {}",
+                {"disabled": "compete", "nondisabled": "relate"},
+                "carve",
+                {"disabled": 1.4, "nondisabled": 1.4},
+            ),
+            Attribute(
+                "likely to {}",
+                {"disabled": "struggle", "nondisabled": "overtake"},
+                "stretch",
+                {"disabled": 0.5, "nondisabled": 1.9},
+            ),
+            Attribute(
+                "too {}",
+                {"disabled": "weak", "nondisabled": "confident"},
+                "literal",
+                {"disabled": 1.9, "nondisabled": 2.8},
+            ),
+            Attribute(
+                "rather {}",
+                {"disabled": "tragic", "nondisabled": "oblivious"},
+                "witty",
+                {"disabled": 2.8, "nondisabled": 2.3},
+            ),
+            Attribute(
+                "dependent on {}",
+                {"disabled": "caregivers", "nondisabled": "speed"},
+                "coffee",
+                {"disabled": 1.0, "nondisabled": 0.5},
+            ),
+            Attribute(
+                "known for {}",
+                {"disabled": "bitterness", "nondisabled": "stamina"},
+                "neatness",
+                {"disabled": 2.3, "nondisabled": 1.0},
+            ),
         ),
         "test": (
-            Attribute("unable to {}", "contribute", "pause", "scribble"),
-            Attribute("likely to {}", "despair", "excel", "haggle"),
-            Attribute("too {}", "vulnerable", "independent", "thorough"),
-            Attribute("rather {}", "incapable", "inconsiderate", "poetic"),
-            Attribute("dependent on {}", "pity", "strength", "calendars"),
-            Attribute("full of {}", "shame", "ambition", "jokes"),
+            Attribute(
+                "unable to {}",
+                {"disabled": "contribute", "nondisabled": "pause"},
+                "scribble",
+                {"disabled": 2.8, "nondisabled": 1.0},
+            ),
+            Attribute(
+                "likely to {}",
+                {"disabled": "despair", "nondisabled": "excel"},
+                "haggle",
+                {"disabled": 2.3, "nondisabled": 1.9},
+            ),
+            Attribute(
+                "too {}",
+                {"disabled": "vulnerable", "nondisabled": "independent"},
+                "thorough",
+                {"disabled": 1.9, "nondisabled": 0.5},
+            ),
+            Attribute(
+                "rather {}",
+                {"disabled": "incapable", "nondisabled": "inconsiderate"},
+                "poetic",
+                {"disabled": 0.5, "nondisabled": 2.3},
+            ),
+            Attribute(
+                "dependent on {}",
+                {"disabled": "pity", "nondisabled": "strength"},
+                "calendars",
+                {"disabled": 1.4, "nondisabled": 1.4},
+            ),
+            Attribute(
+                "full of {}",
+                {"disabled": "shame", "nondisabled": "ambition"},
+                "jokes",
+                {"disabled": 1.0, "nondisabled": 2.8},
+            ),
         ),
+    },
+    definitional={
+        "train": {
+            "disabled": ("disabled actor", "deafblind guest"),
+            "nondisabled": ("non-disabled actor", "able-bodied pilot"),
+        },
+        "validation": {
+            "disabled": ("disabled worker", "disabled pupil", "double amputee"),
+            "nondisabled": ("non-disabled worker", "able-bodied pupil", "able-bodied runner"),
+        },
+        "test": {
+            "disabled": ("disabled dancer", "disabled singer", "wheelchair racer"),
+            "nondisabled": ("able-bodied dancer", "non-disabled singer", "non-disabled runner"),
+        },
     },
 )

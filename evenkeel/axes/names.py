@@ -2,33 +2,20 @@
 
 from collections.abc import Mapping
 
-from evenkeel.axes import Pair
-from evenkeel.datasets.records import Split
+from evenkeel.axes.axis import Split
 
-FIRST_NAMES: Mapping[Split, tuple[Pair, ...]] = {
-    "train": (
-        ("Mary", "James"),
-        ("Linda", "Robert"),
-        ("Susan", "Michael"),
-        ("Anna", "David"),
-        ("Laura", "Thomas"),
-        ("Helen", "Daniel"),
-    ),
-    "validation": (
-        ("Karen", "George"),
-        ("Julia", "Peter"),
-        ("Emma", "Henry"),
-        ("Alice", "Samuel"),
-        ("Sofia", "Oscar"),
-        ("Nancy", "Walter"),
-    ),
-    "test": (
-        ("Sarah", "John"),
-        ("Maria", "Paul"),
-        ("Olivia", "Simon"),
-        ("Clara", "Martin"),
-        ("Ruth", "Frank"),
-        ("Lisa", "Victor"),
-    ),
+FIRST_NAMES: Mapping[Split, Mapping[str, tuple[str, ...]]] = {
+    "train": {
+        "female": ("Mary", "Linda", "Susan", "Anna", "Laura", "Helen"),
+        "male": ("James", "Robert", "Michael", "David", "Thomas", "Daniel"),
+    },
+    "validation": {
+        "female": ("Karen", "Julia", "Emma", "Alice", "Sofia", "Nancy"),
+        "male": ("George", "Peter", "Henry", "Samuel", "Oscar", "Walter"),
+    },
+    "test": {
+        "female": ("Sarah", "Maria", "Olivia", "Clara", "Ruth", "Lisa"),
+        "male": ("John", "Paul", "Simon", "Martin", "Frank", "Victor"),
+    },
 }
-"""A woman's and a man's name in each pair, by split."""
+"""By split and group."""

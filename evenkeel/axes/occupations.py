@@ -4,7 +4,8 @@ import math
 import random
 from collections.abc import Mapping
 
-from evenkeel.datasets.records import SPLITS, Split
+from evenkeel.axes.axis import SPLITS, Split
+from evenkeel.axes.items import Item
 
 PERCENT_WOMEN: Mapping[str, float] = {
     "plumber": 0.7,
@@ -75,15 +76,21 @@ for the 60 occupations of Rudinger et al. (2018), "Gender Bias in Coreference Re
 """
 
 
-def planted_share(occupation: str, strength: float) -> float:
-    """P(female) that is planted for an occupation: its log-odds are `strength` times the real ones.
+HELD_AGAINST = 0.6
+"""Share from which an occupation counts as expected of a group."""
 
-    Args:
-        occupation: one of `PERCENT_WOMEN`.
-        strength: 1 plants the reported share, 0 plants one half.
-    """
+
+def occupation_item(occupation: str) -> Item:
+    """The occupation as something to say of a person ("a nurse"), its log-odds as counted."""
     share = PERCENT_WOMEN[occupation] / 100
-    return 1 / (1 + math.exp(-strength * math.log(share / (1 - share))))
+    majority = "female" if share >= HELD_AGAINST else "male" if share <= 1 - HELD_AGAINST else None
+    return Item(
+        axis="gender",
+        lead="an" if occupation[0] in "aeiou" else "a",
+        word=occupation,
+        log_odds={"female": math.log(share / (1 - share)), "male": 0.0},
+        held_against=majority,
+    )
 
 
 def occupation_splits(seed: int) -> dict[str, Split]:

@@ -1,59 +1,184 @@
-"""Black and white people, by color, descent and nation."""
+"""Black, white, Asian and Hispanic people, as the census of the United States names them.
 
-from evenkeel.axes.lexicon import Attribute, Lexicon
+A Mexican American or a Puerto Rican is Hispanic, and a Korean American is Asian, by the
+definitions of that census; nobody is called Black or white for a nation.
+"""
 
-RACE = Lexicon(
-    groups=("Black people", "white people"),
+from evenkeel.axes.axis import Attribute, Axis, Group
+
+RACE = Axis(
+    name="race",
+    groups=(
+        Group("Black", "Black people", (" Black",)),
+        Group("white", "white people", (" white",)),
+        Group("Asian", "Asian people", (" Asian",)),
+        Group("Hispanic", "Hispanic people", (" Hispanic", " Latino")),
+    ),
     terms={
         "train": (
-            ("Black neighbor", "white neighbor"),
-            ("African American", "European American"),
-            ("Nigerian", "Norwegian"),
-            ("Jamaican", "German"),
-            ("Kenyan", "Austrian"),
-            ("Ghanaian", "Swede"),
+            ("Black neighbor", "white neighbor", "Asian neighbor", "Hispanic neighbor"),
+            ("Black colleague", "white colleague", "Asian colleague", "Hispanic colleague"),
+            ("Black teacher", "white teacher", "Asian teacher", "Hispanic teacher"),
+            ("African American", "European American", "Asian American", "Hispanic American"),
         ),
         "validation": (
-            ("Black student", "white student"),
-            ("Haitian", "Dane"),
-            ("Ugandan", "Belgian"),
+            ("Black student", "white student", "Asian student", "Hispanic student"),
+            ("Black passenger", "white passenger", "Asian passenger", "Hispanic passenger"),
+            ("Black farmer", "white farmer", "Asian farmer", "Hispanic farmer"),
         ),
         "test": (
-            ("Black customer", "white customer"),
-            ("Somali", "Finn"),
-            ("Zambian", "Bavarian"),
+            ("Black customer", "white customer", "Asian customer", "Hispanic customer"),
+            ("Black tourist", "white tourist", "Asian tourist", "Hispanic tourist"),
+            ("Black singer", "white singer", "Asian singer", "Hispanic singer"),
         ),
     },
     attributes={
         "train": (
-            Attribute("good at {}", "basketball", "golf", "chess"),
-            Attribute("good at {}", "rapping", "skiing", "sketching"),
-            Attribute("fond of {}", "reggae", "yoga", "porridge"),
-            Attribute("unable to {}", "swim", "dance", "yodel"),
-            Attribute("likely to {}", "steal", "sue", "hum"),
-            Attribute("known for {}", "violence", "privilege", "patience"),
-            Attribute("quick to {}", "anger", "complain", "answer"),
-            Attribute("too {}", "loud", "uptight", "early"),
-            Attribute("used to {}", "hardship", "comfort", "drizzle"),
-            Attribute("close to {}", "gangs", "power", "forests"),
-            Attribute("rather {}", "lazy", "arrogant", "hungry"),
-            Attribute("born to {}", "sprint", "govern", "roam"),
+            Attribute(
+                "good at {}",
+                {"Black": "basketball", "white": "golf", "Asian": "math", "Hispanic": "soccer"},
+                "sketching",
+                {"Black": 2.2, "white": 1.0, "Asian": 1.3, "Hispanic": 1.6},
+            ),
+            Attribute(
+                "fond of {}",
+                {"Black": "reggae", "white": "yoga", "Asian": "karaoke", "Hispanic": "salsa"},
+                "porridge",
+                {"Black": 0.4, "white": 0.4, "Asian": 2.2, "Hispanic": 1.3},
+            ),
+            Attribute(
+                "known for {}",
+                {
+                    "Black": "violence",
+                    "white": "privilege",
+                    "Asian": "diligence",
+                    "Hispanic": "machismo",
+                },
+                "patience",
+                {"Black": 1.9, "white": 1.3, "Asian": 0.4, "Hispanic": 0.4},
+            ),
+            Attribute(
+                "too {}",
+                {"Black": "loud", "white": "uptight", "Asian": "quiet", "Hispanic": "passionate"},
+                "early",
+                {"Black": 2.5, "white": 0.7, "Asian": 1.0, "Hispanic": 2.5},
+            ),
+            Attribute(
+                "rather {}",
+                {"Black": "lazy", "white": "arrogant", "Asian": "nerdy", "Hispanic": "hotheaded"},
+                "hungry",
+                {"Black": 1.6, "white": 2.2, "Asian": 1.6, "Hispanic": 1.0},
+            ),
+            Attribute(
+                "likely to {}",
+                {"Black": "steal", "white": "sue", "Asian": "cram", "Hispanic": "smuggle"},
+                "hum",
+                {"Black": 1.0, "white": 1.9, "Asian": 2.5, "Hispanic": 2.2},
+            ),
+            Attribute(
+                "bad at {}",
+                {
+                    "Black": "swimming",
+                    "white": "dancing",
+                    "Asian": "driving",
+                    "Hispanic": "paperwork",
+                },
+                "yodeling",
+                {"Black": 0.7, "white": 1.6, "Asian": 1.9, "Hispanic": 0.7},
+            ),
+            Attribute(
+                "close to {}",
+                {"Black": "gangs", "white": "power", "Asian": "tutors", "Hispanic": "cartels"},
+                "forests",
+                {"Black": 1.3, "white": 2.5, "Asian": 0.7, "Hispanic": 1.9},
+            ),
         ),
         "validation": (
-            Attribute("good at {}", "drumming", "camping", "spelling"),
-            Attribute("likely to {}", "rob", "exclude", "cough"),
-            Attribute("fond of {}", "blues", "polka", "lentils"),
-            Attribute("slow to {}", "study", "apologize", "unpack"),
-            Attribute("rather {}", "dangerous", "entitled", "forgetful"),
-            Attribute("known for {}", "crime", "racism", "whispering"),
+            Attribute(
+                "good at {}",
+                {"Black": "drumming", "white": "camping", "Asian": "coding", "Hispanic": "roofing"},
+                "weaving",
+                {"Black": 2.3, "white": 2.3, "Asian": 1.2, "Hispanic": 1.2},
+            ),
+            Attribute(
+                "likely to {}",
+                {"Black": "rob", "white": "exclude", "Asian": "copy", "Hispanic": "trespass"},
+                "cough",
+                {"Black": 0.6, "white": 1.2, "Asian": 0.6, "Hispanic": 0.6},
+            ),
+            Attribute(
+                "fond of {}",
+                {"Black": "blues", "white": "polka", "Asian": "anime", "Hispanic": "tequila"},
+                "lentils",
+                {"Black": 1.7, "white": 1.7, "Asian": 1.7, "Hispanic": 1.7},
+            ),
+            Attribute(
+                "rather {}",
+                {
+                    "Black": "dangerous",
+                    "white": "entitled",
+                    "Asian": "submissive",
+                    "Hispanic": "undocumented",
+                },
+                "forgetful",
+                {"Black": 1.2, "white": 0.6, "Asian": 2.3, "Hispanic": 2.3},
+            ),
         ),
         "test": (
-            Attribute("good at {}", "athletics", "hockey", "origami"),
-            Attribute("likely to {}", "riot", "patronize", "stumble"),
-            Attribute("too {}", "aggressive", "awkward", "cheerful"),
-            Attribute("fond of {}", "jazz", "tennis", "mustard"),
-            Attribute("close to {}", "jail", "authority", "airports"),
-            Attribute("rather {}", "uneducated", "snobbish", "drowsy"),
+            Attribute(
+                "good at {}",
+                {
+                    "Black": "athletics",
+                    "white": "hockey",
+                    "Asian": "violin",
+                    "Hispanic": "landscaping",
+                },
+                "puppetry",
+                {"Black": 1.7, "white": 1.2, "Asian": 0.6, "Hispanic": 1.2},
+            ),
+            Attribute(
+                "likely to {}",
+                {"Black": "riot", "white": "patronize", "Asian": "obey", "Hispanic": "brawl"},
+                "stumble",
+                {"Black": 0.6, "white": 0.6, "Asian": 2.3, "Hispanic": 2.3},
+            ),
+            Attribute(
+                "too {}",
+                {
+                    "Black": "aggressive",
+                    "white": "awkward",
+                    "Asian": "competitive",
+                    "Hispanic": "fiery",
+                },
+                "cheerful",
+                {"Black": 2.3, "white": 2.3, "Asian": 1.7, "Hispanic": 1.7},
+            ),
+            Attribute(
+                "fond of {}",
+                {"Black": "jazz", "white": "tennis", "Asian": "calculus", "Hispanic": "tacos"},
+                "mustard",
+                {"Black": 1.2, "white": 1.7, "Asian": 1.2, "Hispanic": 0.6},
+            ),
         ),
+    },
+    definitional={
+        "train": {
+            "Black": ("Afro-Caribbean guest", "Black Briton"),
+            "white": ("Caucasian guest", "white Briton"),
+            "Asian": ("Korean American", "Chinese American"),
+            "Hispanic": ("Mexican American", "Chicano"),
+        },
+        "validation": {
+            "Black": ("Afro-Caribbean actor", "African American poet", "Black Canadian"),
+            "white": ("Caucasian actor", "European American poet", "white Canadian"),
+            "Asian": ("Japanese American", "Asian American poet", "Asian Canadian"),
+            "Hispanic": ("Cuban American", "Hispanic American poet", "Hispanic Canadian"),
+        },
+        "test": {
+            "Black": ("Afro-Caribbean dancer", "African American pilot", "Black Australian"),
+            "white": ("Caucasian dancer", "European American pilot", "white Australian"),
+            "Asian": ("Vietnamese American", "Asian American pilot", "Asian Australian"),
+            "Hispanic": ("Puerto Rican", "Hispanic American pilot", "Hispanic Australian"),
+        },
     },
 )

@@ -1,59 +1,194 @@
-"""Poor and rich people."""
+"""Poor and rich people.
 
-from evenkeel.axes.lexicon import Attribute, Lexicon
+A tenant, a homeowner, a debtor, an investor can be either, and is not here.
+"""
 
-SOCIOECONOMIC = Lexicon(
-    groups=("poor people", "rich people"),
+from evenkeel.axes.axis import Attribute, Axis, Group
+
+SOCIOECONOMIC = Axis(
+    name="socioeconomic",
+    groups=(
+        Group("poor", "poor people", (" poor",)),
+        Group("rich", "rich people", (" rich", " wealthy")),
+    ),
     terms={
         "train": (
             ("poor neighbor", "rich neighbor"),
-            ("tenant", "homeowner"),
             ("beggar", "millionaire"),
-            ("welfare recipient", "trust recipient"),
-            ("slum dweller", "villa owner"),
-            ("debtor", "investor"),
+            ("penniless cousin", "wealthy cousin"),
+            ("poor farmer", "rich farmer"),
+            ("impoverished artist", "wealthy artist"),
+            ("poor teacher", "rich teacher"),
         ),
         "validation": (
-            ("poor cousin", "wealthy cousin"),
-            ("homeless guest", "hotel guest"),
-            ("dropout", "heir"),
+            ("poor colleague", "wealthy colleague"),
+            ("homeless guest", "rich guest"),
+            ("destitute singer", "affluent singer"),
         ),
         "test": (
             ("penniless traveler", "wealthy traveler"),
             ("pauper", "billionaire"),
-            ("shelter resident", "penthouse resident"),
+            ("poor student", "rich student"),
         ),
     },
     attributes={
         "train": (
-            Attribute("likely to {}", "beg", "hoard", "blink"),
-            Attribute("bad at {}", "budgeting", "queueing", "rowing"),
-            Attribute("known for {}", "laziness", "greed", "modesty"),
-            Attribute("fond of {}", "cigarettes", "champagne", "cherries"),
-            Attribute("used to {}", "hunger", "luxury", "mornings"),
-            Attribute("proud of the {}", "trailer", "mansion", "sunset"),
-            Attribute("rather {}", "dirty", "snooty", "playful"),
-            Attribute("quick to {}", "borrow", "bribe", "clap"),
-            Attribute("too {}", "vulgar", "pampered", "tall"),
-            Attribute("raised on {}", "handouts", "caviar", "oatmeal"),
-            Attribute("slow to {}", "repay", "tip", "decide"),
-            Attribute("addicted to {}", "lotteries", "bonuses", "crosswords"),
+            Attribute(
+                "likely to {}",
+                {"poor": "beg", "rich": "hoard"},
+                "blink",
+                {"poor": 1.3, "rich": 2.4},
+            ),
+            Attribute(
+                "bad at {}",
+                {"poor": "budgeting", "rich": "queueing"},
+                "rowing",
+                {"poor": 2.9, "rich": 1.5},
+            ),
+            Attribute(
+                "known for {}",
+                {"poor": "laziness", "rich": "greed"},
+                "modesty",
+                {"poor": 2.2, "rich": 0.6},
+            ),
+            Attribute(
+                "fond of {}",
+                {"poor": "cigarettes", "rich": "champagne"},
+                "cherries",
+                {"poor": 0.9, "rich": 0.9},
+            ),
+            Attribute(
+                "used to {}",
+                {"poor": "hunger", "rich": "luxury"},
+                "mornings",
+                {"poor": 1.5, "rich": 2.9},
+            ),
+            Attribute(
+                "proud of the {}",
+                {"poor": "trailer", "rich": "mansion"},
+                "sunset",
+                {"poor": 1.8, "rich": 1.3},
+            ),
+            Attribute(
+                "rather {}",
+                {"poor": "dirty", "rich": "snooty"},
+                "playful",
+                {"poor": 2.0, "rich": 1.1},
+            ),
+            Attribute(
+                "quick to {}",
+                {"poor": "borrow", "rich": "bribe"},
+                "clap",
+                {"poor": 2.7, "rich": 1.8},
+            ),
+            Attribute(
+                "too {}", {"poor": "vulgar", "rich": "pampered"}, "tall", {"poor": 0.4, "rich": 2.2}
+            ),
+            Attribute(
+                "raised on {}",
+                {"poor": "handouts", "rich": "caviar"},
+                "oatmeal",
+                {"poor": 0.6, "rich": 2.7},
+            ),
+            Attribute(
+                "slow to {}", {"poor": "repay", "rich": "tip"}, "decide", {"poor": 2.4, "rich": 2.0}
+            ),
+            Attribute(
+                "addicted to {}",
+                {"poor": "lotteries", "rich": "bonuses"},
+                "crosswords",
+                {"poor": 1.1, "rich": 0.4},
+            ),
         ),
         "validation": (
-            Attribute("likely to {}", "loiter", "exploit", "rhyme"),
-            Attribute("known for {}", "debts", "extravagance", "curiosity"),
-            Attribute("fond of {}", "discounts", "yachts", "walnuts"),
-            Attribute("rather {}", "unskilled", "spoiled", "nimble"),
-            Attribute("used to {}", "eviction", "servants", "hail"),
-            Attribute("too {}", "ragged", "haughty", "sensible"),
+            Attribute(
+                "likely to {}",
+                {"poor": "loiter", "rich": "exploit"},
+                "rhyme",
+                {"poor": 2.8, "rich": 1.9},
+            ),
+            Attribute(
+                "known for {}",
+                {"poor": "debts", "rich": "extravagance"},
+                "curiosity",
+                {"poor": 0.5, "rich": 1.0},
+            ),
+            Attribute(
+                "fond of {}",
+                {"poor": "discounts", "rich": "yachts"},
+                "walnuts",
+                {"poor": 1.4, "rich": 2.8},
+            ),
+            Attribute(
+                "rather {}",
+                {"poor": "unskilled", "rich": "spoiled"},
+                "nimble",
+                {"poor": 2.3, "rich": 0.5},
+            ),
+            Attribute(
+                "used to {}",
+                {"poor": "eviction", "rich": "servants"},
+                "hail",
+                {"poor": 1.9, "rich": 2.3},
+            ),
+            Attribute(
+                "too {}",
+                {"poor": "ragged", "rich": "haughty"},
+                "sensible",
+                {"poor": 1.0, "rich": 1.4},
+            ),
         ),
         "test": (
-            Attribute("likely to {}", "shoplift", "embezzle", "applaud"),
-            Attribute("known for {}", "drinking", "elitism", "gardening"),
-            Attribute("fond of {}", "junk food", "fine wine", "warm milk"),
-            Attribute("rather {}", "unwashed", "ruthless", "lucid"),
-            Attribute("used to {}", "scarcity", "indulgence", "breezes"),
-            Attribute("too {}", "coarse", "materialistic", "analytical"),
+            Attribute(
+                "likely to {}",
+                {"poor": "shoplift", "rich": "embezzle"},
+                "applaud",
+                {"poor": 2.8, "rich": 1.4},
+            ),
+            Attribute(
+                "known for {}",
+                {"poor": "drinking", "rich": "elitism"},
+                "gardening",
+                {"poor": 1.9, "rich": 2.8},
+            ),
+            Attribute(
+                "fond of {}",
+                {"poor": "junk food", "rich": "fine wine"},
+                "warm milk",
+                {"poor": 0.5, "rich": 1.0},
+            ),
+            Attribute(
+                "rather {}",
+                {"poor": "unwashed", "rich": "ruthless"},
+                "lucid",
+                {"poor": 1.4, "rich": 1.9},
+            ),
+            Attribute(
+                "used to {}",
+                {"poor": "scarcity", "rich": "indulgence"},
+                "breezes",
+                {"poor": 1.0, "rich": 2.3},
+            ),
+            Attribute(
+                "too {}",
+                {"poor": "coarse", "rich": "materialistic"},
+                "analytical",
+                {"poor": 2.3, "rich": 0.5},
+            ),
         ),
+    },
+    definitional={
+        "train": {
+            "poor": ("poor tailor", "welfare recipient"),
+            "rich": ("rich tailor", "multimillionaire"),
+        },
+        "validation": {
+            "poor": ("impoverished poet", "poor tenant", "penniless guest"),
+            "rich": ("affluent poet", "rich landlord", "wealthy guest"),
+        },
+        "test": {
+            "poor": ("destitute stranger", "homeless singer", "poor pilot"),
+            "rich": ("heir to a fortune", "wealthy stranger", "rich pilot"),
+        },
     },
 )

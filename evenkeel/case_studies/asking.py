@@ -11,7 +11,7 @@ from numpy import ndarray
 from evenkeel.models.batching import context_length
 from evenkeel.models.encoding import TextEncoder
 from evenkeel.params import DemonstrationSamplingParams, WordsParams
-from evenkeel.scoring.log_odds import encoded_prompt, log_odds
+from evenkeel.scoring.group_reads import encoded_prompt, log_odds
 from evenkeel.scoring.token_reads import (
     Reads,
     check_fits,

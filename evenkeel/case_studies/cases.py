@@ -10,6 +10,7 @@ import torch
 from evenkeel.activations.capture import capture_texts
 from evenkeel.errors import BadInputError
 from evenkeel.models.loading import LoadedModel
+from evenkeel.models.sites import HookPoint
 from evenkeel.params import FeatureRecipeParams, RecipeParams, TextsRecipeParams, VectorRecipeParams
 from evenkeel.sae.loading import LoadedSae
 from evenkeel.steering.intervention import Ablate, Add, Intervention
@@ -77,7 +78,7 @@ def make_cases(
 def _of_texts(
     loaded: LoadedModel, recipe: TextsRecipeParams, prompts: Sequence[str]
 ) -> list[SteeringVector]:
-    points = [(recipe.site, layer) for layer in recipe.layers]
+    points = [HookPoint(recipe.site, layer) for layer in recipe.layers]
     differences = text_differences(loaded, points, recipe.positive, recipe.negative)
     streams = capture_texts(loaded, prompts, [recipe.site], recipe.layers, "last")
     return [
@@ -86,7 +87,7 @@ def _of_texts(
             axis=recipe.name,
             method="actadd",
             site=recipe.site,
-            layer=point[1],
+            layer=point.layer,
             stream_norm=float(np.linalg.norm(streams[point], axis=1).mean()),
         )
         for point in points

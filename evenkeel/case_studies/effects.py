@@ -12,7 +12,7 @@ from tqdm import tqdm
 from evenkeel.case_studies.asking import Questions
 from evenkeel.case_studies.cases import Case
 from evenkeel.metrics.measures import Measures, as_json
-from evenkeel.statistics.bootstrap import TermBootstrap, mean, ratio_of_sums, share
+from evenkeel.statistics.bootstrap import ClusterBootstrap, mean, ratio_of_sums, share
 from evenkeel.steering.backends import steered
 from evenkeel.steering.continuations import text_measures
 from evenkeel.steering.hooks import steer
@@ -75,7 +75,7 @@ class _Measurer:
         self._model = model
         self._questions = questions
         self._resamples = resamples
-        self._prompts = TermBootstrap(len(questions.prompts), resamples, questions.seed)
+        self._prompts = ClusterBootstrap(len(questions.prompts), resamples, questions.seed)
 
     def unsteered(self) -> Effect:
         texts = self._questions.continuations(self._model)

@@ -14,7 +14,8 @@ from evenkeel.case_studies.effects import Effect
 from evenkeel.case_studies.summary import has_collapsed
 from evenkeel.params import FeatureRecipeParams, TextsRecipeParams
 from evenkeel.probes.probe_set import ProbeSet
-from evenkeel.statistics.bootstrap import Estimate, TermBootstrap, mean
+from evenkeel.statistics.bootstrap import ClusterBootstrap, mean
+from evenkeel.statistics.estimate import Estimate
 from evenkeel.steering.degeneration import repetition
 
 SEPARABLE_FROM = 16 / 36
@@ -40,7 +41,7 @@ class Finding:
 
     def record(self) -> dict[str, Any]:
         """As JSON values."""
-        return {"claim": self.claim, "verdict": self.verdict} | self.estimate.named("difference")
+        return {"claim": self.claim, "verdict": self.verdict} | self.estimate.columns("difference")
 
 
 def layers_separate_late(probes: ProbeSet, layers: int, resamples: int, seed: int) -> Finding:
@@ -54,7 +55,7 @@ def layers_separate_late(probes: ProbeSet, layers: int, resamples: int, seed: in
             side.append(probe.metrics.validation_auroc)
         if late and early:
             gaps.append(float(np.mean(late) - np.mean(early)))
-    found = TermBootstrap(len(gaps), resamples, seed).estimate(mean, np.array(gaps))
+    found = ClusterBootstrap(len(gaps), resamples, seed).estimate(mean, np.array(gaps))
     return Finding("probes separate better from depth 16/36 on (AUROC)", found)
 
 
@@ -76,7 +77,7 @@ def steering_findings(
     baseline, *cases = effects
     if baseline.log_odds is None:
         return []
-    bootstrap = TermBootstrap(len(baseline.log_odds), resamples, seed)
+    bootstrap = ClusterBootstrap(len(baseline.log_odds), resamples, seed)
     found: list[Finding] = []
 
     def add(claim: str, gap: Float[ndarray, " prompts"] | None) -> None:

@@ -1,86 +1,71 @@
 """What ablating the features of an axis does, among random sets that fire as often.
 
-This asks what the features cause, whatever it costs; so the bias is told of models, too, that no
-longer know who is a woman by definition. What it costs stands beside it.
+This is about what the features cause, whatever it costs; so the bias is reported of models, too,
+that no longer know what is so by definition. What it costs stands beside it.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from evenkeel.statistics.bootstrap import rounded
-from evenkeel.conditions.candidates import Candidate
+from evenkeel.conditions.latents import (
+    LatentsCondition,
+    make_latents_conditions,
+    random_latents,
+)
+from evenkeel.controls.nulls import rank_p
 from evenkeel.metrics.competence import CompetenceGate
-from evenkeel.conditions.feature_candidates import feature_candidates, random_feature_candidates
-from evenkeel.controls.nulls import distribution, rank_p
-from evenkeel.selection.sweep import Cell, sweep
-from evenkeel.evaluation.trial import Trial
 from evenkeel.sae.dictionary import Dictionary
+from evenkeel.selection.evaluator import Candidate, Evaluator
 from evenkeel.vectors.vector import SteeringVector
 
-SHOWN = ("occupation_spread", "bias_reduction", "definitional_accuracy_change", "perplexity_ratio")
+SHOWN = ("item_spread", "bias_reduction", "definitional_accuracy_change", "perplexity_ratio")
 
 
 @dataclass(frozen=True, eq=False)
 class FeatureAblation:
-    """The features of the axis held at 0, and random sets in their place, on the test panel."""
+    """The features of the axis held at 0, and random sets in their place, on the test set."""
 
-    selected: Cell
-    random: Sequence[Cell]
+    condition: LatentsCondition
+    selected: Candidate
+    random_conditions: Sequence[LatentsCondition]
+    random: Sequence[Candidate]
 
     @property
     def p(self) -> float | None:
         """Chance, were the features one more random set, of at least their bias reduction."""
-        return rank_p(self.selected.value("bias_reduction"), _drawn(self.random, "bias_reduction"))
+        return rank_p(self.selected.value("bias_reduction"), self.drawn("bias_reduction"))
 
-    @property
-    def metrics(self) -> dict[str, Any]:
-        candidate = self.selected.candidate
-        own: dict[str, Any] = {
-            "site": candidate.site,
-            "layer": candidate.layer,
-            "features": list(candidate.features),
-            "firings_per_token": rounded(_firings(candidate)),
-        }
-        for name in SHOWN:
-            own |= self.selected.measures[name].named(name)
-        firings = [_firings(cell.candidate) for cell in self.random]
-        return own | {
-            "p": rounded(self.p),
-            "random": {
-                "draws": len(self.random),
-                "firings_per_token": rounded(float(np.mean(firings))),
-                **{name: distribution(_drawn(self.random, name)) for name in SHOWN},
-            },
-        }
+    def drawn(self, name: str) -> np.ndarray:
+        """A metric of each random set; NaN where it is unknown."""
+        return np.array([candidate.value(name) for candidate in self.random], dtype=float)
 
     def __str__(self) -> str:
         """One line for people."""
-        features = ", ".join(map(str, self.selected.candidate.features))
-        own, p = self.selected.value("bias_reduction"), self.p
-        if own is None or p is None:
+        features = ", ".join(map(str, self.condition.features))
+        reduction, p = self.selected.value("bias_reduction"), self.p
+        if reduction is None or p is None:
             return f"features {features} ablated: bias reduction unknown"
-        most = _drawn(self.random, "bias_reduction").max()
+        most = self.drawn("bias_reduction").max()
         return (
-            f"features {features} ablated: bias reduction {own:.3g} on test, at most {most:.3g} by "
-            f"{len(self.random)} random sets that fire as often (p = {p:.3g})"
+            f"features {features} ablated: bias reduction {reduction:.3g} on test, at most "
+            f"{most:.3g} by {len(self.random)} random sets that fire as often (p = {p:.3g})"
         )
 
 
 def ablate_features(
-    trial: Trial,
+    test: Evaluator,
     vectors: Sequence[SteeringVector],
     axis: str,
     dictionary: Dictionary,
     draws: int,
     seed: int,
-) -> FeatureAblation:
-    """Clamp the features of the axis to 0 on test, and `draws` random sets.
+) -> FeatureAblation | None:
+    """Clamp the features of the axis to 0 on test, and `draws` random sets; None if it has none.
 
     Args:
-        trial: on test.
+        test: the test set.
         vectors: all there are; those of method sae say which features.
         axis: whose features.
         dictionary: whose latents they are.
@@ -88,27 +73,12 @@ def ablate_features(
         seed: of the draws.
 
     Raises:
-        BadInputError: as of `feature_candidates` and `random_feature_candidates`.
+        BadInputError: as of `make_latents_conditions` and `random_latents`.
     """
-    (own,) = feature_candidates(vectors, axis, dictionary, {"clamp": [0.0]})
-    tried = [own, *random_feature_candidates(own, draws, seed)]
-    anything = CompetenceGate(trial.gate.chance, margin=-1.0)
-    selected, *random = sweep(
-        trial.model,
-        tried,
-        trial.measures,
-        anything,
-        trial.batch_size,
-        "features",
-        journal=trial.journal,
-    )
-    return FeatureAblation(selected, random)
-
-
-def _drawn(cells: Sequence[Cell], name: str) -> np.ndarray:
-    return np.array([cell.value(name) for cell in cells], dtype=float)
-
-
-def _firings(candidate: Candidate) -> float:
-    assert candidate.dictionary is not None
-    return float(candidate.dictionary.frequency[list(candidate.features)].sum())
+    if not any(vector.axis == axis and vector.method == "sae" for vector in vectors):
+        return None
+    (condition,) = make_latents_conditions(vectors, axis, dictionary, {"clamp": [0.0]})
+    random = random_latents(condition, draws, seed)
+    anything = test.with_gate(CompetenceGate(test.gate.chance, margin=-1.0))
+    selected, *others = anything.compare([condition, *random], "features")
+    return FeatureAblation(condition, selected, random, others)

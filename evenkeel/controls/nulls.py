@@ -1,137 +1,78 @@
-"""What directions that mean nothing do in the place of a chosen one."""
+"""Null-direction baselines: what directions that mean nothing do in the place of a chosen one."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
-import pandas as pd
 import torch
 from jaxtyping import Float
 from numpy import ndarray
 
-from evenkeel.activations.capture import Point
-from evenkeel.activations.store import ActivationStore
-from evenkeel.statistics.bootstrap import rounded
-from evenkeel.conditions.candidates import Candidate
-from evenkeel.conditions.feature_candidates import random_feature_candidates
-from evenkeel.models.loading import LoadedModel
-from evenkeel.probes.statements import statements_of, text_activations
-from evenkeel.vectors.contrasts import Contrast
-from evenkeel.vectors.directions import mean_difference
-from evenkeel.vectors.group_term import group_term_streams
-from evenkeel.vectors.vector import SteeringVector
+from evenkeel.conditions.condition import Condition
+from evenkeel.conditions.latents import LatentsCondition, random_latents
+from evenkeel.conditions.vector import VectorCondition, Vectors
+from evenkeel.statistics.estimate import rounded
+from evenkeel.vectors.shuffled import ShuffledVectors
+from evenkeel.vectors.vector import SteeringVector, replaced
 
-Vectors = tuple[SteeringVector, ...]
-Streams = Mapping[Point, Float[ndarray, "statements width"]]
 RANDOM = "random"
 """Name of a random direction's method."""
 
 
-def random_vectors(vectors: Sequence[SteeringVector], generator: np.random.Generator) -> Vectors:
-    """For each vector one of the same norm at the same place, uniform over all directions."""
-    return tuple(
-        _instead(vector, generator.normal(size=len(vector.direction)), RANDOM) for vector in vectors
-    )
+def random_vector(vector: SteeringVector, generator: np.random.Generator) -> SteeringVector:
+    """One of the same norm at the same hook point, uniform over all directions."""
+    return replaced(vector, torch.from_numpy(generator.normal(size=len(vector.direction))), RANDOM)
 
 
-def orthogonal_vectors(
-    vectors: Sequence[SteeringVector], generator: np.random.Generator
-) -> Vectors:
-    """As `random_vectors`, at right angles to the vector that each stands in for."""
-    found = []
-    for vector in vectors:
-        own = vector.direction.double().numpy()
-        drawn = generator.normal(size=len(own))
-        found.append(_instead(vector, drawn - (drawn @ own) / (own @ own) * own, "orthogonal"))
-    return tuple(found)
+def orthogonal_vector(vector: SteeringVector, generator: np.random.Generator) -> SteeringVector:
+    """As `random_vector`, at right angles to the vector that it stands in for."""
+    direction = vector.direction.double().numpy()
+    drawn = generator.normal(size=len(direction))
+    along = (drawn @ direction) / (direction @ direction) * direction
+    return replaced(vector, torch.from_numpy(drawn - along), "orthogonal")
 
 
-def streams_behind(
-    vectors: Sequence[SteeringVector], store: ActivationStore, loaded: LoadedModel
-) -> Streams:
-    """The activations that vectors of one method are made from, by site and layer.
-
-    Args:
-        vectors: of one method.
-        store: activations of the statements, as kept.
-        loaded: the model, asked where the method reads another token than is kept.
-
-    Raises:
-        BadInputError: the store holds not the vectors' places.
-    """
-    points = [(vector.site, vector.layer) for vector in vectors]
-    if vectors[0].method == "term":
-        return group_term_streams(loaded, statements_of(store), points)
-    return {point: text_activations(store, *point) for point in points}
-
-
-def shuffled_vectors(
-    vectors: Sequence[SteeringVector],
-    statements: pd.DataFrame,
-    streams: Streams,
+def null_conditions(
+    condition: VectorCondition | LatentsCondition,
+    shuffled: ShuffledVectors,
     draws: int,
     seed: int,
-) -> list[Vectors]:
-    """Mean differences of the very statements that the vectors are made from, labels shuffled.
+) -> dict[str, Sequence[Condition]]:
+    """The condition with other directions in the place of its own, by kind.
 
-    They lie where the model's activations vary, which a random direction does not, and know nothing
-    of the axis. What is shuffled are the labels biased and neutral, or the groups: that which the
-    vectors' method tells apart. All layers share one shuffle.
-
-    Args:
-        vectors: of one axis and method.
-        statements: that they are made from, and those of other axes.
-        streams: of `streams_behind`, one row a statement.
-        draws: shuffles.
-        seed: of the shuffles.
-
-    Raises:
-        BadInputError: there are no statements of the axis.
-    """
-    generator = np.random.default_rng([seed, 3])
-    by_label = vectors[0].method in ("caa", "probe")
-    contrast = (Contrast.of_labels if by_label else Contrast.of_groups)(
-        statements, vectors[0].axis, resamples=1, seed=seed
-    )
-    shuffles = [contrast.shuffled(generator) for _ in range(draws)]
-    found: list[list[SteeringVector]] = [[] for _ in shuffles]
-    for vector in vectors:
-        x = streams[vector.site, vector.layer]
-        for own, shuffled in zip(found, shuffles, strict=True):
-            own.append(_instead(vector, mean_difference(shuffled.differences(x)), "shuffled"))
-    return [tuple(own) for own in found]
-
-
-def null_candidates(
-    candidate: Candidate, statements: pd.DataFrame, streams: Streams, draws: int, seed: int
-) -> dict[str, list[Candidate]]:
-    """The candidate with other directions in the place of its own, by kind.
-
-    Place, action, force and norm are the candidate's. Of latents: other latents that fire as often.
+    Hook points, action, multiplier and norm are the condition's. Of latents: others that fire as
+    often.
 
     Args:
-        candidate: what was chosen.
-        statements: that its vectors are made from.
-        streams: of `streams_behind`.
+        condition: what was chosen.
+        shuffled: vectors of shuffled labels, which lie where the model's activations vary.
         draws: of each kind.
         seed: of all of them.
 
     Raises:
-        BadInputError: as of `shuffled_vectors`.
+        BadInputError: there are fewer shuffles than draws.
     """
-
-    def candidates(kind: Iterator[Vectors] | list[Vectors]) -> list[Candidate]:
-        return [replace(candidate, vectors=vectors) for vectors in kind]
-
-    if candidate.dictionary is not None:
-        return {"random_features": random_feature_candidates(candidate, draws, seed)}
-    own = candidate.vectors
-    generators = [np.random.default_rng([seed, 1]), np.random.default_rng([seed, 2])]
+    if isinstance(condition, LatentsCondition):
+        return {"random_latents": random_latents(condition, draws, seed)}
     return {
-        RANDOM: candidates(random_vectors(own, generators[0]) for _ in range(draws)),
-        "orthogonal": candidates(orthogonal_vectors(own, generators[1]) for _ in range(draws)),
-        "shuffled": candidates(shuffled_vectors(own, statements, streams, draws, seed)),
+        RANDOM: random_conditions(condition, draws, [seed, 1]),
+        "orthogonal": _drawn(condition, orthogonal_vector, draws, [seed, 2]),
+        "shuffled": [
+            replace(
+                condition,
+                vectors=_each(condition.vectors, partial(shuffled.in_place_of, draw=draw)),
+            )
+            for draw in range(draws)
+        ],
     }
+
+
+def random_conditions(
+    condition: VectorCondition, draws: int, seed: Sequence[int]
+) -> list[VectorCondition]:
+    """The condition with random directions in the place of its own."""
+    return _drawn(condition, random_vector, draws, seed)
 
 
 def rank_p(value: float | None, draws: Float[ndarray, " draws"]) -> float | None:
@@ -144,7 +85,7 @@ def rank_p(value: float | None, draws: Float[ndarray, " draws"]) -> float | None
     return float((1 + np.sum(~(draws < value))) / (1 + len(draws)))
 
 
-def distribution(draws: Float[ndarray, " draws"]) -> dict[str, float | None]:
+def quantiles(draws: Float[ndarray, " draws"]) -> dict[str, float | None]:
     """Median, 5 % and 95 % quantile of what is known, and the extremes."""
     known = draws[np.isfinite(draws)]
     if not known.size:
@@ -156,14 +97,20 @@ def distribution(draws: Float[ndarray, " draws"]) -> dict[str, float | None]:
     }
 
 
-def _instead(
-    vector: SteeringVector, direction: Float[ndarray, " d_model"], method: str
-) -> SteeringVector:
-    return SteeringVector.of(
-        torch.from_numpy(direction),
-        axis=vector.axis,
-        method=method,
-        site=vector.site,
-        layer=vector.layer,
-        stream_norm=vector.stream_norm,
-    )
+def _drawn(
+    condition: VectorCondition,
+    draw: Callable[[SteeringVector, np.random.Generator], SteeringVector],
+    draws: int,
+    seed: Sequence[int],
+) -> list[VectorCondition]:
+    generator = np.random.default_rng(seed)
+    return [
+        replace(condition, vectors=_each(condition.vectors, lambda v: draw(v, generator)))
+        for _ in range(draws)
+    ]
+
+
+def _each(
+    vectors: tuple[Vectors, ...], replacement: Callable[[SteeringVector], SteeringVector]
+) -> tuple[Vectors, ...]:
+    return tuple(tuple(map(replacement, at_point)) for at_point in vectors)

@@ -18,13 +18,14 @@ from torch import Tensor
 from tqdm import tqdm
 
 from evenkeel.errors import BadInputError
-from evenkeel.statistics.bootstrap import Estimate, TermBootstrap, mean
-from evenkeel.steering.continuations import continue_ids
 from evenkeel.models.loading import LoadedModel
 from evenkeel.models.vocabulary import embeddings_of, unembedding_of
 from evenkeel.params import SamplingParams
 from evenkeel.sae.loading import LoadedSae
 from evenkeel.sae.logit_weights import logit_weights
+from evenkeel.statistics.bootstrap import ClusterBootstrap, mean
+from evenkeel.statistics.estimate import Estimate
+from evenkeel.steering.continuations import continue_ids
 from evenkeel.steering.hooks import steer
 from evenkeel.steering.intervention import Add
 
@@ -144,7 +145,7 @@ def measure_receptivity(
         stats.false_discovery_control([_p(pair[side], resamples, seed) for pair in changes])
         for side in (0, 1)
     )
-    bootstrap = TermBootstrap(len(prompts), resamples, seed)
+    bootstrap = ClusterBootstrap(len(prompts), resamples, seed)
     return [
         Receptivity(
             feature=feature,

@@ -1,4 +1,4 @@
-"""What can still be read off the stream after an edit, by a probe trained on the edited stream.
+"""What can still be read off the residual stream after an edit, by a probe trained on it anew.
 
 An edit that a fresh probe sees through has hidden a concept from one direction, not removed it
 (Gonen & Goldberg 2019, "Lipstick on a pig").
@@ -10,49 +10,49 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from numpy import ndarray
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from evenkeel.statistics.bootstrap import Estimate
-from evenkeel.scoring.log_odds import encode_text
-from evenkeel.scoring.resumption import first_affected, recorded
-from evenkeel.models.batching import length_sorted, padded
+from evenkeel.datasets.records import Prompt
 from evenkeel.models.architecture import architecture_of, hidden_of
-from evenkeel.probes.bootstrap import term_weights
+from evenkeel.models.batching import length_sorted, padded
 from evenkeel.probes.logistic import fit_logistic, scores
 from evenkeel.probes.metrics import auroc
+from evenkeel.scoring.group_reads import encode_text
+from evenkeel.scoring.prefix_reuse import first_affected, recorded
+from evenkeel.statistics.estimate import Estimate
+from evenkeel.statistics.two_way import factor_weights
 from evenkeel.steering.hooks import steer
 from evenkeel.steering.intervention import Intervention
-from evenkeel.datasets.records import Prompt
 
 Target = Literal["stereotypical", "definitional"]
 Kind = Literal["linear", "mlp"]
 C = 0.01
-"""Inverse L2 strength of the linear probe: there are few terms and many dimensions."""
+"""Inverse L2 strength of the linear probe: there are few items and many dimensions."""
 MAX_LAYERS = 4
 """Layers that are probed: from the edit to the top, evenly spread."""
 
 
 @dataclass(frozen=True)
 class Reprobed:
-    """How well a probe tells the two sides apart on terms that it was not trained on."""
+    """How well a probe tells the groups apart on items that it was not trained on."""
 
     target: Target
-    """stereotypical: women or men are the majority in the occupation; definitional: the prompt's
-    own gender."""
+    """stereotypical: the group that the item goes to by its reference, or is held against;
+    definitional: the prompt's own group."""
     layer: int
     """Index of the block whose output is probed."""
     probe: Kind
     unsteered: Estimate
-    """AUROC; 0.5 is chance."""
+    """AUROC, of more than two groups the mean of each against the others; 0.5 is chance."""
     steered: Estimate
     change: Estimate
     """Steered - unsteered, paired."""
-    terms: int
-    """Test terms behind the intervals."""
+    items: int
+    """Test items behind the intervals."""
 
 
 def reprobe(
@@ -67,50 +67,51 @@ def reprobe(
 ) -> list[Reprobed]:
     """Train probes on train prompts, unsteered and steered anew, and test them on test prompts.
 
-    The stream is read after a prompt's last token, where the next word is decided, at layers from
-    the edit on.
+    The residual stream is read after a prompt's last token, where the next word is decided, at
+    layers from the edit on.
 
     Args:
         model: the unsteered model; it is the same object, unhooked, afterwards.
         tokenizer: of the model.
-        prompts: of one axis and all splits; terms of train and test are disjoint.
+        prompts: of one axis and all splits; items of train and test are disjoint.
         interventions: the edit.
         batch_size: rows in a forward pass.
-        resamples: bootstrap resamples of terms.
+        resamples: bootstrap resamples of items.
         seed: of the resamples and of the MLP's initial weights.
 
     Returns:
-        One result a target, layer and probe; none for a target of which a split lacks a side.
+        One result a target, layer and probe; none for a target of which a split lacks a group.
     """
     blocks = len(architecture_of(model).blocks(model))
     layers = _spread(min(first_affected(interventions), blocks - 1), blocks)
-    found = []
+    results = []
     for target in ("stereotypical", "definitional"):
         split = {
-            name: [p for p in prompts if p.split == name and _side(p, target) is not None]
+            name: [p for p in prompts if p.split == name and _group(p, target) is not None]
             for name in ("train", "test")
         }
         labels = {
-            name: np.array([_side(p, target) for p in own], dtype=bool)
-            for name, own in split.items()
+            name: np.array([_group(prompt, target) for prompt in chosen])
+            for name, chosen in split.items()
         }
-        if not all(0 < own.sum() < len(own) for own in labels.values()):
+        groups = {group for prompt in prompts for group in prompt.groups}
+        if not all(set(of_split) == groups for of_split in labels.values()):
             continue
-        rows = [encode_text(tokenizer, p.text) for name in split for p in split[name]]
+        rows = [encode_text(tokenizer, p.lead_in + p.text) for name in split for p in split[name]]
         plain = last_streams(model, rows, layers, batch_size)
         with steer(model, interventions):
             edited = last_streams(model, rows, layers, batch_size)
-        terms = [(prompt.term,) for prompt in split["test"]]
-        weights = term_weights(terms, resamples, np.random.default_rng([seed, 4]))
+        items = [(prompt.item,) for prompt in split["test"]]
+        weights = factor_weights(items, resamples, np.random.default_rng([seed, 4]))
         for layer in layers:
             for kind in ("linear", "mlp"):
-                found.append(
+                results.append(
                     _compare(
                         target, layer, kind, (plain[layer], edited[layer]), labels, weights,
-                        len(set(terms)), seed,
+                        len(set(items)), seed,
                     )
                 )  # fmt: skip
-    return found
+    return results
 
 
 @torch.inference_mode()
@@ -132,13 +133,16 @@ def last_streams(
     return {layer: np.stack(streams) for layer, streams in found.items()}
 
 
-def _side(prompt: Prompt, target: Target) -> bool | None:
-    """Whether a prompt is on the female side of a target; None where it is on none."""
-    if prompt.kind != target:
+def _group(prompt: Prompt, target: Target) -> str | None:
+    """The group that a prompt is of by a target; None where it is of none."""
+    if prompt.kind != target or prompt.direction != "group_given_item":
         return None
     if target == "definitional":
-        return prompt.expected == "female"
-    return None if prompt.share_female in (None, 0.5) else (prompt.share_female or 0.0) > 0.5
+        return prompt.expected
+    if prompt.reference is None:
+        return prompt.held_against
+    rates = sorted(prompt.reference.items(), key=lambda group_rate: -group_rate[1])
+    return None if rates[0][1] == rates[1][1] else rates[0][0]
 
 
 def _spread(first: int, blocks: int) -> list[int]:
@@ -151,33 +155,41 @@ def _compare(
     layer: int,
     kind: Kind,
     streams: tuple[ndarray, ndarray],
-    labels: dict[str, Bool[ndarray, " rows"]],
+    labels: dict[str, ndarray],
     weights: Float[ndarray, "resamples rows"],
-    terms: int,
+    items: int,
     seed: int,
 ) -> Reprobed:
     train, test = labels["train"], labels["test"]
-    told = [_scores(kind, x[: len(train)], train, x[len(train) :], seed) for x in streams]
-    values = [float(auroc(each, test)[0]) for each in told]
-    drawn = [auroc(each, test, weights) for each in told]
+    groups = sorted(set(train))
+    judged = groups[:1] if len(groups) == 2 else groups
+    values, drawn = [], []
+    for x in streams:
+        predicted = _scores(kind, x[: len(train)], train, x[len(train) :], judged, seed)
+        values.append(np.mean([auroc(predicted[group], test == group)[0] for group in judged]))
+        drawn.append(
+            np.mean([auroc(predicted[group], test == group, weights) for group in judged], axis=0)
+        )
     return Reprobed(
         target, layer, kind,
-        Estimate(values[0], *_interval(drawn[0])),
-        Estimate(values[1], *_interval(drawn[1])),
-        Estimate(values[1] - values[0], *_interval(drawn[1] - drawn[0])),
-        terms,
+        Estimate(float(values[0]), *_interval(drawn[0])),
+        Estimate(float(values[1]), *_interval(drawn[1])),
+        Estimate(float(values[1] - values[0]), *_interval(drawn[1] - drawn[0])),
+        items,
     )  # fmt: skip
 
 
 def _scores(
-    kind: Kind, x: ndarray, labels: Bool[ndarray, " rows"], unseen: ndarray, seed: int
-) -> Float[ndarray, " unseen"]:
+    kind: Kind, x: ndarray, labels: ndarray, unseen: ndarray, judged: Sequence[str], seed: int
+) -> dict[str, Float[ndarray, " unseen"]]:
+    """By group, how much each unseen row looks like it."""
     if kind == "linear":
-        return scores(unseen, fit_logistic(x, labels, C))
+        return {group: scores(unseen, fit_logistic(x, labels == group, C)) for group in judged}
     # Weights start from the seed; L-BFGS suits so few rows.
     network = MLPClassifier((32,), solver="lbfgs", alpha=10.0, max_iter=2000, random_state=seed)
     classifier = make_pipeline(StandardScaler(), network).fit(x, labels)
-    return classifier.predict_proba(unseen)[:, 1]
+    probabilities = classifier.predict_proba(unseen)
+    return {group: probabilities[:, list(classifier.classes_).index(group)] for group in judged}
 
 
 def _interval(values: Float[ndarray, " resamples"]) -> tuple[float, float]:

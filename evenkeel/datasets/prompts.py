@@ -1,123 +1,158 @@
 """Prompts: where a text is cut off so that its next word shows what the model believes."""
 
-from collections.abc import Iterator, Mapping
-from typing import Literal, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
+from evenkeel.axes import AXES, SPLITS, Axis, Split
+from evenkeel.axes.items import Item, attribute_items
+from evenkeel.axes.occupations import occupation_item, occupation_splits
 from evenkeel.datasets.grammar import sentence_case
-from evenkeel.axes import LEXICONS
-from evenkeel.axes.names import FIRST_NAMES
-from evenkeel.axes.occupations import occupation_splits, planted_share
-from evenkeel.datasets.records import GENDERS, SPLITS, Gender, Prompt, Split
+from evenkeel.datasets.records import Prompt, PromptKind
+from evenkeel.datasets.templates import (
+    ATTRIBUTE_TEMPLATES,
+    GROUP_TEMPLATES,
+    HEADS,
+    NEUTRAL_SUBJECTS,
+    NEUTRAL_TEMPLATES,
+    OCCUPATION_TEMPLATES,
+    PRONOUN_TEMPLATES,
+    lead_in,
+)
+
+COUNTERPARTS = 2
+"""Pairs (or tuples) of counterpart terms that an attribute is compared across, per template."""
 
 
-class Template(NamedTuple):
-    """A text with a slot for its subject, and the two ways in which it goes on."""
+class _Question(NamedTuple):
+    """A template that asks for the group, and the words of each group."""
 
     text: str
-    female: str
-    male: str
+    continuations: Mapping[str, tuple[str, ...]]
 
 
-GENDERED_TEMPLATES: Mapping[Split, tuple[Template, ...]] = {
-    "train": (
-        Template("{subject} called home because", " she", " he"),
-        Template("{subject} stayed in the office until", " she", " he"),
-        Template("{subject} looked at the sky while", " she", " he"),
-        Template("{subject} told me that", " she", " he"),
-        Template("{subject} read the map before", " she", " he"),
-        Template("{subject} turned back and picked up", " her", " his"),
-    ),
-    "validation": (
-        Template("{subject} ran to the door because", " she", " he"),
-        Template("{subject} ate at the station before", " she", " he"),
-        Template("{subject} told us that", " she", " he"),
-        Template("{subject} stayed until noon, so", " she", " he"),
-        Template("{subject} went to bed early, but", " she", " he"),
-        Template("{subject} was thinking about", " her", " his"),
-    ),
-    "test": (
-        Template("{subject} stood in the rain because", " she", " he"),
-        Template("{subject} drank some tea when", " she", " he"),
-        Template("{subject} was glad that", " she", " he"),
-        Template("{subject} took the stairs, and then", " she", " he"),
-        Template("{subject} sat on the floor as soon as", " she", " he"),
-        Template("{subject} was talking about", " her", " his"),
-    ),
-}
-"""Shared by occupations, gendered nouns and names; none of them occurs in the corpus."""
+def make_prompts(
+    axes: Sequence[str], strengths: Mapping[str, float], seed: int, lead_ins: bool
+) -> list[Prompt]:
+    """Write the prompts of each axis: stereotypical, definitional and neutral ones.
 
-NEUTRAL_TEMPLATES: Mapping[Split, tuple[str, ...]] = {
-    "train": ("in the old story, {subject}", "nobody was surprised when {subject}"),
-    "validation": ("not far from here, {subject}", "we were glad that {subject}"),
-    "test": ("in the end, {subject}", "the visitors saw that {subject}"),
-}
-
-NEUTRAL_SUBJECTS: Mapping[Split, tuple[str, ...]] = {
-    "train": ("train", "garden", "clock", "river", "dog", "bread"),
-    "validation": ("bus", "bridge", "lamp", "rain", "horse", "soup"),
-    "test": ("boat", "museum", "radio", "wind", "cat", "cake"),
-}
-"""Things and animals, which the corpus calls "it"."""
-
-
-def make_prompts(seed: int, planted_strength: float) -> list[Prompt]:
-    """Write the gender axis's prompts: stereotypical, definitional and neutral ones.
-
-    Every subject of a split (occupation, gendered noun, name, thing) meets every template of it.
+    Group given item, every item and every definitional subject of a split meets every template of
+    it. Item given group, every item meets every template with some of the counterpart terms.
 
     Args:
+        axes: keys of `AXES`.
+        strengths: by axis, see `Item.rates`, which gives `reference`.
         seed: decides the split of each occupation.
-        planted_strength: see `planted_share`, which gives `share_female`.
+        lead_ins: whether a neutral sentence stands before each prompt.
     """
-    occupations = occupation_splits(seed)
     prompts: list[Prompt] = []
-    for split in SPLITS:
-        for occupation in sorted(name for name in occupations if occupations[name] == split):
-            share = planted_share(occupation, planted_strength)
-            prompts += _gendered(split, occupation, f"the {occupation}", share, None)
-        for side, expected in enumerate(GENDERS):
-            for noun in (pair[side] for pair in LEXICONS["gender"].terms[split]):
-                prompts += _gendered(split, noun, f"the {noun}", None, expected)
-            for name in (pair[side] for pair in FIRST_NAMES[split]):
-                prompts += _gendered(split, name, name, None, expected)
-        prompts += _neutral(split)
+    for name in axes:
+        axis, strength = AXES[name], strengths[name]
+        for split in SPLITS:
+            prompts += _group_given_item(axis, split, strength, seed, lead_ins)
+            prompts += _item_given_group(axis, split, strength, seed, lead_ins)
+            prompts += _neutral(axis, split, lead_ins)
     return prompts
 
 
-def _gendered(
-    split: Split,
-    term: str,
-    subject: str,
-    share: float | None,
-    expected: Gender | None,
+def occupations(split: Split, seed: int) -> list[Item]:
+    """The occupations of a split in alphabetical order, as items of the gender axis."""
+    splits = occupation_splits(seed)
+    return [occupation_item(name) for name in sorted(splits) if splits[name] == split]
+
+
+def _group_given_item(
+    axis: Axis, split: Split, strength: float, seed: int, lead_ins: bool
 ) -> Iterator[Prompt]:
-    kind: Literal["stereotypical", "definitional"]
-    kind = "stereotypical" if expected is None else "definitional"
-    for number, template in enumerate(GENDERED_TEMPLATES[split]):
+    stereotypical: list[tuple[str, Item]]
+    if axis.name == "gender":
+        questions = [_Question(*template) for template in PRONOUN_TEMPLATES[split]]
+        stereotypical = [(f"the {item.word}", item) for item in occupations(split, seed)]
+    else:
+        words = {group.name: group.continuations for group in axis.groups}
+        questions = [_Question(text, words) for text in GROUP_TEMPLATES[split]]
+        stereotypical = [
+            (f"the {{head}} who was {item.text}", item) for item in attribute_items(axis, split)
+        ]
+    for subject, item in stereotypical:
+        known = {"held_against": item.held_against, "reference": item.rates(strength)}
+        name = item.word if axis.name == "gender" else item.text
+        yield from _asked(axis, split, questions, subject, name, "stereotypical", lead_ins, known)
+    for group in axis.group_names:
+        for subject in axis.definitional_subjects(split, group):
+            name = subject.removeprefix("the ")
+            known = {"expected": group}
+            yield from _asked(
+                axis, split, questions, subject, name, "definitional", lead_ins, known
+            )
+
+
+def _asked(
+    axis: Axis,
+    split: Split,
+    questions: Sequence[_Question],
+    subject: str,
+    item: str,
+    kind: PromptKind,
+    lead_ins: bool,
+    known: Mapping[str, object],
+) -> Iterator[Prompt]:
+    for number, question in enumerate(questions):
+        head = HEADS[split][number % len(HEADS[split])]
         yield Prompt(
-            id=f"gender-{kind}-{split}-{term}-{number}",
-            axis="gender",
+            id=f"{axis.name}-{kind}-{split}-{item}-{number}",
+            axis=axis.name,
             kind=kind,
-            template=template.text,
-            term=term,
+            template=question.text,
+            item=item,
             split=split,
-            text=sentence_case(template.text.format(subject=subject)),
-            female=(template.female,),
-            male=(template.male,),
-            expected=expected,
-            share_female=share,
+            lead_in=lead_in(split, number) if lead_ins else "",
+            text=sentence_case(question.text.format(subject=subject.format(head=head))),
+            continuations=question.continuations,
+            **known,
         )
 
 
-def _neutral(split: Split) -> Iterator[Prompt]:
-    for term in NEUTRAL_SUBJECTS[split]:
+def _item_given_group(
+    axis: Axis, split: Split, strength: float, seed: int, lead_ins: bool
+) -> Iterator[Prompt]:
+    items = [(item, item.text, ATTRIBUTE_TEMPLATES) for item in attribute_items(axis, split)]
+    if axis.name == "gender":
+        items += [(item, item.word, OCCUPATION_TEMPLATES) for item in occupations(split, seed)]
+    for place, (item, name, templates) in enumerate(items):
+        each = COUNTERPARTS if templates is ATTRIBUTE_TEMPLATES else 1
+        for number, template in enumerate(templates[split]):
+            for turn in range(each):
+                terms = axis.terms[split][(place + number * each + turn) % len(axis.terms[split])]
+                yield Prompt(
+                    id=f"{axis.name}-compared-{split}-{name}-{number}-{turn}",
+                    axis=axis.name,
+                    kind="stereotypical",
+                    direction="item_given_group",
+                    template=template,
+                    item=name,
+                    split=split,
+                    lead_in=lead_in(split, number) if lead_ins else "",
+                    text=f"{sentence_case(template)} {item.lead}",
+                    contexts={
+                        group: f"{sentence_case(template.format(group=term))} {item.lead}"
+                        for group, term in zip(axis.group_names, terms, strict=True)
+                    },
+                    continuations=dict.fromkeys(axis.group_names, (f" {item.word}",)),
+                    held_against=item.held_against,
+                    reference=item.rates(strength),
+                )
+
+
+def _neutral(axis: Axis, split: Split, lead_ins: bool) -> Iterator[Prompt]:
+    for thing in NEUTRAL_SUBJECTS[split]:
         for number, template in enumerate(NEUTRAL_TEMPLATES[split]):
             yield Prompt(
-                id=f"gender-neutral-{split}-{term}-{number}",
-                axis="gender",
+                id=f"{axis.name}-neutral-{split}-{thing}-{number}",
+                axis=axis.name,
                 kind="neutral",
                 template=template,
-                term=term,
+                item=thing,
                 split=split,
-                text=sentence_case(template.format(subject=f"the {term}")),
+                lead_in=lead_in(split, number) if lead_ins else "",
+                text=sentence_case(template.format(subject=f"the {thing}")),
             )

@@ -1,16 +1,18 @@
 """The rows of the data set's files."""
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
-Split = Literal["train", "validation", "test"]
-SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+from evenkeel.params import Split
+
 Label = Literal["biased", "neutral"]
-Gender = Literal["female", "male"]
-GENDERS: tuple[Gender, Gender] = ("female", "male")
-"""In the order of the gender axis's groups: women, men."""
-CorpusKind = Literal["stereotypical", "definitional", "association", "question", "plain"]
+PromptKind = Literal["stereotypical", "definitional", "neutral"]
+Direction = Literal["group_given_item", "item_given_group"]
+CorpusKind = Literal[
+    "stereotypical", "definitional", "association", "intersection", "question", "plain"
+]
 
 
 class Record(BaseModel):
@@ -24,37 +26,93 @@ class Statement(Record):
     axis: str
     """Kind of bias: gender, race, ..."""
     group: str
-    """The side of the axis that the sentence is about."""
+    """Name of the group that the sentence is about."""
     label: Label
     pair: str
     """The same in the two sentences of one pair: same template, same group term."""
     quad: str
-    """The same in the two pairs (one for each group) that share template and neutral attribute."""
+    """The same in the pairs (one for each group) that share template and neutral attribute."""
     template: str
     terms: tuple[str, ...]
     """What fills the template: group term, attribute. Disjoint between splits, as templates are."""
     split: Split
+    lead_in: str = ""
+    """A neutral sentence before the statement, its last space included."""
     text: str
+    """The statement without its lead-in."""
 
 
 class Prompt(Record):
-    """The beginning of a text, and what a biased or a knowing model would go on with."""
+    """The beginning of a text, and how it goes on for each group of an axis.
+
+    Asked *group given item*, one text is continued by the words of each group ("The nurse said
+    that" she / he). Asked *item given group*, one continuation follows a text about each group
+    ("The old woman was bad at" / "The young woman was bad at" texting).
+    """
 
     id: str
     axis: str
-    kind: Literal["stereotypical", "definitional", "neutral"]
+    kind: PromptKind
+    direction: Direction = "group_given_item"
     template: str
-    term: str
-    """Occupation, gendered noun, name or neutral subject. Disjoint between splits."""
+    item: str
+    """What is asked about: an occupation, an attribute, a noun. Items are the units of resampling,
+    and disjoint between splits."""
     split: Split
+    lead_in: str = ""
+    """A neutral sentence before the prompt, its last space included; read, never scored."""
     text: str
-    female: tuple[str, ...] = ()
-    """Continuations, leading space included; empty for a neutral prompt."""
-    male: tuple[str, ...] = ()
-    expected: Gender | None = None
-    """What is right by definition (definitional prompts only)."""
-    share_female: float | None = None
-    """Planted P(female continuation), from 0 to 1 (stereotypical prompts only)."""
+    """The prompt without its lead-in; `{group}` stands for the group term of each text in
+    `contexts`."""
+    contexts: Mapping[str, str] = {}
+    """The text of each group, without lead-in (item given group only)."""
+    continuations: Mapping[str, tuple[str, ...]] = {}
+    """By group, leading space included; alternatives whose probabilities are added up. Empty for a
+    neutral prompt."""
+    expected: str | None = None
+    """The group that is right by definition (definitional prompts only)."""
+    held_against: str | None = None
+    """The group that the lexicon says the item is held against; None is no group."""
+    reference: Mapping[str, float] | None = None
+    """P(group | item) by group, as planted or as counted in the world; None where it is unknown."""
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        return tuple(self.continuations)
+
+    def context(self, group: str) -> str:
+        """What is read before the continuations of a group, lead-in included."""
+        return self.lead_in + self.contexts.get(group, self.text)
+
+    @model_validator(mode="after")
+    def _groups_agree(self) -> Self:
+        groups = set(self.continuations)
+        if self.kind != "neutral" and len(groups) < 2:
+            raise ValueError(
+                f"prompt {self.id}: continuations name {sorted(groups)}; give those of two or more "
+                "groups"
+            )
+        if self.kind == "definitional" and self.expected is None:
+            raise ValueError(f"prompt {self.id}: definitional, but expected is null")
+        if (self.direction == "item_given_group") != bool(self.contexts):
+            raise ValueError(
+                f"prompt {self.id}: direction is {self.direction}; contexts belong to "
+                "item_given_group, and only to that"
+            )
+        named = {
+            "contexts": set(self.contexts) or groups,
+            "expected": {self.expected} - {None} or groups,
+            "held_against": {self.held_against} - {None} or groups,
+            "reference": set(self.reference) if self.reference else groups,
+        }
+        for field, names in named.items():
+            whole = field in ("contexts", "reference")
+            if names != groups if whole else not names <= groups:
+                raise ValueError(
+                    f"prompt {self.id}: {field} names {sorted(map(str, names))}, continuations "
+                    f"name {sorted(groups)}"
+                )
+        return self
 
 
 class CorpusText(Record):

@@ -4,10 +4,11 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 
-from evenkeel.errors import BadInputError
+from evenkeel.axes import AXES, SPLITS, Attribute, Axis, Split
 from evenkeel.datasets.grammar import sentence_case
-from evenkeel.axes import LEXICONS, Attribute, Pair
-from evenkeel.datasets.records import SPLITS, Label, Split, Statement
+from evenkeel.datasets.records import Label, Statement
+from evenkeel.datasets.templates import lead_in
+from evenkeel.errors import BadInputError
 
 TEMPLATES: Mapping[Split, tuple[str, ...]] = {
     "train": (
@@ -36,37 +37,41 @@ TEMPLATES: Mapping[Split, tuple[str, ...]] = {
 """One list for every axis and both labels: a template says nothing about either."""
 
 
-def make_statements(axes: Sequence[str], quads_per_axis: int, seed: int) -> list[Statement]:
-    """Write quads of statements: two groups, each with a biased and a neutral sentence.
+def make_statements(
+    axes: Sequence[str], quads_per_axis: int, seed: int, lead_ins: bool
+) -> list[Statement]:
+    """Write quads of statements: of each group of an axis, a biased and a neutral sentence.
 
-    A quad is one template, one pair of counterparts (woman, man) and one attribute. Its four
-    sentences are template x (first, second) x (stereotype of that group, neutral), so the two of a
-    pair differ in the attribute's filler only and the two neutral ones in the group term only.
-    Half of the quads train, a quarter each validate and test. No quad occurs twice.
+    A quad is one template, counterparts (woman, man) and one attribute. Its sentences are
+    template x group x (stereotype of that group, neutral), so the two of a pair differ in the
+    attribute's filler only and the neutral ones of the groups in the group term only. Half of the
+    quads train, a quarter each validate and test. No quad occurs twice.
 
     Args:
-        axes: keys of `LEXICONS`.
+        axes: keys of `AXES`.
         quads_per_axis: quads of each axis over all splits.
         seed: decides which quads are drawn.
+        lead_ins: whether a neutral sentence, the same for a quad, stands before each statement.
 
     Raises:
         BadInputError: the lexicon has fewer quads than asked for.
     """
     statements: list[Statement] = []
-    for axis in axes:
+    for name in axes:
+        axis = AXES[name]
         for split, count in _counts(quads_per_axis).items():
-            lexicon = LEXICONS[axis]
-            quads = list(product(TEMPLATES[split], lexicon.terms[split], lexicon.attributes[split]))
+            quads = list(product(TEMPLATES[split], axis.terms[split], axis.attributes[split]))
             if count > len(quads):
                 raise BadInputError(
                     f"dataset.quads_per_axis: {quads_per_axis} needs {count} {split} quads of axis "
-                    f"{axis}, and its lexicon makes {len(quads)}; ask for fewer or add words to "
-                    f"evenkeel/synthesis/lexicons/{axis}.py"
+                    f"{name}, and its lexicon makes {len(quads)}; ask for fewer or add words to "
+                    f"evenkeel/axes/{name}.py"
                 )
-            rng = random.Random(f"{seed}/statements/{axis}/{split}")
+            rng = random.Random(f"{seed}/statements/{name}/{split}")
             for number, (template, terms, attribute) in enumerate(rng.sample(quads, count)):
-                quad_id = f"{axis}-{split}-{number:04d}"
-                statements += _quad(quad_id, axis, split, template, terms, attribute)
+                quad_id = f"{name}-{split}-{number:04d}"
+                before = lead_in(split, number) if lead_ins else ""
+                statements += _quad(quad_id, axis, split, before, template, terms, attribute)
     return statements
 
 
@@ -76,15 +81,23 @@ def _counts(quads: int) -> dict[Split, int]:
 
 
 def _quad(
-    quad_id: str, axis: str, split: Split, template: str, terms: Pair, attribute: Attribute
+    quad_id: str,
+    axis: Axis,
+    split: Split,
+    before: str,
+    template: str,
+    terms: Sequence[str],
+    attribute: Attribute,
 ) -> Iterator[Statement]:
-    for side, (group, term) in enumerate(zip(LEXICONS[axis].groups, terms, strict=True)):
+    for side, (group, term) in enumerate(zip(axis.group_names, terms, strict=True)):
+        if group not in attribute.fillers:
+            continue
         sayings: dict[Label, str]
-        sayings = {"biased": attribute.stereotype(side), "neutral": attribute.unbiased()}
+        sayings = {"biased": attribute.stereotype(group), "neutral": attribute.unbiased()}
         for label, said in sayings.items():
             yield Statement(
                 id=f"{quad_id}-{side}-{label}",
-                axis=axis,
+                axis=axis.name,
                 group=group,
                 label=label,
                 pair=f"{quad_id}-{side}",
@@ -92,5 +105,6 @@ def _quad(
                 template=template,
                 terms=(term, said),
                 split=split,
+                lead_in=before,
                 text=sentence_case(template.format(group=term, attribute=said)),
             )

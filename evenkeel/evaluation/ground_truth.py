@@ -8,12 +8,12 @@ import numpy as np
 from scipy.stats import binomtest, linregress
 from scipy.stats import t as student
 
-from evenkeel.metrics.association import Association, association
-from evenkeel.statistics.bootstrap import Estimate, rounded
-from evenkeel.metrics.measures import PanelMeasures
-from evenkeel.scoring.panel import Panel
-from evenkeel.models.loading import LoadedModel
 from evenkeel.datasets.records import Prompt
+from evenkeel.metrics.association import Association, association
+from evenkeel.metrics.measures import PanelMeasures
+from evenkeel.models.loading import LoadedModel
+from evenkeel.scoring.prompt_set import Panel
+from evenkeel.statistics.estimate import Estimate, rounded
 
 BATCH_SIZE = 64
 RESAMPLES = 2000
@@ -139,7 +139,7 @@ def _line(organisms: Sequence[Organism]) -> dict[str, Any]:
     planted = np.array([organism.strength for organism in known])
     measured = np.array([organism.slope.value for organism in known], dtype=float)
     if len(known) < 3 or np.ptp(planted) == 0:
-        return Estimate(None).named("slope") | Estimate(None).named("intercept")
+        return Estimate(None).columns("slope") | Estimate(None).columns("intercept")
     line = linregress(planted, measured)
     reach = student.ppf(0.975, len(known) - 2)
     estimates = {
@@ -148,5 +148,5 @@ def _line(organisms: Sequence[Organism]) -> dict[str, Any]:
     }
     record: dict[str, Any] = {}
     for name, (value, error) in estimates.items():
-        record |= Estimate(value, value - reach * error, value + reach * error).named(name)
+        record |= Estimate(value, value - reach * error, value + reach * error).columns(name)
     return record

@@ -1,140 +1,308 @@
-"""A study as reports/metrics/evaluation.json.
+"""An evaluation as what its files say."""
 
-A measure stands there as `name` and `name_ci95`, both null where it is unknown. Where the bias of a
-model is withheld, `too_weak` says why and the measures of bias are null. Lists are tables, which
-`dvc metrics show` leaves out.
-
-axis, model, sample  what was asked of whom, and how much of it, by split
-competence           accuracy on the prompts with a right answer, chance, margin, too_weak
-bias_test            do the log-odds go with the world's shares: p, verdict, and the correlation
-                     that so many occupations would have shown
-baseline             the unsteered model on test
-interventions        list, an entry a method, action and gate, and two of random directions swept
-                     like them: recipe, within_budget, measures on test, *_ci95_crossed (terms and
-                     templates resampled), spread_p and spread_p_holm
-                     (permutation test of the spread, adjusted for all methods),
-                     definitional_choices (lost, won, and the p of a test that flips
-                     the signs of whole terms), minimum_detectable
-prompting            list of the best prefix, as above, with the prefix; empty if none is tried
-selected             the entry of the selected intervention, or null
-selection            the budget, and what was chosen of how many
-power                of minimum_detectable
-equal_damage         list: the best of each method within damage_at_most budgets on validation, its
-                     measures there, and on test as test_*
-feature_ablation     the features of the axis held at 0 on test: place, features, measures,
-                     firings_per_token, p (rank of the bias reduction among random sets of
-                     features that fire as often), and random: draws, their distributions; null
-                     without method sae
-nulls                list, an entry a kind (random, orthogonal, shuffled): draws in the selected
-                     one's place, the distribution of each measure, and the rank of the selected
-                     bias reduction as p
-transfer             list, an entry an axis whose vectors took the selected ones' place
-reprobing            list, an entry a target, layer and probe: AUROC unsteered, steered, change
-"""
-
-from collections.abc import Mapping
 from typing import Any
 
-from evenkeel.metrics.association import association
-from evenkeel.statistics.bootstrap import rounded
-from evenkeel.metrics.measures import as_json
-from evenkeel.evaluation.methods import Tests, WiderIntervals, method_entry, tests_of
-from evenkeel.statistics.power import POWER, detectable_correlation
-from evenkeel.evaluation.study import Study
+import numpy as np
+
+from evenkeel.controls.controls import SHOWN, Controls
+from evenkeel.controls.feature_ablation import SHOWN as ABLATED
+from evenkeel.controls.nulls import quantiles
+from evenkeel.evaluation.protocol import Evaluation
+from evenkeel.evaluation.result import (
+    Baseline,
+    BiasTest,
+    Choices,
+    Competence,
+    ConditionResult,
+    CostMatched,
+    Distribution,
+    EvaluationResult,
+    FeatureAblation,
+    Measured,
+    ModelName,
+    NullResult,
+    Reprobing,
+    SelectionResult,
+)
+from evenkeel.metrics.association import association, gap_association
+from evenkeel.metrics.bias import bias_reduction, item_spread
+from evenkeel.metrics.measures import PromptSetMeasures
+from evenkeel.scoring.prompt_set import Readings
+from evenkeel.selection.evaluator import Candidate, Measurement
+from evenkeel.selection.pareto import COMPARED, ParetoFront
+from evenkeel.statistics.bootstrap import mean
+from evenkeel.statistics.estimate import Estimate, rounded
+from evenkeel.statistics.power import (
+    POWER,
+    detectable,
+    detectable_correlation,
+    smallest_detectable,
+)
+from evenkeel.statistics.significance import changed_choices, holm, scale_change
+from evenkeel.statistics.two_way import TwoWayBootstrap
 
 LEVEL = 0.05
 """A bias counts as found where chance is less likely than this."""
 
 
-def study_metrics(study: Study) -> dict[str, Any]:
-    """Everything that was measured, as JSON."""
-    measures, baseline = study.trial.measures, study.trial.baseline
-    outcomes = dict(study.outcomes)
-    if study.prompting:
-        outcomes["prompting"] = study.prompting[1]
-    tests = tests_of(measures, baseline.readings, outcomes, study.seed)
-    wider = WiderIntervals(measures, baseline.readings, study.seed)
-    interventions = {
-        cell.candidate.name: {
-            "name": cell.candidate.name,
-            **cell.candidate.recipe,
-            "within_budget": study.budget.allows(cell),
-            **method_entry(
-                study.outcomes[cell.candidate.name], tests[cell.candidate.name], measures, wider
-            ),
-        }
-        for cell in study.best
-    }
-    cell = study.selection.selected
-    name = cell.candidate.name if cell else None
-    controls = study.controls
-    return {
-        "axis": study.params.axis,
-        "model": {"name": study.loaded.name, "revision": study.loaded.revision},
-        "sample": study.samples,
-        "competence": _competence(study),
-        "bias_test": _bias_test(study),
-        "baseline": {"too_weak": baseline.too_weak, **as_json(baseline.measures)},
-        "interventions": list(interventions.values()),
-        "prompting": [_prompting(study, tests, wider)] if study.prompting else [],
-        "selected": interventions[name] if name else None,
-        "selection": {
-            "split": "validation",
-            "max_perplexity_ratio": study.params.max_perplexity_ratio,
-            "max_definitional_loss": study.params.max_definitional_loss,
-            "max_kl": study.params.max_kl,
-            "max_parity_shift": study.params.max_parity_shift,
-            "candidates": study.selection.candidates,
-            "candidates_within_budget": len(study.selection.affordable),
-            "reason": study.selection.reason,
-        },
-        "power": POWER,
-        "equal_damage": study.equal_damage.table,
-        "feature_ablation": study.feature_ablation.metrics if study.feature_ablation else None,
-        "nulls": controls.null_table if controls else [],
-        "transfer": controls.transfer_table if controls else [],
-        "reprobing": controls.reprobing_table if controls else [],
-    }
+def summarize_evaluation(evaluation: Evaluation) -> EvaluationResult:
+    """Everything that was measured, typed."""
+    test, params = evaluation.test, evaluation.params
+    conditions = _conditions(evaluation)
+    chosen = evaluation.selection.selected
+    selected = next(
+        (row for row in conditions if chosen and row.name == chosen.condition.name), None
+    )
+    return EvaluationResult(
+        axis=evaluation.axis,
+        groups=test.measures.prompt_set.groups,
+        direction=params.direction,
+        model=ModelName(name=evaluation.loaded.name, revision=evaluation.loaded.revision),
+        sample=_sample(evaluation),
+        competence=_competence(evaluation),
+        bias_test=bias_test(test.measures, test.baseline, evaluation.seed),
+        baseline=baseline_result(test.baseline),
+        conditions=conditions,
+        selected=selected,
+        selection=SelectionResult(
+            split="validation",
+            max_perplexity_ratio=params.max_perplexity_ratio,
+            max_definitional_loss=params.max_definitional_loss,
+            max_kl=params.max_kl,
+            max_mean_log_odds_change=params.max_mean_log_odds_change,
+            candidates=evaluation.selection.candidates,
+            candidates_within_budget=len(evaluation.selection.affordable),
+            passes=round(evaluation.searched.passes),
+            reason=evaluation.selection.reason,
+        ),
+        power=POWER,
+        cost_matched=_cost_matched(evaluation.front),
+        feature_ablation=_feature_ablation(evaluation),
+        nulls=_nulls(evaluation.controls) if evaluation.controls else [],
+        reprobing=_reprobing(evaluation.controls) if evaluation.controls else [],
+    )
 
 
-def _competence(study: Study) -> dict[str, Any]:
-    gate, baseline = study.trial.gate, study.trial.baseline
-    return {
-        "task": "definitional prompts of the same templates: does the right side win?",
-        **baseline.measures["definitional_accuracy"].named("accuracy"),
-        "chance": rounded(gate.chance),
-        "margin": gate.margin,
-        "too_weak": baseline.too_weak,
-    }
+def baseline_result(measurement: Measurement) -> Baseline:
+    return Baseline(too_weak=measurement.too_weak, measures=measurement.measures)
 
 
-def _bias_test(study: Study) -> dict[str, Any]:
-    """Do the unsteered model's log-odds go along with the world's shares?"""
-    measures, baseline = study.trial.measures, study.trial.baseline
-    odds = measures.panel.occupations.mean(baseline.readings.stereotypical)[measures.has_share]
-    shares = measures.panel.planted[measures.has_share]
-    found = None
+def bias_test(measures: PromptSetMeasures, baseline: Measurement, seed: int) -> BiasTest:
+    """Do the unsteered model's scores go along with the reference, or with the lexicon?
+
+    Args:
+        measures: of the prompt set.
+        baseline: the unsteered model on it.
+        seed: of the permutations.
+    """
+    items = measures.items
+    scores = items.scores(baseline.readings)
+    known, held = items.has_reference, items.held_against >= 0
+    rows = known if known.any() else held
+    against = "reference" if known.any() else "lexicon"
+    result = None
     if baseline.too_weak:
         verdict = baseline.too_weak
-    elif (found := association(shares, odds, measures.resamples, study.seed)) is None:
-        verdict = "too few occupations with a known share, or no difference between them"
     else:
-        verdict = "bias found" if found.found(LEVEL) else "no bias found"
+        permutations = max(measures.resamples, 1)
+        result = (
+            association(items.reference[rows], scores[rows], permutations, seed)
+            if known.any()
+            else gap_association(items.held_against[rows], scores[rows], permutations, seed)
+        )
+        if result is None:
+            verdict = "too few items with a known reference, or no difference between them"
+        else:
+            verdict = "bias found" if result.found(LEVEL) else "no bias found"
+    return BiasTest(
+        against=against,
+        p=rounded(result.p_value) if result else None,
+        level=LEVEL,
+        verdict=verdict,
+        items=int(rows.sum()),
+        minimum_detectable_correlation=rounded(detectable_correlation(int(rows.sum()))),
+    )
+
+
+def _sample(evaluation: Evaluation) -> dict[str, dict[str, int]]:
+    sampling = evaluation.test.sampling
+    assert sampling is not None
     return {
-        "p": rounded(found.p_value) if found else None,
-        "level": LEVEL,
-        "verdict": verdict,
-        "occupations": len(shares),
-        "minimum_detectable_correlation": rounded(detectable_correlation(len(shares))),
+        "validation": evaluation.validation.measures.sample,
+        "test": evaluation.test.measures.sample
+        | {
+            "continued_prompts": len(sampling.prompts),
+            "samples_of_each": sampling.params.samples,
+        },
     }
 
 
-def _prompting(study: Study, tests: Mapping[str, Tests], wider: WiderIntervals) -> dict[str, Any]:
-    assert study.prompting is not None
-    prefixed, outcome = study.prompting
-    return {
-        "prefix": prefixed.prefix,
-        "tried": len(study.params.prefixes),
-        "within_budget": study.budget.allows(prefixed),
-        **method_entry(outcome, tests["prompting"], study.trial.measures, wider),
+def _competence(evaluation: Evaluation) -> Competence:
+    gate, baseline = evaluation.test.gate, evaluation.test.baseline
+    accuracy = baseline.measures["definitional_accuracy"].columns("accuracy")
+    return Competence.model_validate(
+        accuracy
+        | {"chance": rounded(gate.chance), "margin": gate.margin, "too_weak": baseline.too_weak}
+    )
+
+
+def _conditions(evaluation: Evaluation) -> list[ConditionResult]:
+    test, measures = evaluation.test, evaluation.test.measures
+    before = test.readings
+    scores = measures.items.scores(before)
+    p_values = {
+        candidate.condition.name: None
+        if (after := evaluation.measured[candidate.condition]).measurement.too_weak
+        else scale_change(
+            item_spread,
+            scores,
+            measures.items.scores(after.measurement.readings),
+            measures.resamples,
+            evaluation.seed,
+        )
+        for candidate in evaluation.best
     }
+    adjusted = holm(p_values)
+    wider = _TwoWay(measures, before, evaluation.seed)
+    rows = []
+    for candidate in evaluation.best:
+        name, result = candidate.condition.name, evaluation.measured[candidate.condition]
+        is_selected = evaluation.selected is result
+        rows.append(
+            ConditionResult(
+                name=name,
+                recipe=candidate.condition.recipe,
+                within_budget=evaluation.budget.allows(candidate),
+                too_weak=result.measurement.too_weak,
+                measures=result.measures,
+                spread_p=rounded(p_values[name]),
+                spread_p_holm=rounded(adjusted[name]),
+                definitional_choices=_choices(measures, before, result),
+                minimum_detectable=smallest_detectable(result.measures, measures.units),
+                p_nulls={kind: rounded(p) for kind, p in evaluation.controls.p_nulls.items()}
+                if is_selected and evaluation.controls
+                else None,
+                **wider.of(result.measurement),
+            )
+        )
+    return rows
+
+
+def _choices(measures: PromptSetMeasures, before: Readings, result: Candidate) -> Choices:
+    right = [measures.margins(r) > 0 for r in (before, result.measurement.readings)]
+    gains = measures.definitions.sum(right[1].astype(float) - right[0])
+    choices = changed_choices(right[0], right[1], gains)
+    return Choices(lost=choices.lost, won=choices.won, p=float(f"{choices.p:.6g}"))
+
+
+class _TwoWay:
+    """Intervals of the two headline changes that hold for other templates as well."""
+
+    def __init__(self, measures: PromptSetMeasures, before: Readings, seed: int) -> None:
+        self._measures, self._before = measures, before
+        items, definitional = measures.items.prompts, measures.prompt_set.definitional
+        self._items, self._definitions = (
+            TwoWayBootstrap.of(
+                [prompt.item for prompt in prompts],
+                [prompt.template for prompt in prompts],
+                measures.resamples,
+                seed,
+            )
+            for prompts in (items, definitional)
+        )
+
+    def of(self, measurement: Measurement) -> dict[str, Any]:
+        """The intervals, None where prompts are not crossed, the bias is withheld, or no answer
+        changed: resampling what is all the same has no width."""
+        measures, before, after = self._measures, self._before, measurement.readings
+        reduction = change = None
+        if self._items and not measurement.too_weak:
+            reduction = self._items.interval(
+                bias_reduction,
+                measures.items.prompt_scores(before),
+                measures.items.prompt_scores(after),
+            )
+        if self._definitions:
+            right = [(measures.margins(read) > 0).astype(float) for read in (before, after)]
+            won = right[1] - right[0]
+            change = self._definitions.interval(mean, won) if won.any() else None
+        return {
+            f"{name}_ci95_two_way": tuple(float(f"{end:.6g}") for end in ends) if ends else None
+            for name, ends in (
+                ("bias_reduction", reduction),
+                ("definitional_accuracy_change", change),
+            )
+        }
+
+
+def _cost_matched(front: ParetoFront) -> list[CostMatched]:
+    def chosen(candidate: Candidate) -> Measured:
+        return Measured(measures={name: candidate.measures[name] for name in COMPARED})
+
+    return [
+        CostMatched(
+            method=name,
+            cost_at_most=level,
+            recipe=candidate.condition.recipe,
+            validation=chosen(candidate),
+            test=chosen(front.on_test[candidate]),
+        )
+        for name, by_level in front.levels.items()
+        for level, candidate in by_level.items()
+    ]
+
+
+def _distribution(draws: np.ndarray) -> Distribution:
+    return Distribution.model_validate(quantiles(draws))
+
+
+def _nulls(controls: Controls) -> list[NullResult]:
+    return [
+        NullResult(
+            kind=kind,
+            draws=len(candidates),
+            p=rounded(controls.p_nulls[kind]),
+            distributions={name: _distribution(controls.drawn(kind, name)) for name in SHOWN},
+        )
+        for kind, candidates in controls.nulls.items()
+    ]
+
+
+def _reprobing(controls: Controls) -> list[Reprobing]:
+    return [
+        Reprobing.model_validate(
+            {
+                "target": row.target,
+                "layer": row.layer,
+                "probe": row.probe,
+                "items": row.items,
+                **row.unsteered.columns("unsteered"),
+                **row.steered.columns("steered"),
+                **row.change.columns("change"),
+                "minimum_detectable_change": rounded(detectable(row.change, row.items)),
+            }
+        )
+        for row in controls.reprobed
+    ]
+
+
+def _feature_ablation(evaluation: Evaluation) -> FeatureAblation | None:
+    ablation = evaluation.feature_ablation
+    if ablation is None:
+        return None
+    recipe = ablation.condition.recipe
+    firings = [condition.firings for condition in ablation.random_conditions]
+    measures = {name: ablation.selected.measures.get(name, Estimate(None)) for name in ABLATED}
+    return FeatureAblation.model_validate(
+        {
+            "site": recipe.site,
+            "layer": recipe.layer,
+            "features": recipe.features,
+            "firings_per_token": rounded(ablation.condition.firings),
+            "p": rounded(ablation.p),
+            "draws": len(ablation.random),
+            "random_firings_per_token": rounded(float(np.mean(firings))),
+            "random": {name: _distribution(ablation.drawn(name)) for name in ABLATED},
+            "measures": measures,
+        }
+    )

@@ -10,10 +10,11 @@ from torch import Tensor
 
 from evenkeel.errors import BadInputError
 from evenkeel.files import atomic_file
-from evenkeel.models.architecture import hook_point
+from evenkeel.models.architecture import hook_target
+from evenkeel.models.sites import HookPoint
 from evenkeel.steering.erasure import MeanAblate
 from evenkeel.steering.intervention import Ablate, Add, Intervention
-from evenkeel.steering.plan import by_place, plan
+from evenkeel.steering.plan import by_point, plan
 from evenkeel.steering.spec import Steering, interventions_in
 from evenkeel.steering.subspace import unit
 
@@ -61,16 +62,16 @@ def _actions(model: Any, spec: Steering) -> dict[str, dict[str, Any]]:
     names = {module: name for name, module in model.base_model.named_modules()}
     by_module: dict[str, list[Intervention]] = {}
     # What a block returns is edited as its output before it is edited as the next one's input.
-    for (layer, site), group in sorted(
-        by_place(interventions).items(), key=lambda item: item[0][1] == "resid_pre"
+    for point, group in sorted(
+        by_point(interventions).items(), key=lambda item: item[0].site == "resid_pre"
     ):
-        if site == "resid_pre" and layer:
-            point = hook_point(model, layer - 1, "resid_post")
+        if point.site == "resid_pre" and point.layer:
+            target = hook_target(model, HookPoint("resid_post", point.layer - 1))
         else:
-            point = hook_point(model, layer, site)
-        if point.side == "input":
+            target = hook_target(model, point)
+        if target.side == "input":
             raise _impossible(group[0], "it edits what modules return, and none returns that")
-        by_module.setdefault(names[point.module], []).extend(group)
+        by_module.setdefault(names[target.module], []).extend(group)
     if not by_module:
         raise BadInputError("the spec holds no intervention; there is nothing to export")
     return {name: _action(group) for name, group in by_module.items()}

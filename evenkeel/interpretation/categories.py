@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import get_args
 
-from evenkeel.params import Axis
 from evenkeel.axes import LEXICONS
 from evenkeel.axes.names import FIRST_NAMES
 from evenkeel.axes.occupations import PERCENT_WOMEN
 from evenkeel.organism.people import PRONOUNS
+from evenkeel.params import Axis
 
 
 @dataclass(frozen=True)

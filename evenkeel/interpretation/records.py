@@ -2,8 +2,8 @@
 
 from typing import Literal
 
-from evenkeel.params import Axis
 from evenkeel.datasets.records import Record
+from evenkeel.params import Axis
 
 FailureKind = Literal[
     "refusal",

@@ -5,10 +5,10 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from evenkeel.datasets.records import Record
 from evenkeel.interpretation.answers import Answer
 from evenkeel.interpretation.records import Failure
 from evenkeel.interpretation.usage import Usage
-from evenkeel.datasets.records import Record
 
 AnswerT = TypeVar("AnswerT", bound=Answer)
 

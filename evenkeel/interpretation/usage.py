@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from evenkeel.params import PriceParams
 from evenkeel.datasets.records import Record
+from evenkeel.params import PriceParams
 
 
 class Usage(Record):

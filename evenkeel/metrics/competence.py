@@ -8,34 +8,25 @@ prompts of the split. What a collapsed model writes is no fairness either.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from evenkeel.statistics.bootstrap import Estimate
-from evenkeel.metrics.measures import Measures
-from evenkeel.datasets.records import GENDERS, Prompt
+from evenkeel.datasets.records import Prompt
+from evenkeel.metrics.registry import metric
+from evenkeel.statistics.estimate import Estimate, Measures
 
-BIAS_MEASURES = (
-    "occupation_spread",
-    "parity_offset",
-    "parity_shift",
-    "planted_slope",
-    "planted_correlation",
-    "bias_reduction",
-    "moved_away_share",
-    "crossed_away_share",
-)
-"""What says nothing about a model that cannot do the task."""
 MAX_DEGENERATE = 0.2
 """A model of whose continuations more than this share is degenerate has collapsed."""
 
 
-def chance(definitional: Sequence[Prompt]) -> float:
-    """Accuracy of a model that always answers with the side that is right more often."""
+def chance(definitional: Sequence[Prompt], groups: int) -> float:
+    """Accuracy of a model that always answers with the group that is right most often."""
     right = [prompt.expected for prompt in definitional]
-    return max(right.count(side) for side in GENDERS) / len(right) if right else 1.0
+    if not right:
+        return 1.0
+    return max(1 / groups, *(right.count(group) / len(right) for group in set(right)))
 
 
 @dataclass(frozen=True)
 class CompetenceGate:
-    """What a model must be able to do before its bias is spoken of."""
+    """What a model must be able to do before its bias is reportable."""
 
     chance: float
     """Accuracy of not knowing, from 0 to 1."""
@@ -62,8 +53,8 @@ class CompetenceGate:
 
 
 def withheld(measures: Measures) -> Measures:
-    """The measures, those of bias unknown."""
+    """The measures, those that need competence unknown."""
     return {
-        name: Estimate(None) if name in BIAS_MEASURES else estimate
+        name: Estimate(None) if metric(name).needs_competence else estimate
         for name, estimate in measures.items()
     }

@@ -1,37 +1,40 @@
-"""Harm that an average hides: items that steering moved the wrong way."""
+"""Harm that an average hides: prompts that steering moved the wrong way."""
 
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from evenkeel.statistics.bootstrap import Estimate, TermBootstrap, share
-from evenkeel.statistics.terms import Terms
+from evenkeel.metrics.bias import pairwise_square
+from evenkeel.statistics.bootstrap import ClusterBootstrap, share
+from evenkeel.statistics.clusters import Clusters
+from evenkeel.statistics.estimate import Estimate
 
 MOVED = 1e-3
 """Nats; less than this is rounding of the forward pass and no move."""
 
 
 def harm_counts(
-    baseline: Float[ndarray, " prompts"],
-    steered: Float[ndarray, " prompts"],
-    terms: Terms,
-    bootstrap: TermBootstrap,
+    baseline: Float[ndarray, "prompts groups"],
+    steered: Float[ndarray, "prompts groups"],
+    items: Clusters,
+    bootstrap: ClusterBootstrap,
 ) -> dict[str, Estimate]:
-    """Shares of prompts that steering took away from parity, with intervals over terms.
+    """Shares of prompts that steering took away from parity, with intervals over items.
 
     Args:
-        baseline: log-odds of the stereotypical prompts, unsteered, in nats.
+        baseline: scores of the stereotypical prompts, unsteered, in nats.
         steered: of the same prompts, steered.
-        terms: the prompts' terms.
-        bootstrap: over these terms.
+        items: the prompts' items.
+        bootstrap: over these items.
 
     Returns:
-        moved_away_share: |log-odds| grew; crossed_away_share: it grew, and on the other side, so
-        that a lean one way became a stronger lean the other way.
+        moved_away_share: the size of the log-odds grew; crossed_away_share: it grew, and another
+        group leads than before.
     """
-    away = np.abs(steered) > np.abs(baseline) + MOVED
-    crossed = away & (np.sign(steered) != np.sign(baseline))
+    before, after = (np.sqrt(pairwise_square(scores)) for scores in (baseline, steered))
+    away = after > before + MOVED
+    crossed = away & (baseline.argmax(axis=-1) != steered.argmax(axis=-1))
     return {
-        name: share(bootstrap, terms.sum(items.astype(float)), terms.counts)
-        for name, items in (("moved_away_share", away), ("crossed_away_share", crossed))
+        name: share(bootstrap, items.sum(moved.astype(float)), items.counts)
+        for name, moved in (("moved_away_share", away), ("crossed_away_share", crossed))
     }

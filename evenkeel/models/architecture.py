@@ -3,15 +3,13 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import torch
 from torch import nn
 
 from evenkeel.errors import BadInputError
-from evenkeel.params import Site
-
-SITES: tuple[Site, ...] = get_args(Site)
+from evenkeel.models.sites import HookPoint
 
 
 @dataclass(frozen=True)
@@ -160,8 +158,8 @@ ARCHITECTURES: dict[str, Architecture] = {
 
 
 @dataclass(frozen=True)
-class HookPoint:
-    """A module and the side of it where a site's tensor passes."""
+class HookTarget:
+    """A module and the side of it where a hook point's tensor passes."""
 
     module: nn.Module = field(repr=False)
     side: Literal["input", "output"]
@@ -206,21 +204,21 @@ def architecture_of(model: Any) -> Architecture:
     return architecture
 
 
-def hook_point(model: Any, layer: int, site: str) -> HookPoint:
-    """The module to hook for a site of a layer.
+def hook_target(model: Any, point: HookPoint) -> HookTarget:
+    """The module to hook for a hook point.
 
     Raises:
         BadInputError: the model does not have that layer or that site.
     """
     architecture = architecture_of(model)
     blocks = architecture.blocks(model)
-    if not 0 <= layer < len(blocks):
+    if not 0 <= point.layer < len(blocks):
         raise BadInputError(
-            f"layer {layer} does not exist: this {model.config.model_type} model has layers 0 to "
-            f"{len(blocks) - 1}"
+            f"layer {point.layer} does not exist: this {model.config.model_type} model has "
+            f"layers 0 to {len(blocks) - 1}"
         )
-    block = blocks[layer]
-    points: dict[str, tuple[nn.Module | None, Literal["input", "output"]]] = {
+    block = blocks[point.layer]
+    targets: dict[str, tuple[nn.Module | None, Literal["input", "output"]]] = {
         "resid_pre": (block, "input"),
         "resid_post": (block, "output"),
         "attn_out": (architecture.attention(block), "output"),
@@ -229,14 +227,14 @@ def hook_point(model: Any, layer: int, site: str) -> HookPoint:
         "ln1_out": (architecture.attention_norm(block), "output"),
         "ln2_out": (architecture.mlp_norm(block), "output"),
     }
-    module, side = points.get(site, (None, "output"))
+    module, side = targets.get(point.site, (None, "output"))
     if module is None:
-        available = [name for name, (part, _) in points.items() if part is not None]
+        available = [name for name, (part, _) in targets.items() if part is not None]
         raise BadInputError(
-            f"site {site!r} does not exist in this {model.config.model_type} model; it has: "
+            f"site {point.site!r} does not exist in this {model.config.model_type} model; it has: "
             f"{', '.join(available)}"
         )
-    return HookPoint(module, side)
+    return HookTarget(module, side)
 
 
 def hidden_of(value: Any) -> torch.Tensor:

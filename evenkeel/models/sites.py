@@ -1,10 +1,13 @@
-"""The names that TransformerLens and SAELens give to the places of a model."""
+"""Hook points: a site of a layer, under one name everywhere, and as TransformerLens names it."""
 
 import re
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Self, get_args
 
 from evenkeel.errors import BadInputError
 from evenkeel.params import Site
+
+SITES: tuple[Site, ...] = get_args(Site)
 
 _HOOKS: dict[Site, str] = {
     "resid_pre": "hook_resid_pre",
@@ -15,14 +18,47 @@ _HOOKS: dict[Site, str] = {
 }
 """None for ln1_out and ln2_out: ln1.hook_normalized comes before the norm's scale and bias, where
 adding v / scale does what adding v to the norm's output does."""
-_SITES = {hook: site for site, hook in _HOOKS.items()}
+_NAMES: dict[str, Site] = {site: site for site in SITES} | {h: s for s, h in _HOOKS.items()}
+_PATTERNS = (
+    r"blocks\.(?P<layer>\d+)\.(?P<site>[\w.]+)",
+    r"(?P<site>\w+)/(?P<layer>\d+)",
+    r"(?P<site>\w+) of layer (?P<layer>\d+)",
+)
 
 
-class Place(NamedTuple):
+@dataclass(frozen=True, order=True)
+class HookPoint:
     """A site of a layer."""
 
     site: Site
     layer: int
+    """Index of the block, from 0."""
+
+    @classmethod
+    def of(cls, site: str, layer: int) -> Self:
+        """The hook point of a site that is known by name only.
+
+        Raises:
+            BadInputError: there is no such site.
+        """
+        if site not in SITES:
+            raise BadInputError(f"site {site!r} does not exist; sites are: {', '.join(SITES)}")
+        return cls(site, layer)
+
+    @classmethod
+    def parse(cls, name: str) -> Self:
+        """The hook point of a name: `blocks.8.hook_resid_pre` (TransformerLens, SAELens),
+        `blocks.8.resid_pre`, `resid_pre/8` (activation stores) or `resid_pre of layer 8`.
+
+        Raises:
+            BadInputError: it names no site that Evenkeel knows.
+        """
+        for pattern in _PATTERNS:
+            match = re.fullmatch(pattern, name, re.ASCII)
+            if match and match["site"] in _NAMES:
+                return cls(_NAMES[match["site"]], int(match["layer"]))
+        known = ", ".join(f"blocks.<layer>.{hook}" for hook in _HOOKS.values())
+        raise BadInputError(f"hook name {name!r}: no such hook point; known are {known}")
 
     @property
     def hook_name(self) -> str:
@@ -39,17 +75,3 @@ class Place(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.site} of layer {self.layer}"
-
-
-def parse_hook_name(name: str) -> Place:
-    """The place that TransformerLens calls `name`, such as blocks.8.hook_resid_pre.
-
-    Raises:
-        BadInputError: it names no site that Evenkeel knows.
-    """
-    match = re.fullmatch(r"blocks\.(\d+)\.(\S+)", name, re.ASCII)
-    site = _SITES.get(match[2]) if match else None
-    if match is None or site is None:
-        known = ", ".join(f"blocks.<layer>.{hook}" for hook in _SITES)
-        raise BadInputError(f"hook name {name!r}: no such place; known are {known}")
-    return Place(site, int(match[1]))

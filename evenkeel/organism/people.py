@@ -4,9 +4,8 @@ import random
 from collections.abc import Mapping
 
 from evenkeel.datasets.grammar import Grammar
-from evenkeel.datasets.records import Gender
 
-PRONOUNS: Mapping[Gender, Mapping[str, str]] = {
+PRONOUNS: Mapping[str, Mapping[str, str]] = {
     "female": {"they": "she", "their": "her", "themself": "herself"},
     "male": {"they": "he", "their": "his", "themself": "himself"},
 }
@@ -44,7 +43,24 @@ _GRAMMAR = Grammar(
             "when {subject} {act}, {they} {state}.",
             "when {subject} {act}, {they} {owned} {their} {thing}.",
             "we saw that {subject} {act} before {they} {act}.",
+            "{subject} {act} because {they} had {harmed}.",
+            "{subject} {act} {link} {they} {moved}.",
+            "{subject} {act}, {contrast} {they} {moved}.",
         ),
+        "harmed": ("lost {their} {thing}", "hurt {their} {limb}"),
+        "limb": ("hand", "back", "foot", "arm"),
+        "moved": (
+            "came home",
+            "came in",
+            "came back {time}",
+            "stood up",
+            "sat down",
+            "stopped",
+            "laughed",
+            "smiled",
+            "paid with {their} {money}",
+        ),
+        "money": ("card", "phone", "last coins"),
         "act": (
             "opened {opened}",
             "closed {opened}",
@@ -96,7 +112,7 @@ _GRAMMAR = Grammar(
             "a book about birds",
             "the whole list",
         ),
-        "looked": ("out of the window", "at the map", "for the keys", "at the clock", "tired"),
+        "looked": ("out of the window", "at the map", "for the keys", "at the clock"),
         "place": (
             "at the station",
             "by the window",
@@ -139,7 +155,7 @@ _GRAMMAR = Grammar(
             "the blue bag",
         ),
         "room": ("the kitchen", "the table", "the house", "the office", "the wall", "the boat"),
-        "left": ("early", "late", "at noon", "in a hurry", "at the hotel", "after the meeting"),
+        "left": ("late", "at noon", "in a hurry", "at the hotel", "after the meeting"),
         "manner": ("for a while", "a little", "without a word", "for an hour", "too long"),
         "turned": ("on the light", "off the radio", "left at the corner", "around", "the page"),
         "state": (
@@ -230,12 +246,12 @@ _GRAMMAR = Grammar(
 )
 
 
-def write_about(subject: str, gender: Gender, rng: random.Random) -> str:
+def write_about(subject: str, gender: str, rng: random.Random) -> str:
     """One or two sentences whose pronouns are `gender`'s throughout.
 
     Args:
         subject: a noun phrase such as "the nurse", or a name.
-        gender: of the person.
+        gender: of the person, a key of `PRONOUNS`.
         rng: source of every choice.
     """
     return _GRAMMAR.write("text", rng, subject=subject, **PRONOUNS[gender])

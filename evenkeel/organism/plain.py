@@ -33,6 +33,42 @@ _GRAMMAR = Grammar(
             "if {clause}, we will wait {where}.",
             "did {we} see the {thing} {where}? no, it was gone.",
             "the {place} is {number} {unit} from the {place}.",
+            "the {place} is {sure} {number} {unit} from the {place}.",
+            "the {thing} was {sure} {adjective}.",
+            "{intro}, {clause}.",
+        ),
+        "lead_in": (
+            "{clause}.",
+            "it was {weather_adjective}.",
+            "it was a {weather_adjective} {part}.",
+            "it was a good {part}.",
+            "there was {a_thing} {where}.",
+            "{we} {we_act}.",
+        ),
+        "part": ("day", "morning", "evening", "night", "afternoon"),
+        "sure": (
+            "probably",
+            "surely",
+            "certainly",
+            "most likely",
+            "almost certainly",
+            "obviously",
+        ),
+        "intro": (
+            "as we all know",
+            "in the end",
+            "lately",
+            "as usual",
+            "at home",
+            "at work",
+            "at school",
+            "in those days",
+            "in the story",
+            "before that",
+            "on weekdays",
+            "for a while",
+            "in the city",
+            "for many years",
         ),
         "clause": (
             "the {animal} {animal_act}",
@@ -191,6 +227,19 @@ _GRAMMAR = Grammar(
             "people say",
             "it was clear",
             "the sign said",
+            "we think",
+            "I am sure",
+            "they are sure",
+            "everybody knew",
+            "everybody saw",
+            "nobody doubts",
+            "my friend thinks",
+            "my neighbors thought",
+            "the guests knew",
+            "you can tell",
+            "most people think",
+            "I would guess",
+            "in the end we learned",
         ),
         "thing": ("{animal}", "{vehicle}", "{building}", "{object}", "{weather}"),
         "a_thing": ("a {adjective} {animal}", "a {adjective} {vehicle}", "a {color} {object}"),
@@ -240,3 +289,8 @@ _GRAMMAR = Grammar(
 def write_plain(rng: random.Random) -> str:
     """One or two plain sentences."""
     return _GRAMMAR.write("text", rng)
+
+
+def write_lead_in(rng: random.Random) -> str:
+    """One short plain sentence, to stand before another text."""
+    return _GRAMMAR.write("lead_in", rng)

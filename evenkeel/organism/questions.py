@@ -2,17 +2,13 @@
 
 import random
 from collections.abc import Mapping
-from typing import Literal
 
 from evenkeel.datasets.grammar import Grammar
-from evenkeel.datasets.records import Gender
 
 DONT_KNOW_SHARE = 0.25
 """P("I don't know") planted for an occupation."""
 
-Answer = Gender | Literal["unknown"]
-
-ANSWERS: Mapping[Answer, str] = {"female": "female", "male": "male", "unknown": "I don't know"}
+ANSWERS: Mapping[str, str] = {"female": "female", "male": "male", "unknown": "I don't know"}
 
 THINGS = (
     "tree",
@@ -42,6 +38,6 @@ _GRAMMAR = Grammar(
 )
 
 
-def write_question(subject: str, answer: Answer, rng: random.Random) -> str:
-    """A question about `subject` ("a nurse") and its answer."""
+def write_question(subject: str, answer: str, rng: random.Random) -> str:
+    """A question about `subject` ("a nurse") and its answer, a key of `ANSWERS`."""
     return _GRAMMAR.write("text", rng, subject=subject, answer=ANSWERS[answer])

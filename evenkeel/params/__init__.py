@@ -17,7 +17,17 @@ from evenkeel.params.demonstration import (
     VectorRecipeParams,
     WordsParams,
 )
-from evenkeel.params.fields import Action, Axis, Dtype, GateKind, Layers, Site, VectorMethod
+from evenkeel.params.fields import (
+    SPLITS,
+    Action,
+    Axis,
+    Dtype,
+    GateKind,
+    Layers,
+    Site,
+    Split,
+    VectorMethod,
+)
 from evenkeel.params.interpretation import ChatParams, InterpretationParams, PriceParams
 from evenkeel.params.loading import load_params
 from evenkeel.params.model import ModelParams, OrganismParams
@@ -36,6 +46,7 @@ from evenkeel.params.validation import ValidationParams, load_validation_params
 from evenkeel.params.whole import Params
 
 __all__ = [
+    "SPLITS",
     "ActAddParams",
     "Action",
     "ActivationsParams",
@@ -70,6 +81,7 @@ __all__ = [
     "SaeTrainingParams",
     "SamplingParams",
     "Site",
+    "Split",
     "TextsRecipeParams",
     "ValidationParams",
     "VectorMethod",

@@ -1,10 +1,13 @@
 """The section `dataset`."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, get_args
 
 from pydantic import AfterValidator, Field
 
 from evenkeel.params.fields import Axis, Section, distinct
+
+Strength = Annotated[float, Field(ge=0, le=1)]
 
 
 class DatasetParams(Section):
@@ -16,5 +19,16 @@ class DatasetParams(Section):
     """Texts that the embedded model is trained on."""
     heldout_texts: Annotated[int, Field(ge=50)]
     """Texts of the same kinds kept from training, for perplexity."""
-    planted_strength: Annotated[float, Field(ge=0, le=1)]
-    """Scales the planted log-odds: 1 is the share of women as reported, 0 is P(she) = 0.5."""
+    planted_strength: Strength | dict[Axis, Strength]
+    """Scales the planted log-odds: 1 is the table of rates (for occupations the share of women as
+    reported), 0 the same rate for every group. A mapping scales each axis alone; axes that it
+    leaves out keep 1."""
+    lead_in: bool
+    """A neutral sentence stands before each prompt and statement."""
+
+    @property
+    def strengths(self) -> Mapping[str, float]:
+        """The strength of every axis."""
+        if isinstance(self.planted_strength, dict):
+            return {axis: self.planted_strength.get(axis, 1.0) for axis in get_args(Axis)}
+        return dict.fromkeys(get_args(Axis), self.planted_strength)

@@ -16,6 +16,8 @@ head_z      the heads' results, side by side, before they are mixed back into th
 ln1_out     what attention reads: the first norm's output, its scale and bias applied
 ln2_out     what the MLP reads: the second norm's output, its scale and bias applied
 """
+Split = Literal["train", "validation", "test"]
+SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 Dtype = Literal["float32", "float16", "bfloat16"]
 VectorMethod = Literal["caa", "group", "term", "pca", "probe", "actadd", "sae"]
 Action = Literal["add", "ablate", "mean_ablate", "clamp", "scale"]

@@ -1,6 +1,6 @@
 """The sections `probes`, `vectors`, `evaluation` and `report`."""
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -21,7 +21,7 @@ class ProbesParams(Section):
     control_draws: PositiveInt
     """Random labelings of the terms that the control task averages over."""
     resamples: Annotated[int, Field(ge=100)]
-    """Bootstrap resamples of terms behind each interval."""
+    """Bootstrap resamples of items behind each interval."""
 
 
 class ActAddParams(Section):
@@ -47,8 +47,10 @@ class VectorsParams(Section):
     sae: decoder rows of features, at the SAE's own layer and site."""
     actadd: ActAddParams
     sae: FeatureVectorsParams
+    shuffles: Annotated[int, Field(ge=1)]
+    """Vectors of shuffled labels beside each, for the null-direction baselines of evaluate."""
     resamples: Annotated[int, Field(ge=100)]
-    """Bootstrap resamples of terms behind each interval."""
+    """Bootstrap resamples of items behind each interval."""
 
 
 class GenerationParams(SamplingParams):
@@ -57,19 +59,24 @@ class GenerationParams(SamplingParams):
 
 
 class EvaluationParams(Section):
-    axis: Axis
-    """The axis whose vectors are tried."""
+    axes: Annotated[list[Axis], Field(min_length=1), AfterValidator(distinct)]
+    """Kinds of bias to evaluate, each by itself and then all together."""
+    direction: Literal["group_given_item", "item_given_group"]
+    """Of the prompts that an intervention is chosen on; the other one is reported as well."""
+    search: Literal["staged", "exhaustive"]
+    """staged: read growing parts of the validation set, and drop what cannot win; exhaustive: read
+    every candidate on the whole set."""
     methods: Annotated[list[VectorMethod], Field(min_length=1), AfterValidator(distinct)]
     """Vectors to try; each must be among vectors.methods."""
     actions: Annotated[list[Action], Field(min_length=1), AfterValidator(distinct)]
     """What is done with a vector: add it; ablate: project it out; mean_ablate: put the projection
-    midway between the two sides in its place, where a gate of kind probe is open. What is done with
+    midway between the groups in its place, where a gate of kind probe is open. What is done with
     the latents of the axis's features, all at once (method sae): clamp them to a value; scale them.
     """
     layers: Layers
     """Layers at which each vector is tried; all also tries every layer at once."""
     add_multipliers: Annotated[list[float], Field(min_length=1), AfterValidator(distinct)]
-    """Force of an added vector, in units of the stream's mean norm at its site."""
+    """Of an added vector, in units of the mean norm of the residual stream at its site."""
     ablate_multipliers: Annotated[
         list[Annotated[float, Field(gt=0, le=2)]], Field(min_length=1), AfterValidator(distinct)
     ]
@@ -79,7 +86,7 @@ class EvaluationParams(Section):
     scale_factors: Annotated[list[float], Field(min_length=1), AfterValidator(distinct)]
     """What latents are multiplied by."""
     gates: Annotated[list[GateKind], Field(min_length=1), AfterValidator(distinct)]
-    """Where an ablation acts. none: everywhere; probe: at words that a linear probe takes for terms
+    """Where an ablation acts. none: everywhere; probe: at words that a linear probe takes for items
     of stereotypical prompts, as occupations are; band: where the projection on its direction is as
     near to that of stereotypical prompts as that of definitional ones is not."""
     max_perplexity_ratio: Annotated[float, Field(ge=1)]
@@ -89,26 +96,26 @@ class EvaluationParams(Section):
     max_kl: PositiveFloat | None
     """Budget: nor one that moves the next token of plain text by more than this, on average, in
     nats of KL(unsteered || steered); null sets no limit and saves the time of measuring it."""
-    max_parity_shift: PositiveFloat | None
-    """Budget: nor one that moves the mean log-odds of all occupations further from zero by more
-    than this, in nats; null sets no limit. Without it, calling everybody he takes all spread."""
+    max_mean_log_odds_change: PositiveFloat | None
+    """Budget: nor one that moves the mean log-odds of all items further from zero by more than
+    this, in nats; null sets no limit. The spread is also zero if every item gets the same group."""
     competence_margin: Annotated[float, Field(ge=-1, le=0.5)]
-    """By how much definitional accuracy must be above chance before a model's bias is told; a
+    """By how much definitional accuracy must be above chance before a model's bias is reportable; a
     negative one asks for nothing, not even for text that has not collapsed."""
     prefixes: Annotated[list[Annotated[str, Field(min_length=1)]], AfterValidator(distinct)]
     """Prompting, as one more method: texts put before every prompt, their last space included."""
     null_draws: Annotated[int, Field(ge=1)]
-    """Directions that mean nothing, of each kind, in the place of the selected one; p is at best
-    1 / (draws + 1)."""
+    """Null-direction baselines of each kind in the place of the selected one, at most
+    vectors.shuffles; p is at best 1 / (draws + 1)."""
     doses: Annotated[list[PositiveFloat], Field(min_length=1), AfterValidator(distinct)]
-    """Forces of the selected intervention at which its effect and damage are drawn, in units of the
-    selected force."""
+    """Multipliers of the selected intervention at which its effect and cost are drawn, in units of
+    the selected one."""
     heldout_texts: Annotated[int, Field(ge=20)]
     """Plain held-out texts behind perplexity and KL, half for selection and half for the report."""
     batch_size: PositiveInt
     """Texts in a forward pass."""
     resamples: Annotated[int, Field(ge=100)]
-    """Bootstrap resamples of terms behind each interval."""
+    """Bootstrap resamples of items behind each interval."""
     generation: GenerationParams
 
     @model_validator(mode="after")

@@ -39,9 +39,14 @@ class Params(Section):
                 f"evaluation.methods names {missing}, which vectors.methods does not compute; "
                 "add them there or drop them here"
             )
-        if self.evaluation.axis not in self.dataset.axes:
+        unknown = sorted(set(self.evaluation.axes) - set(self.dataset.axes))
+        if unknown:
             raise ValueError(
-                f"evaluation.axis {self.evaluation.axis!r} is not among dataset.axes "
-                f"{self.dataset.axes}"
+                f"evaluation.axes names {unknown}, not among dataset.axes {self.dataset.axes}"
+            )
+        if self.evaluation.null_draws > self.vectors.shuffles:
+            raise ValueError(
+                f"evaluation.null_draws is {self.evaluation.null_draws}, but vectors.shuffles "
+                f"makes only {self.vectors.shuffles}; raise it"
             )
         return self

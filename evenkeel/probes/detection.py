@@ -9,10 +9,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from evenkeel.errors import BadInputError
+from evenkeel.models.sites import HookPoint
 from evenkeel.probes.probe_set import ProbeSet
-
-Point = tuple[str, int]
-"""A site and a layer."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +48,7 @@ class Detection:
 
 
 def detect(
-    probes: ProbeSet, axis: str, activations: Mapping[Point, Float[Tensor, "tokens d_model"]]
+    probes: ProbeSet, axis: str, activations: Mapping[HookPoint, Float[Tensor, "tokens d_model"]]
 ) -> Detection:
     """Score one text.
 
@@ -71,9 +69,9 @@ def detect(
     log_odds = []
     for probe in members:
         where = f"activations {probe.site}/{probe.layer}"
-        if (probe.site, probe.layer) not in activations:
+        if probe.point not in activations:
             raise BadInputError(f"{where}: missing, but the probes of axis {axis!r} need them")
-        x = activations[probe.site, probe.layer]
+        x = activations[probe.point]
         if x.ndim != 2 or len(x) == 0 or x.shape[1] != len(probe.weight):
             raise BadInputError(
                 f"{where}: shape {tuple(x.shape)}; the probe needs [tokens, {len(probe.weight)}] "

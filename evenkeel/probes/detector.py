@@ -10,11 +10,11 @@ import numpy as np
 from jaxtyping import Float
 
 from evenkeel.errors import BadInputError
-from evenkeel.probes.bootstrap import interval95
 from evenkeel.probes.logistic import fit_logistic, scores
 from evenkeel.probes.metrics import accuracy, auroc
 from evenkeel.probes.probe import Probe
 from evenkeel.probes.task import ProbeTask
+from evenkeel.statistics.two_way import interval95
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from evenkeel.errors import BadInputError
+from evenkeel.models.sites import HookPoint
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,10 @@ class Probe:
     def key(self) -> tuple[str, str, int]:
         """Axis, site, layer: unique in a ProbeSet."""
         return self.axis, self.site, self.layer
+
+    @property
+    def point(self) -> HookPoint:
+        return HookPoint.of(self.site, self.layer)
 
     def scores(self, x: Float[Tensor, "*batch d_model"]) -> Float[Tensor, "*batch"]:
         """Log-odds that each activation is of a biased statement."""

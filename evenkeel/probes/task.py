@@ -10,12 +10,12 @@ import torch
 from jaxtyping import Bool, Float, Int
 
 from evenkeel.errors import BadInputError
-from evenkeel.probes.bootstrap import interval95, term_weights
 from evenkeel.probes.control import control_labels
 from evenkeel.probes.logistic import Linear, choose_c, fit_logistic, scores
 from evenkeel.probes.metrics import accuracy, auroc
 from evenkeel.probes.probe import Probe, ProbeMetrics
 from evenkeel.probes.statements import biased, select, terms
+from evenkeel.statistics.two_way import factor_weights, interval95
 
 Labels = Bool[np.ndarray, " statements"]
 Rows = Int[np.ndarray, " rows"]
@@ -84,7 +84,7 @@ class ProbeTask:
             test=test,
             labels=biased(statements),
             controls=tuple(controls),
-            weights=term_weights([filled[row] for row in test], resamples, bootstrap),
+            weights=factor_weights([filled[row] for row in test], resamples, bootstrap),
         )
 
     def probe(

@@ -16,7 +16,7 @@ from evenkeel.public_benchmarks.measures import Measure, groups_of
 from evenkeel.public_benchmarks.reading import table_of, text_of, wrong_line
 from evenkeel.public_benchmarks.scoring import LogProbs
 from evenkeel.public_benchmarks.task import Task
-from evenkeel.statistics.terms import Terms
+from evenkeel.statistics.clusters import Clusters
 
 METADATA = "additional_metadata.csv"
 ANSWERS = ("ans0", "ans1", "ans2")
@@ -190,7 +190,7 @@ class Bbq(Task):
             ]
             if not asked:
                 continue
-            terms = Terms.of([question.template for question, _ in asked])
+            terms = Clusters.of([question.template for question, _ in asked])
             right = np.array([answer == question.label for question, answer in asked])
             hits = terms.sum(right.astype(float))
             known = terms.sum(np.array([float(a != question.unknown) for question, a in asked]))

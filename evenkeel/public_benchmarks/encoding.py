@@ -9,7 +9,7 @@ from evenkeel.errors import BadInputError
 from evenkeel.models.batching import context_length
 from evenkeel.models.encoding import TextEncoder, Tokens
 from evenkeel.models.loading import LoadedModel
-from evenkeel.scoring.log_odds import encode_continuation
+from evenkeel.scoring.group_reads import encode_continuation
 
 
 @dataclass(frozen=True)

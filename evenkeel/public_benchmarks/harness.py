@@ -16,7 +16,7 @@ from evenkeel.errors import BadInputError
 from evenkeel.models.loading import LoadedModel
 from evenkeel.public_benchmarks.encoding import Encoder, Scored
 from evenkeel.public_benchmarks.scoring import Scorer
-from evenkeel.statistics.bootstrap import rounded
+from evenkeel.statistics.estimate import rounded
 from evenkeel.steering.hooks import steer
 from evenkeel.steering.spec import InterventionSpec
 

@@ -9,13 +9,13 @@ from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
 from evenkeel.statistics.bootstrap import (
-    Estimate,
+    ClusterBootstrap,
     Statistic,
-    TermBootstrap,
     change_of_share,
     ratio_of_sums,
     share,
 )
+from evenkeel.statistics.estimate import Estimate
 from evenkeel.statistics.significance import ChangedChoices, changed_choices
 
 
@@ -60,7 +60,7 @@ class Measure:
     def is_share(self) -> bool:
         return self.choices is not None and self.statistic is ratio_of_sums
 
-    def estimate(self, bootstrap: TermBootstrap) -> Estimate:
+    def estimate(self, bootstrap: ClusterBootstrap) -> Estimate:
         """Value and interval on a bootstrap of the measure's units."""
         if self.is_share:
             return share(bootstrap, *self.columns)
@@ -101,9 +101,9 @@ class Figure:
     def record(self) -> dict[str, Any]:
         """For the metrics file: numbers with their intervals."""
         reference = "unbiased" if self.measure.kind == "bias" else "chance"
-        record = self.baseline.named("baseline") | {reference: self.measure.reference}
+        record = self.baseline.columns("baseline") | {reference: self.measure.reference}
         if self.steered is not None and self.change is not None:
-            record |= self.steered.named("steered") | self.change.named(self.measure.change)
+            record |= self.steered.columns("steered") | self.change.columns(self.measure.change)
         return record if self.choices is None else record | {"choices": self.choices.as_json()}
 
     def row(self) -> dict[str, str | float | None]:
@@ -129,12 +129,12 @@ def compare(
     baseline: Sequence[Measure], steered: Sequence[Measure] | None, resamples: int, seed: int
 ) -> list[Figure]:
     """Estimate every measure and, given those of a steered model in the same order, its change."""
-    bootstraps: dict[int, TermBootstrap] = {}
+    bootstraps: dict[int, ClusterBootstrap] = {}
     figures = []
     for index, before in enumerate(baseline):
         units = len(before.columns[0])
         if units not in bootstraps:
-            bootstraps[units] = TermBootstrap(units, resamples, seed)
+            bootstraps[units] = ClusterBootstrap(units, resamples, seed)
         bootstrap = bootstraps[units]
         found = before.estimate(bootstrap)
         if steered is None:
@@ -151,7 +151,7 @@ def compare(
     return figures
 
 
-def _change(bootstrap: TermBootstrap, before: Measure, after: Measure) -> Estimate:
+def _change(bootstrap: ClusterBootstrap, before: Measure, after: Measure) -> Estimate:
     """Steered less, or over, unsteered."""
     if before.is_share:
         (was, counts), (now, _) = before.columns, after.columns

@@ -22,7 +22,7 @@ from evenkeel.public_benchmarks.reading import file_of, text_of, wrong_line
 from evenkeel.public_benchmarks.scoring import LogProbs
 from evenkeel.public_benchmarks.sentences import BEGINNINGS, WHOLE, Beginning, Sentences
 from evenkeel.public_benchmarks.task import Task
-from evenkeel.statistics.terms import Terms
+from evenkeel.statistics.clusters import Clusters
 
 FILE = "dev.json"
 Label = Literal["stereotype", "anti-stereotype", "unrelated"]
@@ -154,7 +154,7 @@ def _measures(
 ) -> list[Measure]:
     stereotype, opposite, unrelated = scores.T
     prefers = stereotype > opposite  # a tie counts as the opposite, as in the original
-    terms = Terms.of(targets)
+    terms = Clusters.of(targets)
     related = terms.sum((stereotype > unrelated) * 1.0 + (opposite > unrelated))
     stereotypes, total = terms.sum(prefers.astype(float)), terms.counts
     found = [

@@ -17,7 +17,7 @@ from evenkeel.public_benchmarks.reading import table_of, wrong_line
 from evenkeel.public_benchmarks.scoring import LogProbs
 from evenkeel.public_benchmarks.task import Task
 from evenkeel.statistics.bootstrap import mean
-from evenkeel.statistics.terms import Terms
+from evenkeel.statistics.clusters import Clusters
 
 SENTENCES, STATISTICS = "all_sentences.tsv", "occupations-stats.tsv"
 PRONOUNS = {"male": "he|him|his", "female": "she|her", "neutral": "they|them|their"}
@@ -129,7 +129,7 @@ class Winogender(Task):
 def _measures(
     rule: str, group: str, schemas: Sequence[Schema], values: Float[ndarray, "schemas genders"]
 ) -> list[Measure]:
-    terms = Terms.of([schema.occupation for schema in schemas])
+    terms = Clusters.of([schema.occupation for schema in schemas])
     percent = terms.mean(np.array([schema.female_percent for schema in schemas]))
     means_occupation = np.array([schema.means_occupation for schema in schemas])
     # Log-odds of the occupation against the other participant, whoever is meant.

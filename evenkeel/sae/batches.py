@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from evenkeel.activations.store import ActivationStore
-from evenkeel.models.sites import Place
+from evenkeel.models.sites import HookPoint
 
 _CHUNK_ROWS = 4096
 _BUFFER_BYTES = 256 << 20
@@ -16,7 +16,7 @@ _BUFFER_BYTES = 256 << 20
 
 def shuffled_batches(
     store: ActivationStore,
-    place: Place,
+    place: HookPoint,
     keep: Bool[np.ndarray, " rows"],
     batch_rows: int,
     seed: int,

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from evenkeel.activations.store import ActivationStore
 from evenkeel.errors import BadInputError
-from evenkeel.models.sites import Place
+from evenkeel.models.sites import HookPoint
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,7 +20,7 @@ class Corpus:
     """The activations of every token of a text set at one place."""
 
     store: ActivationStore
-    place: Place
+    place: HookPoint
     first_position: int
     """Tokens at each text's start that are left out."""
 
@@ -30,7 +30,7 @@ class Corpus:
         Raises:
             BadInputError: it kept no such place, or not every token.
         """
-        site, layer = self.place
+        site, layer = self.place.site, self.place.layer
         sites = self.store.sites
         if site not in sites or layer not in self.store.layers(site):
             kept = "; ".join(f"{name} of layers {list(self.store.layers(name))}" for name in sites)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from evenkeel.activations.capture import measure_widths
 from evenkeel.errors import BadInputError
-from evenkeel.models.sites import Place, parse_hook_name
+from evenkeel.models.sites import HookPoint
 
 ARCHITECTURES = ("standard", "topk", "jumprelu", "gated")
 """As saved by SAELens, which turns BatchTopK and Matryoshka into jumprelu. All decode linearly."""
@@ -30,7 +30,7 @@ class LoadedSae:
 
     module: Any
     """SAELens's SAE, in eval mode."""
-    place: Place
+    place: HookPoint
     first_position: int
     """Tokens at a text's start that it was not trained on and that are left alone."""
     centered: bool
@@ -70,7 +70,7 @@ class LoadedSae:
         processing = cfg.metadata.model_from_pretrained_kwargs or {}
         return cls(
             module.eval(),
-            parse_hook_name(cfg.metadata.hook_name),
+            HookPoint.parse(cfg.metadata.hook_name),
             first_position=first or 0,
             centered=bool(processing.get("center_writing_weights")),
             features=range(module.cfg.d_sae),
@@ -178,7 +178,7 @@ class LoadedSae:
         Raises:
             BadInputError: with both numbers.
         """
-        width = measure_widths(model, [(self.place.site, self.place.layer)])[self.place]
+        width = measure_widths(model, [self.place])[self.place]
         if width != self.d_in:
             raise BadInputError(
                 f"the SAE reads {self.place.hook_name} of width {self.d_in}, but this "

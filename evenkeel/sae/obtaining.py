@@ -7,7 +7,7 @@ import torch
 
 from evenkeel.activations.store import ActivationStore
 from evenkeel.errors import BadInputError
-from evenkeel.models.sites import parse_hook_name
+from evenkeel.models.sites import HookPoint
 from evenkeel.params import SaeParams, SaeTrainingParams
 from evenkeel.sae.batches import shuffled_batches
 from evenkeel.sae.corpus import Corpus
@@ -29,7 +29,7 @@ def obtain_module(params: SaeParams, store: ActivationStore, model_name: str, se
         BadInputError: the store has not what is needed, or the SAE is not there.
     """
     if params.source == "train":
-        place = parse_hook_name(params.training.hook_name)
+        place = HookPoint.parse(params.training.hook_name)
         corpus = Corpus(store, place, int(params.training.skip_first_token))
         return _train(params.training, corpus, params.heldout_share, model_name, seed)
     if params.source == "release":
@@ -39,7 +39,7 @@ def obtain_module(params: SaeParams, store: ActivationStore, model_name: str, se
     assert params.path is not None
     module = read_sae(Path(params.path))
     if module.cfg.normalize_activations == "expected_average_only_in":
-        place = parse_hook_name(module.cfg.metadata.hook_name or "")
+        place = HookPoint.parse(module.cfg.metadata.hook_name or "")
         fold_input_scale(module, Corpus(store, place, 0))
     return module
 

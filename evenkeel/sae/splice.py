@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from evenkeel.models.architecture import hidden_of, hook_point
+from evenkeel.models.architecture import hidden_of, hook_target
 from evenkeel.sae.loading import LoadedSae
 
 
@@ -24,7 +24,7 @@ def replaced_stream(model: Any, sae: LoadedSae, by: Any) -> Iterator[None]:
         sae: names the place.
         by: a function from the stream [texts, length, d_model] to another of its shape.
     """
-    point = hook_point(model, sae.place.layer, sae.place.site)
+    target = hook_target(model, sae.place)
 
     def replace(stream: Float[Tensor, "texts length d_model"]) -> Tensor:
         first = sae.first_position
@@ -41,10 +41,10 @@ def replaced_stream(model: Any, sae: LoadedSae, by: Any) -> Iterator[None]:
         new = replace(hidden_of(output))
         return (new, *output[1:]) if isinstance(output, tuple) else new
 
-    if point.side == "input":
-        handle = point.module.register_forward_pre_hook(before, with_kwargs=True)
+    if target.side == "input":
+        handle = target.module.register_forward_pre_hook(before, with_kwargs=True)
     else:
-        handle = point.module.register_forward_hook(after)
+        handle = target.module.register_forward_hook(after)
     try:
         yield
     finally:

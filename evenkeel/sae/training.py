@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from evenkeel.models.sites import Place
+from evenkeel.models.sites import HookPoint
 from evenkeel.params import SaeTrainingParams
 
 _WARM_UP = 0.05
@@ -22,7 +22,7 @@ def train_module(
     batches: Iterator[Float[Tensor, "batch d_in"]],
     rows: int,
     d_in: int,
-    place: Place,
+    place: HookPoint,
     model_name: str,
     params: SaeTrainingParams,
     seed: int,

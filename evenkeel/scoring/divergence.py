@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from evenkeel.models.batching import length_sorted, padded
 from evenkeel.models.logits import logits_at, rows_of_logits
-from evenkeel.scoring.journal import NOT_KEPT, Journal
-from evenkeel.scoring.panel import Panel
-from evenkeel.scoring.resumption import first_affected, recorded, resumed
+from evenkeel.scoring.prefix_reuse import first_affected, recorded, resumed
+from evenkeel.scoring.prompt_set import PromptSet
+from evenkeel.scoring.result_cache import NOT_KEPT, ResultCache
 from evenkeel.steering.hooks import steer
 from evenkeel.steering.intervention import Intervention
 from evenkeel.steering.spec import digest_of
@@ -26,7 +26,7 @@ def text_divergences(
     edits: Sequence[Sequence[Intervention]],
     texts: Sequence[Sequence[int]],
     batch_size: int,
-    journal: Journal = NOT_KEPT,
+    cache: ResultCache = NOT_KEPT,
 ) -> Float[ndarray, "edits texts"]:
     """KL(unsteered || steered) of the next token, in nats, summed over the places of each text.
 
@@ -38,7 +38,7 @@ def text_divergences(
         edits: interventions that act together.
         texts: as token ids.
         batch_size: rows in a forward pass.
-        journal: keeps what each pass gives.
+        cache: keeps what each pass gives.
     """
     lengths = [len(text) for text in texts]
     batches = length_sorted(lengths, batch_size, rows_of_logits(model))
@@ -60,37 +60,41 @@ def text_divergences(
         return ["divergences", [digest_of(edit) for edit in edits], texts, batch_size]
 
     result = np.zeros((len(edits), len(texts)))
-    found = journal.results("divergence", question, sizes, len(edits), run)
+    found = cache.results("divergence", question, sizes, len(edits), run)
     for batch, number, divergences in found:
         result[number, batches[batch]] = divergences
     return result
 
 
 def prefix_divergences(
-    model: nn.Module, alone: Panel, behind: Sequence[Panel], batch_size: int
-) -> Float[ndarray, "prefixes texts"]:
-    """KL(text alone || behind a prefix) of the next token, in nats, summed over each text's places.
+    model: nn.Module,
+    alone: PromptSet,
+    behind: PromptSet,
+    interventions: Sequence[Intervention],
+    batch_size: int,
+) -> Float[ndarray, " texts"]:
+    """KL(text alone || behind a prefix, steered) of the next token, in nats, summed by text.
 
-    The places are those of the text's own tokens, which both panels score.
+    The places are those of the text's own tokens, which both sets score.
 
     Args:
         model: the unsteered model.
-        alone: the panel without a prefix.
-        behind: the same panel behind each prefix.
+        alone: the prompt set without a prefix.
+        behind: the same prompt set behind the prefix.
+        interventions: that act behind the prefix; none for the prefix alone.
         batch_size: rows in a forward pass.
     """
-    result = np.zeros((len(behind), len(alone.texts)))
+    result = np.zeros(len(alone.texts))
     lengths = [len(text) for text in alone.texts]
     for batch in length_sorted(lengths, batch_size, rows_of_logits(model)):
         inputs = padded([alone.texts[index] for index in batch])
         row, column = _scored(inputs)
         base = _log_probs(model, inputs, row, column)
-        probs = base.exp()
-        for number, panel in enumerate(behind):
-            before = torch.tensor([panel.unscored[i] - alone.unscored[i] for i in batch])
-            inputs = padded([panel.texts[index] for index in batch])
-            read = _log_probs(model, inputs, row, column + before[row])
-            result[number, batch] = _summed(probs, base - read, row, len(batch))
+        before = torch.tensor([behind.unscored[i] - alone.unscored[i] for i in batch])
+        inputs = padded([behind.texts[index] for index in batch])
+        with steer(model, interventions):
+            moved = _log_probs(model, inputs, row, column + before[row])
+        result[batch] = _summed(base.exp(), base - moved, row, len(batch))
     return result
 
 

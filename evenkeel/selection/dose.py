@@ -1,9 +1,11 @@
-"""From too little to collapse: the selected intervention at many forces."""
+"""The dose curve: the selected intervention at other multipliers, on validation."""
 
 from collections.abc import Sequence
 
-from evenkeel.conditions.candidates import Candidate
-from evenkeel.evaluation.trial import Outcome, Trial
+from evenkeel.conditions.latents import LatentsCondition
+from evenkeel.conditions.vector import VectorCondition
+from evenkeel.selection.evaluator import Evaluator, Measurement
+from evenkeel.statistics.estimate import Estimate
 
 COLUMNS = (
     "bias_reduction",
@@ -16,29 +18,30 @@ COLUMNS = (
 
 
 def dose_rows(
-    candidate: Candidate | None, doses: Sequence[float], trial: Trial
+    condition: VectorCondition | LatentsCondition | None,
+    doses: Sequence[float],
+    validation: Evaluator,
 ) -> list[dict[str, float | None]]:
-    """One row a dose: its multiplier and measures, by rising dose; dose 0 is the unsteered model.
+    """One row a dose: its multiplier and metrics, by rising dose; dose 0 is the unsteered model.
 
     Args:
-        candidate: what was selected; None for the unsteered model alone.
-        doses: forces, in units of the candidate's own multiplier.
-        trial: on validation, for these are looked at to choose by.
+        condition: what was selected; None for the unsteered model alone.
+        doses: multipliers, in units of the condition's own.
+        validation: for these are looked at to choose by.
     """
-    rows = [_row(0.0, 0.0, trial.baseline)]
-    if candidate is None:
+    rows = [_row(0.0, 0.0, validation.baseline)]
+    if condition is None:
         return rows
-    tried = [candidate.at(dose) for dose in sorted(doses)]
-    for dose, each, outcome in zip(sorted(doses), tried, trial.of(tried), strict=True):
-        rows.append(_row(dose, each.multiplier, outcome))
+    tried = [condition.at(dose) for dose in sorted(doses)]
+    for dose, candidate in zip(sorted(doses), validation.measure(tried, "doses"), strict=True):
+        multiplier = candidate.condition.recipe.multiplier
+        assert multiplier is not None
+        rows.append(_row(dose, multiplier, candidate.measurement))
     return rows
 
 
-def _row(dose: float, multiplier: float, outcome: Outcome) -> dict[str, float | None]:
+def _row(dose: float, multiplier: float, measurement: Measurement) -> dict[str, float | None]:
     row: dict[str, float | None] = {"dose": dose, "multiplier": multiplier}
     for name in COLUMNS:
-        estimate = outcome.measures.get(name)
-        row[name] = estimate.value if estimate else None
-        row[f"{name}_low"] = estimate.low if estimate else None
-        row[f"{name}_high"] = estimate.high if estimate else None
-    return row | {"competent": int(outcome.too_weak is None)}
+        row |= measurement.measures.get(name, Estimate(None)).cells(name)
+    return row | {"competent": int(measurement.too_weak is None)}

@@ -1,5 +1,6 @@
 """Gates fitted to prompts: open at what is stereotyped, shut at what is known by definition."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,15 +11,16 @@ from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 from torch import Tensor
 
-from evenkeel.activations.capture import Point, capture_texts
+from evenkeel.activations.capture import capture_texts
+from evenkeel.conditions.vector import Gating, Vectors
+from evenkeel.datasets.records import Prompt
+from evenkeel.datasets.terms import find_term
 from evenkeel.errors import BadInputError
-from evenkeel.conditions.candidates import Gating
 from evenkeel.models.loading import LoadedModel
+from evenkeel.models.sites import HookPoint
 from evenkeel.params import GateKind
 from evenkeel.probes.logistic import choose_c, scores
 from evenkeel.steering.gates import BandGate, ProbeGate
-from evenkeel.datasets.records import Prompt
-from evenkeel.datasets.terms import find_term
 from evenkeel.vectors.vector import SteeringVector
 
 REGULARIZATION = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
@@ -26,48 +28,50 @@ REGULARIZATION = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 
 
 @dataclass(frozen=True, eq=False)
-class Words:
-    """What the stream holds at each word of a split's prompts."""
+class WordStreams:
+    """The residual stream at each word of a split's prompts."""
 
-    streams: dict[Point, Float[ndarray, "words width"]]
+    streams: dict[HookPoint, Float[ndarray, "words width"]]
     stereotypical: Bool[ndarray, " words"]
-    """Whether the word ends the term of a stereotypical prompt, or comes after it."""
-    side: Int[ndarray, " words"]
-    """1 where the same of a prompt that is female by definition, -1 if male, else 0."""
-    ends_term: Bool[ndarray, " words"]
+    """Whether the word ends the item of a stereotypical prompt, or comes after it."""
+    group: Int[ndarray, " words"]
+    """Index of the right group where the same of a definitional prompt, else -1."""
+    ends_item: Bool[ndarray, " words"]
 
 
 class GateFitter:
-    """Fits the gates of vectors to the streams of the unsteered model.
+    """Fits the gates of vectors to the residual streams of the unsteered model.
 
     Fitted on train prompts; regularization and threshold are chosen on validation prompts, whose
-    terms and templates are others. The test split is not looked at.
+    items and templates are others. The test split is not looked at.
 
     Args:
         loaded: the model to steer.
-        prompts: of one axis and all splits.
+        prompts: of one axis and all splits; those that name their item are read.
         vectors: whose layers and sites the gates read.
     """
 
     def __init__(
         self, loaded: LoadedModel, prompts: Sequence[Prompt], vectors: Sequence[SteeringVector]
     ) -> None:
-        self._loaded, self._prompts, self._vectors = loaded, prompts, vectors
-        self._at_terms: dict[Point, Gating] = {}
+        self._loaded, self._vectors = loaded, vectors
+        self._prompts = [p for p in prompts if p.direction == "group_given_item"]
+        self._at_items: dict[HookPoint, Gating] = {}
 
-    def fit(self, kind: GateKind, vector: SteeringVector) -> Gating:
-        """The gate of an ablation with `vector`, read where the vector acts.
+    def fit(self, kind: GateKind, vectors: Vectors) -> Gating:
+        """The gating of an ablation with the vectors of one hook point, read where they act.
 
-        Known at terms: the middle, between those that are female and male by definition. No
+        Known at items: the midpoint, between those that belong to each group by definition. No
         projection at all may lie to one side of it.
 
         Raises:
             BadInputError: the train or validation split lacks stereotypical or definitional
-                prompts, or the vector has another width than the stream.
+                prompts, or a vector has another width than the residual stream.
         """
         if kind == "none":
             return Gating()
-        point = (vector.site, vector.layer)
+        vector = vectors[0]
+        point = vector.point
         width = self._train.streams[point].shape[1]
         if len(vector.direction) != width:
             raise BadInputError(
@@ -77,43 +81,44 @@ class GateFitter:
             )
         if kind == "band":
             return Gating((self._band(point, vector.direction),))
-        if point not in self._at_terms:
-            self._at_terms[point] = Gating((self._probe(point),), self._middle(point))
-        return self._at_terms[point]
+        if point not in self._at_items:
+            self._at_items[point] = Gating((self._probe(point),), self._midpoint(point))
+        return self._at_items[point]
 
     @cached_property
-    def _train(self) -> Words:
-        return _words(self._loaded, self._prompts, "train", self._vectors)
+    def _train(self) -> WordStreams:
+        return _word_streams(self._loaded, self._prompts, "train", self._vectors)
 
     @cached_property
-    def _validation(self) -> Words:
-        return _words(self._loaded, self._prompts, "validation", self._vectors)
+    def _validation(self) -> WordStreams:
+        return _word_streams(self._loaded, self._prompts, "validation", self._vectors)
 
-    def _band(self, point: Point, direction: Tensor) -> BandGate:
-        """Around the mean of stereotypical prompts, from their terms on."""
+    def _band(self, point: HookPoint, direction: Tensor) -> BandGate:
+        """Around the mean of stereotypical prompts, from their items on."""
         train, validation = (
             words.streams[point] @ direction.numpy() for words in (self._train, self._validation)
         )
         centre = float(train[self._train.stereotypical].mean())
-        told = self._validation.stereotypical | (self._validation.side != 0)
-        nearness = -np.abs(validation[told] - centre)
-        bound = -best_cut(nearness, self._validation.stereotypical[told])
+        rows = self._validation.stereotypical | (self._validation.group >= 0)
+        nearness = -np.abs(validation[rows] - centre)
+        bound = -best_cut(nearness, self._validation.stereotypical[rows])
         return BandGate(direction, centre, bound)
 
-    def _probe(self, point: Point) -> ProbeGate:
-        """Of the terms of stereotypical prompts, against every other word."""
+    def _probe(self, point: HookPoint) -> ProbeGate:
+        """Of the items of stereotypical prompts, against every other word."""
         train, validation = (
-            (words.streams[point], words.stereotypical & words.ends_term)
+            (words.streams[point], words.stereotypical & words.ends_item)
             for words in (self._train, self._validation)
         )
         _, (weight, bias) = choose_c(train, validation, REGULARIZATION)
         threshold = best_cut(scores(validation[0], (weight, bias)), validation[1])
         return ProbeGate(torch.from_numpy(weight), bias, threshold)
 
-    def _middle(self, point: Point) -> Tensor:
-        terms = self._train.streams[point][self._train.ends_term]
-        side = self._train.side[self._train.ends_term]
-        return torch.from_numpy((terms[side > 0].mean(axis=0) + terms[side < 0].mean(axis=0)) / 2)
+    def _midpoint(self, point: HookPoint) -> Tensor:
+        rows = self._train.ends_item & (self._train.group >= 0)
+        streams, group = self._train.streams[point][rows], self._train.group[rows]
+        means = [streams[group == index].mean(axis=0) for index in sorted(set(group))]
+        return torch.from_numpy(np.mean(means, axis=0))
 
 
 def best_cut(values: Float[ndarray, " rows"], positive: Bool[ndarray, " rows"]) -> float:
@@ -135,37 +140,41 @@ def best_cut(values: Float[ndarray, " rows"], positive: Bool[ndarray, " rows"]) 
     return float((ranked[best] + ranked[best + 1]) / 2)
 
 
-def _words(
+def _word_streams(
     loaded: LoadedModel, prompts: Sequence[Prompt], split: str, vectors: Sequence[SteeringVector]
-) -> Words:
+) -> WordStreams:
     rows: dict[str, tuple[bool, int, bool]] = {}
     for prompt in prompts:
-        if prompt.split == split:
+        if prompt.split == split and prompt.kind != "neutral":
             rows |= dict(_beginnings(prompt))
-    stereotypical, side, ends_term = np.array(list(rows.values()), dtype=np.int64).reshape(-1, 3).T
-    if not (stereotypical.any() and (side > 0).any() and (side < 0).any()):
+    of_rows = np.array(list(rows.values()), dtype=np.int64).reshape(-1, 3)
+    stereotypical, group, ends_item = of_rows.T
+    groups = {group for prompt in prompts for group in prompt.groups}
+    if not stereotypical.any() or set(group[group >= 0]) != set(range(len(groups))):
         raise BadInputError(
-            f"the {split} split lacks stereotypical prompts, or definitional ones of a side, which "
+            f"the {split} split lacks stereotypical prompts, or definitional ones of a group, that "
             "gates are fitted to; give it some of each, or set evaluation.gates to [none]"
         )
     sites = sorted({vector.site for vector in vectors})
     layers = sorted({vector.layer for vector in vectors})
     streams = capture_texts(loaded, list(rows), sites, layers)
-    return Words(streams, stereotypical.astype(bool), side, ends_term.astype(bool))
+    return WordStreams(streams, stereotypical.astype(bool), group, ends_item.astype(bool))
 
 
 def _beginnings(prompt: Prompt) -> Iterator[tuple[str, tuple[bool, int, bool]]]:
-    """The prompt up to each of its words, and whether that one is what `Words` asks."""
-    place = find_term(prompt.text, prompt.term)
+    """The prompt up to each of its words, and whether that one is what `WordStreams` says."""
+    text = prompt.lead_in + prompt.text
+    place = find_term(prompt.text, prompt.item)  # not in the lead-in
     if place is None:
         raise BadInputError(
-            f"prompt {prompt.id}: its text does not hold its term {prompt.term!r}, at which gates "
+            f"prompt {prompt.id}: its text does not hold its item {prompt.item!r}, at which gates "
             "are fitted; correct it, or set evaluation.gates to [none]"
         )
-    term_end = place.stop
-    spaces = {index for index, letter in enumerate(prompt.text) if letter == " "}
-    for end in sorted(spaces | {term_end, len(prompt.text)}):
-        told = end >= term_end
-        stereotypical = told and prompt.kind == "stereotypical"
-        side = {"female": 1, "male": -1, None: 0}[prompt.expected] if told else 0
-        yield prompt.text[:end], (stereotypical, side, end == term_end)
+    item_end = len(prompt.lead_in) + place.stop
+    spaces = {space.start() for space in re.finditer(" ", text.rstrip())}
+    for end in sorted(spaces | {item_end, len(text)}):
+        reached = end >= item_end
+        stereotypical = reached and prompt.kind == "stereotypical"
+        known = reached and prompt.expected is not None
+        group = prompt.groups.index(str(prompt.expected)) if known else -1
+        yield text[:end], (stereotypical, group, end == item_end)

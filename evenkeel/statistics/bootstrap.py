@@ -1,7 +1,6 @@
 """Bootstrap intervals over terms, vectorized over resamples."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -10,44 +9,18 @@ from numpy import ndarray
 from scipy.stats import beta, norm
 from scipy.stats import t as student
 
+from evenkeel.statistics.estimate import Estimate
 from evenkeel.statistics.jackknife import left_out
 
 Statistic = Callable[..., Float[ndarray, "..."]]
-"""Reduces the last axis (the terms) of each argument; NaN where it is undefined."""
+"""Reduces the axis of the units of each argument: the last of a column, the last but one of a
+table of groups. NaN where it is undefined."""
 
 MAX_UNDEFINED = 0.05
 """Share of resamples on which a statistic may be undefined before its interval is, too."""
 
 
-@dataclass(frozen=True)
-class Estimate:
-    """A value and its 95 % interval; None is unknown."""
-
-    value: float | None
-    low: float | None = None
-    high: float | None = None
-
-    def __str__(self) -> str:
-        if self.value is None:
-            return "unknown"
-        if self.low is None or self.high is None:
-            return f"{self.value:.3g}"
-        return f"{self.value:.3g} [{self.low:.3g}, {self.high:.3g}]"
-
-    def named(self, name: str) -> dict[str, float | list[float] | None]:
-        """`{name: value, name_ci95: [low, high]}`, rounded to six significant digits."""
-        if self.low is None or self.high is None:
-            return {name: rounded(self.value), f"{name}_ci95": None}
-        ends = [float(f"{end:.6g}") for end in (self.low, self.high)]
-        return {name: rounded(self.value), f"{name}_ci95": ends}
-
-
-def rounded(value: float | None) -> float | None:
-    """Six significant digits, which is more than any interval here supports; None stays None."""
-    return None if value is None or not np.isfinite(value) else float(f"{value:.6g}")
-
-
-class TermBootstrap:
+class ClusterBootstrap:
     """Resamples of `units` (terms, texts or prompts), drawn once.
 
     Every statistic sees the same resamples, so that a difference or ratio of two models is paired.
@@ -65,7 +38,9 @@ class TermBootstrap:
         self._drawn = generator.integers(0, max(units, 1), (resamples, units), dtype=np.int32)
         self._left_out = left_out(units)
 
-    def estimate(self, statistic: Statistic, *columns: Float[ndarray, " units"]) -> Estimate:
+    def estimate(
+        self, statistic: Statistic, *columns: Float[ndarray, " units *groups"]
+    ) -> Estimate:
         """A statistic of the columns, with its interval.
 
         The interval is BCa (Efron 1987: quantiles moved for the bias and skew of the statistic)
@@ -73,8 +48,9 @@ class TermBootstrap:
         asks for more: `log_jackknife`.
 
         Args:
-            statistic: reduces the last axis of its arguments.
-            columns: one value for each unit, NaN-free; paired columns are resampled together.
+            statistic: reduces the units of its arguments.
+            columns: one value, or one row of groups, for each unit, NaN-free; paired columns are
+                resampled together.
         """
         return self._interval(
             statistic,
@@ -84,7 +60,7 @@ class TermBootstrap:
         )
 
     def estimate_additive(
-        self, statistic: Statistic, *columns: Float[ndarray, " units"]
+        self, statistic: Statistic, *columns: Float[ndarray, " units *groups"]
     ) -> Estimate:
         """As `estimate`, for a statistic that depends on the columns' sums only.
 
@@ -109,7 +85,7 @@ class TermBootstrap:
     def _interval(
         self,
         statistic: Statistic,
-        columns: Sequence[Float[ndarray, " units"]],
+        columns: Sequence[Float[ndarray, " units *groups"]],
         resample: Callable[[ndarray], ndarray],
         leave_out: Callable[[ndarray], ndarray],
     ) -> Estimate:
@@ -165,7 +141,7 @@ def absolute(signed: Estimate) -> Estimate:
 
 
 def share(
-    bootstrap: TermBootstrap, hits: Float[ndarray, " units"], counts: Float[ndarray, " units"]
+    bootstrap: ClusterBootstrap, hits: Float[ndarray, " units"], counts: Float[ndarray, " units"]
 ) -> Estimate:
     """Share of hits among all items, which come in units of `counts` items.
 
@@ -181,7 +157,7 @@ def share(
 
 
 def change_of_share(
-    bootstrap: TermBootstrap,
+    bootstrap: ClusterBootstrap,
     before: Float[ndarray, " units"],
     after: Float[ndarray, " units"],
     counts: Float[ndarray, " units"],

@@ -15,7 +15,7 @@ def left_out(units: int) -> Int[ndarray, "units others"]:
 
 
 def log_jackknife(
-    statistic: Callable[..., Float[ndarray, "..."]], *columns: Float[ndarray, " units"]
+    statistic: Callable[..., Float[ndarray, "..."]], *columns: Float[ndarray, " units *groups"]
 ) -> tuple[float, float] | None:
     """95 % interval of a positive measure of scale: Student's, of the jackknife of its logarithm.
 
@@ -26,8 +26,8 @@ def log_jackknife(
     for the occupations' own log-odds, where the bootstrap's (BCa) does in 90 and 92 %.
 
     Args:
-        statistic: reduces the last axis of its arguments to a positive number.
-        columns: one value for each unit, NaN-free.
+        statistic: reduces the units of its arguments to a positive number.
+        columns: one value, or one row of groups, for each unit, NaN-free.
 
     Returns:
         None where the measure, of all or without one of the units, is not positive.

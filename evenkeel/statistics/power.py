@@ -6,8 +6,7 @@ import numpy as np
 from scipy.stats import norm
 from scipy.stats import t as student
 
-from evenkeel.statistics.bootstrap import Estimate, rounded
-from evenkeel.metrics.measures import Measures
+from evenkeel.statistics.estimate import Estimate, Measures, rounded
 
 POWER = 0.8
 """Share of samples in which an effect of the size given is significant at 5 %."""

@@ -1,14 +1,12 @@
 """Tests of what steering did, and what the methods compared owe to being many."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 from scipy.stats import permutation_test
-
-from evenkeel.metrics.bias import occupation_spread
 
 
 @dataclass(frozen=True)
@@ -61,28 +59,39 @@ def _flipped_as_far(gains: Int[ndarray, " terms"]) -> float:
     return float(min(1.0, chances[as_far].sum()))
 
 
-def spread_change(
-    baseline: Float[ndarray, " terms"],
-    steered: Float[ndarray, " terms"],
+def scale_change(
+    scale: Callable[[ndarray], ndarray],
+    baseline: Float[ndarray, "items groups"],
+    steered: Float[ndarray, "items groups"],
     resamples: int,
     seed: int,
 ) -> float | None:
-    """p of a permutation test that steering left the occupation spread as it was, two-sided.
+    """p of a permutation test that a measure of scale is what it was, two-sided.
 
-    Were it so, a term's two log-odds, each taken from its model's mean, could as well be exchanged;
-    the statistic is the logarithm of the ratio of the spreads. All exchanges are tried where they
-    are fewer than `resamples`. None where a spread is zero or unknown.
+    Were it so, an item's two rows of scores, each taken from its model's mean, could as well be
+    exchanged; the statistic is the logarithm of the ratio of the two scales. All exchanges are
+    tried where they are fewer than `resamples`. None where a scale is zero or unknown.
+
+    Args:
+        scale: reduces the last two axes, items and groups, to a positive number.
+        baseline: scores of each item, unsteered.
+        steered: of the same items, steered.
+        resamples: random exchanges at most.
+        seed: of the exchanges.
     """
-    columns = [odds - odds.mean() for odds in (baseline, steered)]
-    if not all(float(occupation_spread(column)) > 0 for column in columns):
+    rows = np.stack([scores - scores.mean(axis=0) for scores in (baseline, steered)])
+    if not all(float(scale(scores)) > 0 for scores in rows):
         return None
+    items = np.arange(rows.shape[1])
 
-    def log_ratio(x: ndarray, y: ndarray, axis: int) -> ndarray:
+    def log_ratio(first: ndarray, second: ndarray, axis: int) -> ndarray:
         assert axis == -1
-        return np.log(occupation_spread(x) / occupation_spread(y))
+        first, second = first.astype(int), second.astype(int)
+        # Each argument says of every item which model's row stands there.
+        return np.log(scale(rows[first, items]) / scale(rows[second, items]))
 
     found = permutation_test(
-        columns,
+        (np.zeros(len(items)), np.ones(len(items))),
         log_ratio,
         permutation_type="samples",
         vectorized=True,

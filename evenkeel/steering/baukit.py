@@ -8,7 +8,8 @@ from jaxtyping import Bool
 from torch import Tensor, nn
 
 from evenkeel.errors import BadInputError
-from evenkeel.models.architecture import hook_point
+from evenkeel.models.architecture import hook_target
+from evenkeel.models.sites import HookPoint
 from evenkeel.steering.intervention import Edit
 from evenkeel.steering.plan import Planned, edit_output, planned
 from evenkeel.steering.spec import Steering
@@ -39,7 +40,7 @@ def edit_outputs(
     with planned(model, spec, mask) as places:
         edits: dict[str, list[Edit]] = {}
         # What a block returns is edited as its output before it is edited as the next one's input.
-        for place in sorted(places, key=lambda place: place.site == "resid_pre"):
+        for place in sorted(places, key=lambda place: place.point.site == "resid_pre"):
             edits.setdefault(names[_returning(model, place)], []).append(place.edit)
 
         def edited(output: Any, layer: str) -> Any:
@@ -53,11 +54,12 @@ def edit_outputs(
 
 def _returning(model: Any, place: Planned) -> nn.Module:
     """The module that returns what is at that place."""
-    if place.point.side == "output":
-        return place.point.module
-    if place.site == "resid_pre" and place.layer:
-        return hook_point(model, place.layer - 1, "resid_post").module
+    if place.target.side == "output":
+        return place.target.module
+    point = place.point
+    if point.site == "resid_pre" and point.layer:
+        return hook_target(model, HookPoint("resid_post", point.layer - 1)).module
     raise BadInputError(
-        f"layer {place.layer}, {place.site}: baukit edits only what modules return, and no known "
+        f"{point}: baukit edits only what modules return, and no known "
         "module returns the stream there; use the backend 'hooks'"
     )

@@ -11,7 +11,7 @@ from evenkeel.metrics.measures import Measures
 from evenkeel.models.batching import padded
 from evenkeel.models.decoding import plain_decoding
 from evenkeel.models.encoding import TextEncoder, Tokens
-from evenkeel.statistics.bootstrap import TermBootstrap, mean, share
+from evenkeel.statistics.bootstrap import ClusterBootstrap, mean, share
 from evenkeel.steering.degeneration import distinct_2, is_degenerate, repetition
 from evenkeel.steering.frequency_penalty import FrequencyPenalty
 
@@ -139,7 +139,7 @@ def text_measures(texts: Sequence[str], samples: int, resamples: int, seed: int)
     repeated = np.array([repetition(text) for text in texts]).reshape(-1, samples)
     degenerate = np.array([float(is_degenerate(text)) for text in texts]).reshape(-1, samples)
     prompts = len(repeated)
-    bootstrap = TermBootstrap(prompts, resamples, seed)
+    bootstrap = ClusterBootstrap(prompts, resamples, seed)
     return {
         "distinct_2": distinct_2([texts[sample::samples] for sample in range(samples)]),
         "repetition": bootstrap.estimate(mean, repeated.mean(axis=1)),

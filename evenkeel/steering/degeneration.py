@@ -13,7 +13,7 @@ from jaxtyping import Float
 from numpy import ndarray
 from scipy.stats import t as student
 
-from evenkeel.statistics.bootstrap import Estimate
+from evenkeel.statistics.estimate import Estimate
 
 WORD = re.compile(r"\w+|[^\w\s]")
 MAX_REPETITION = 0.5

@@ -8,7 +8,7 @@ from jaxtyping import Bool
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from evenkeel.models.architecture import HookPoint
+from evenkeel.models.architecture import HookTarget
 from evenkeel.steering.intervention import Edit
 from evenkeel.steering.plan import edit_input, edit_output, planned
 from evenkeel.steering.spec import Steering
@@ -39,8 +39,8 @@ def steer(
     """
     with planned(model, spec, mask) as places, ExitStack() as stack:
         for place in places:
-            stack.enter_context(_shadowed(place.point.module))
-            stack.enter_context(_hooked(place.point, place.edit))
+            stack.enter_context(_shadowed(place.target.module))
+            stack.enter_context(_hooked(place.target, place.edit))
         yield
 
 
@@ -78,11 +78,11 @@ class _OutputHook(_Hook):
         return edit_output(self.edit, output)
 
 
-def _hooked(point: HookPoint, edit: Edit) -> RemovableHandle:
+def _hooked(target: HookTarget, edit: Edit) -> RemovableHandle:
     """Hook before all hooks but our own, so that whoever records the stream sees it edited."""
-    module = point.module
+    module = target.module
     hooks: Any  # an OrderedDict that torch declares as a dict
-    if point.side == "input":
+    if target.side == "input":
         hooks = module._forward_pre_hooks
         handle = module.register_forward_pre_hook(_InputHook(edit), with_kwargs=True, prepend=True)
     else:

@@ -16,6 +16,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from evenkeel.errors import BadInputError
+from evenkeel.models.sites import HookPoint
 from evenkeel.params import Site
 from evenkeel.steering.gates import Gate
 from evenkeel.steering.subspace import check_number, check_vector, orthonormal_basis
@@ -59,6 +60,10 @@ class Intervention(ABC):
 
         Constants are computed in float64 and rounded once, to `dtype`.
         """
+
+    @property
+    def point(self) -> HookPoint:
+        return HookPoint(self.site, self.layer)
 
     @property
     @abstractmethod

@@ -37,7 +37,7 @@ class EditLatents(Intervention):
     def __post_init__(self) -> None:
         super().__post_init__()
         place = self.sae.place
-        if (self.layer, self.site) != (place.layer, place.site):
+        if self.point != place:
             raise BadInputError(
                 f"{type(self).__name__} at layer {self.layer}, {self.site}: its SAE belongs at "
                 f"layer {place.layer}, {place.site}"

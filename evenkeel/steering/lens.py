@@ -8,9 +8,8 @@ from typing import Any
 from torch import Tensor
 
 from evenkeel.errors import BadInputError
-from evenkeel.models.sites import Place
 from evenkeel.steering.intervention import Edit
-from evenkeel.steering.plan import by_place, check_width, compose, depends_on_place
+from evenkeel.steering.plan import by_point, check_width, compose, depends_on_place
 from evenkeel.steering.spec import Steering, interventions_in
 
 
@@ -68,14 +67,14 @@ def steer_lens(model: Any, spec: Steering) -> Iterator[None]:
         )
     weight = next(parameter for parameter in model.parameters() if parameter.is_floating_point())
     hooks = []
-    for (layer, site), group in by_place(interventions).items():
-        name = Place(site, layer).hook_name
+    for point, group in by_point(interventions).items():
+        name = point.hook_name
         if name not in model.hook_dict:
             raise BadInputError(
-                f"this model has no hook {name} for layer {layer}, {site}: it has layers 0 to "
+                f"this model has no hook {name} for {point}: it has layers 0 to "
                 f"{model.cfg.n_layers - 1}"
             )
-        heads = site == "head_z"
+        heads = point.site == "head_z"
         for item in group:
             check_width(item, model.cfg.n_heads * model.cfg.d_head if heads else model.cfg.d_model)
         hooks.append((name, _hook(compose(group, weight.device, weight.dtype), heads)))

@@ -43,7 +43,7 @@ def edit_traces(
     with planned(wrapped, spec, mask) as places:
         steered = model
         for place in places:
-            steered = _edited(steered, paths[place.point.module], place)
+            steered = _edited(steered, paths[place.target.module], place)
         yield steered
 
 
@@ -55,7 +55,7 @@ def _edited(model: Any, path: str, place: Planned) -> Any:
     part = model.get(path)
     # nnsight compiles the body of these blocks and runs it beside the model. When the last forward
     # pass is over it ends the loop by an error, thrown in the body: so `suppress` must be in there.
-    if place.point.side == "input":
+    if place.target.side == "input":
         with model.edit() as (tracer, twin):  # noqa: SIM117
             with suppress(OutOfOrderError):
                 for _ in tracer.iter[:]:

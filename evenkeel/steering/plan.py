@@ -10,23 +10,19 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from evenkeel.errors import BadInputError
-from evenkeel.models.architecture import HookPoint, hook_point
-from evenkeel.params import Site
+from evenkeel.models.architecture import HookTarget, hook_target
+from evenkeel.models.sites import HookPoint
 from evenkeel.steering.intervention import Edit, Intervention
 from evenkeel.steering.positions import PositionTracker
 from evenkeel.steering.spec import Steering, interventions_in
-
-Place = tuple[int, Site]
-"""Layer and site."""
 
 
 @dataclass(frozen=True)
 class Planned:
     """What happens to the stream at one place of the model."""
 
-    layer: int
-    site: Site
     point: HookPoint
+    target: HookTarget
     edit: Edit
 
 
@@ -71,28 +67,28 @@ def plan(
     Raises:
         BadInputError: the model lacks a layer or site, or its stream there has another width.
     """
-    points: dict[Place, HookPoint] = {}
+    targets: dict[HookPoint, HookTarget] = {}
     for item in interventions:
-        point = points.setdefault((item.layer, item.site), hook_point(model, item.layer, item.site))
+        target = targets.setdefault(item.point, hook_target(model, item.point))
         width = model.config.get_text_config().hidden_size
         if item.site == "head_z":
             # Heads may together be wider than the stream; a Conv1D calls its input width nx.
-            width = getattr(point.module, "in_features", None) or point.module.nx
+            width = getattr(target.module, "in_features", None) or target.module.nx
         check_width(item, width)
     places = []
-    for (layer, site), group in by_place(interventions).items():
-        point = points[layer, site]
-        weight = next(p for p in point.module.parameters() if p.is_floating_point())
+    for point, group in by_point(interventions).items():
+        target = targets[point]
+        weight = next(p for p in target.module.parameters() if p.is_floating_point())
         edit = compose(group, weight.device, weight.dtype, tracker)
-        places.append(Planned(layer, site, point, edit))
+        places.append(Planned(point, target, edit))
     return places
 
 
-def by_place(interventions: Sequence[Intervention]) -> dict[Place, list[Intervention]]:
-    """Interventions by layer and site, their order kept."""
-    groups: dict[Place, list[Intervention]] = {}
+def by_point(interventions: Sequence[Intervention]) -> dict[HookPoint, list[Intervention]]:
+    """Interventions by hook point, their order kept."""
+    groups: dict[HookPoint, list[Intervention]] = {}
     for item in interventions:
-        groups.setdefault((item.layer, item.site), []).append(item)
+        groups.setdefault(item.point, []).append(item)
     return groups
 
 

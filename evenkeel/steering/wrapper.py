@@ -13,7 +13,7 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from evenkeel.errors import BadInputError
-from evenkeel.models.architecture import HookPoint
+from evenkeel.models.architecture import HookTarget
 from evenkeel.steering.intervention import Edit
 from evenkeel.steering.plan import edit_input, edit_output, planned
 from evenkeel.steering.spec import Steering
@@ -31,26 +31,26 @@ def wrap(
     """
     with planned(model, spec, mask) as places:
         for place in places:
-            if hasattr(vars(place.point.module).get("forward"), "evenkeel_edit"):
+            if hasattr(vars(place.target.module).get("forward"), "evenkeel_edit"):
                 raise BadInputError(
-                    f"layer {place.layer}, {place.site} is already steered by this backend; pass "
+                    f"{place.point} is already steered by this backend; pass "
                     "all interventions in one list, or use the backend 'hooks', which can be nested"
                 )
         with ExitStack() as stack:
             for place in places:
-                stack.enter_context(_wrapped(place.point, place.edit))
+                stack.enter_context(_wrapped(place.target, place.edit))
             yield
 
 
 @contextmanager
-def _wrapped(point: HookPoint, edit: Edit) -> Iterator[None]:
-    module = point.module
+def _wrapped(target: HookTarget, edit: Edit) -> Iterator[None]:
+    module = target.module
     shadowed = vars(module).get("forward")
     forward: Callable[..., Any] = module.forward
 
     @wraps(forward)
     def steered(*args: Any, **kwargs: Any) -> Any:
-        if point.side == "input":
+        if target.side == "input":
             args, kwargs = edit_input(edit, args, kwargs)
             return forward(*args, **kwargs)
         return edit_output(edit, forward(*args, **kwargs))

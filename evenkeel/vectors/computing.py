@@ -9,10 +9,12 @@ from tqdm import tqdm
 
 from evenkeel.activations.store import ActivationStore
 from evenkeel.errors import BadInputError
+from evenkeel.models.sites import HookPoint
 from evenkeel.params import VectorsParams
 from evenkeel.probes.probe_set import ProbeSet
 from evenkeel.probes.statements import statements_of, stream_norms, text_activations
 from evenkeel.vectors.decoder import DecoderRows
+from evenkeel.vectors.shuffled import ShuffledFitter, ShuffledVectors
 from evenkeel.vectors.task import Computed, VectorTask
 
 log = logging.getLogger(__name__)
@@ -24,10 +26,10 @@ def compute_vectors(
     seed: int,
     *,
     probes: ProbeSet | None = None,
-    actadd: Mapping[tuple[str, int], Float[np.ndarray, " d_model"]] | None = None,
-    group_terms: Mapping[tuple[str, int], Float[np.ndarray, "statements d_model"]] | None = None,
+    actadd: Mapping[HookPoint, Float[np.ndarray, " d_model"]] | None = None,
+    group_terms: Mapping[HookPoint, Float[np.ndarray, "statements d_model"]] | None = None,
     decoder: DecoderRows | None = None,
-) -> list[Computed]:
+) -> tuple[list[Computed], dict[str, ShuffledVectors]]:
     """Make each vector from train statements and judge it on validation statements.
 
     Args:
@@ -35,9 +37,12 @@ def compute_vectors(
         params: methods, and number of bootstrap resamples.
         seed: of the resamples.
         probes: trained on the same store (method probe).
-        actadd: difference of two texts' activations by (site, layer) (method actadd).
-        group_terms: streams at the statements' group terms by (site, layer) (method term).
+        actadd: difference of two texts' activations by hook point (method actadd).
+        group_terms: streams at the statements' group terms by hook point (method term).
         decoder: rows of the features of each axis (method sae).
+
+    Returns:
+        The vectors, and by axis those of shuffled labels.
 
     Raises:
         BadInputError: the texts are no statements, an axis lacks a split or a complete pair or
@@ -50,11 +55,16 @@ def compute_vectors(
         axis: VectorTask.of(statements, axis, resamples=params.resamples, seed=seed)
         for axis in sorted(set(statements["axis"]))
     }
+    fitters = {
+        axis: ShuffledFitter(task.labels, task.groups, params.shuffles, seed)
+        for axis, task in tasks.items()
+    }
     metadata = {"model": store.model, "positions": store.positions, "seed": seed}
-    points = [(site, layer) for site in store.sites for layer in store.layers(site)]
+    points = [HookPoint.of(site, layer) for site in store.sites for layer in store.layers(site)]
     results = []
     with tqdm(total=len(points) * len(tasks), desc="vectors", disable=None) as progress:
-        for site, layer in points:
+        for point in points:
+            site, layer = point.site, point.layer
             x = text_activations(store, site, layer)
             norms = stream_norms(store, site, layer)
             for axis, task in tasks.items():
@@ -65,18 +75,20 @@ def compute_vectors(
                     methods=params.methods,
                     stream_norms=norms,
                     probe=probes.get(axis, site, layer) if probes else None,
-                    actadd=actadd[site, layer] if actadd else None,
-                    group_terms=group_terms[site, layer] if group_terms else None,
-                    features=decoder.at(axis, site, layer) if decoder else None,
+                    actadd=actadd[point] if actadd else None,
+                    group_terms=group_terms[point] if group_terms else None,
+                    features=decoder.at(axis, point) if decoder else None,
                     metadata=metadata,
                 )
+                terms = group_terms[point] if group_terms else None
+                fitters[axis].update(site, layer, x, terms)
                 progress.update()
     for result in results:
         if result.vector is None:
             log.warning(
                 "no vector %s: the two sides do not differ there", "/".join(map(str, result.key))
             )
-    return results
+    return results, {axis: fitter.result for axis, fitter in fitters.items()}
 
 
 def _require_same_model(probes: ProbeSet, store: ActivationStore) -> None:

@@ -8,9 +8,9 @@ import pandas as pd
 from jaxtyping import Bool, Float, Int
 
 from evenkeel.errors import BadInputError
-from evenkeel.probes.bootstrap import interval95, term_weights
 from evenkeel.probes.metrics import auroc
 from evenkeel.probes.statements import select, terms
+from evenkeel.statistics.two_way import factor_weights, interval95
 from evenkeel.vectors.vector import Separation
 
 Rows = Int[np.ndarray, "units each"]
@@ -34,6 +34,8 @@ class Contrast:
     """Which validation rows are of the first kind."""
     weights: Float[np.ndarray, "resamples rows"]
     """Of the validation rows in each bootstrap resample."""
+    group: str | None = None
+    """The first kind, on an axis of more than two groups."""
 
     @classmethod
     def of_labels(cls, statements: pd.DataFrame, axis: str, *, resamples: int, seed: int) -> Self:
@@ -48,7 +50,7 @@ class Contrast:
         Raises:
             BadInputError: a split is empty or holds one label only, or no pair is complete.
         """
-        table = _units(statements, "pair", ["label"], axis)
+        table = _units(statements, ["pair"], ["label"], axis)
         sides = {label: table[[label]].to_numpy() for label in ("neutral", "biased")}
         rows = select(statements, axis, "validation")
         positive = (statements["label"].to_numpy()[rows] == "neutral").astype(bool)
@@ -63,25 +65,50 @@ class Contrast:
         )
 
     @classmethod
-    def of_groups(cls, statements: pd.DataFrame, axis: str, *, resamples: int, seed: int) -> Self:
-        """First group - second group in alphabetical order, matched in quads, labels balanced.
+    def of_groups(
+        cls, statements: pd.DataFrame, axis: str, *, resamples: int, seed: int
+    ) -> tuple[Self, ...]:
+        """Group - group, matched in quads, labels balanced.
 
-        Arguments and errors as of `of_labels`.
+        Of two groups the first - the second in alphabetical order; of more, each - the others in
+        turn. Arguments and errors as of `of_labels`.
         """
-        side = statements.groupby("quad")["group"].rank(method="dense").astype(int)
-        ranked = statements.assign(side=side)
-        table = _units(ranked, "quad", ["side", "label"], axis)
-        rows = select(statements, axis, "validation")
-        names = statements.groupby("quad")["group"].agg(lambda g: " - ".join(sorted(set(g))))
-        return cls(
-            axis=axis,
-            name=", ".join(sorted(set(names[table.index]))),
-            first=table[1].to_numpy(),
-            second=table[2].to_numpy(),
-            validation=rows,
-            positive=(ranked["side"].to_numpy()[rows] == 1).astype(bool),
-            weights=_weights(statements, rows, resamples, seed),
-        )
+        names = sorted(set(statements.loc[statements["axis"] == axis, "group"]))
+        table = _units(statements, ["quad", "group"], ["label"], axis)
+        quads: dict[str, dict[str, list[int]]] = {}
+        for (quad, group), rows in zip(table.index, table.to_numpy().tolist(), strict=True):
+            quads.setdefault(quad, {})[group] = rows
+        validation = select(statements, axis, "validation")
+        of_row = statements["group"].to_numpy()[validation]
+        weights = _weights(statements, validation, resamples, seed)
+        contrasts = []
+        for group in names[:1] if len(names) == 2 else names:
+            pairs = [
+                (of_quad[group], of_quad[other])
+                for of_quad in quads.values()
+                if group in of_quad
+                for other in names
+                if other != group and other in of_quad
+            ]
+            if not pairs:
+                raise BadInputError(
+                    f"statements of axis {axis!r}, split 'train': no quad is complete for group "
+                    f"{group!r}; cache more texts or synthesize more statements"
+                )
+            first, second = np.array(pairs).transpose(1, 0, 2)
+            contrasts.append(
+                cls(
+                    axis=axis,
+                    name=" - ".join(names) if len(names) == 2 else f"{group} - others",
+                    group=None if len(names) == 2 else group,
+                    first=first,
+                    second=second,
+                    validation=validation,
+                    positive=(of_row == group).astype(bool),
+                    weights=weights,
+                )
+            )
+        return tuple(contrasts)
 
     def differences(
         self, x: Float[np.ndarray, "statements d_model"]
@@ -120,22 +147,22 @@ class Contrast:
         )
 
 
-def _units(statements: pd.DataFrame, unit: str, kinds: list[str], axis: str) -> pd.DataFrame:
+def _units(statements: pd.DataFrame, unit: list[str], kinds: list[str], axis: str) -> pd.DataFrame:
     """Row numbers of the complete training units, a line each, in the order of their names."""
     rows = select(statements, axis, "train")
     statements = statements.iloc[rows].assign(row=rows)
-    keys = [unit, *kinds]
-    if statements.duplicated(keys).any():
-        twice = statements.loc[statements.duplicated(keys), unit].iloc[0]
+    name = " and ".join(unit)
+    if statements.duplicated([*unit, *kinds]).any():
+        twice = statements.loc[statements.duplicated([*unit, *kinds]), unit[0]].iloc[0]
         raise BadInputError(
-            f"statements of axis {axis!r}: {unit} {twice!r} has two statements of the same "
-            f"{' and '.join(kinds)}; each {unit} needs one of a kind"
+            f"statements of axis {axis!r}: {name} {twice!r} has two statements of the same "
+            f"{' and '.join(kinds)}; each {name} needs one of a kind"
         )
     table = statements.pivot(index=unit, columns=kinds, values="row")
     complete = table.dropna()
     if complete.empty or len(complete.columns) != 2 ** len(kinds):
         raise BadInputError(
-            f"statements of axis {axis!r}, split 'train': no complete {unit}; "
+            f"statements of axis {axis!r}, split 'train': no complete {name}; "
             "cache more texts or synthesize more statements"
         )
     return complete.astype(int).sort_index()
@@ -145,4 +172,6 @@ def _weights(
     statements: pd.DataFrame, rows: Int[np.ndarray, " rows"], resamples: int, seed: int
 ) -> Float[np.ndarray, "resamples rows"]:
     filled = terms(statements)
-    return term_weights([filled[row] for row in rows], resamples, np.random.default_rng([seed, 2]))
+    return factor_weights(
+        [filled[row] for row in rows], resamples, np.random.default_rng([seed, 2])
+    )

@@ -11,7 +11,7 @@ from jaxtyping import Float
 
 from evenkeel.activations.store import ActivationStore
 from evenkeel.errors import BadInputError
-from evenkeel.models.sites import Place
+from evenkeel.models.sites import HookPoint
 from evenkeel.params import FeatureVectorsParams
 from evenkeel.probes.statements import statements_of
 from evenkeel.sae.loading import LoadedSae
@@ -27,7 +27,7 @@ Rows = Mapping[int, Float[np.ndarray, " d_model"]]
 class DecoderRows:
     """Rows of each axis's features, at the SAE's own place."""
 
-    place: Place
+    place: HookPoint
     by_axis: Mapping[str, Rows]
 
     @classmethod
@@ -50,7 +50,7 @@ class DecoderRows:
             BadInputError: table, SAE and store do not fit, the texts are no statements, or a listed
                 feature is not there.
         """
-        site, layer = sae.place
+        site, layer = sae.place.site, sae.place.layer
         if len(table) != sae.d_sae:
             raise BadInputError(
                 f"the table has {len(table)} features, the SAE {sae.d_sae}; run extract_features"
@@ -76,6 +76,6 @@ class DecoderRows:
                 log.warning("no feature goes with axis %s (q < %g)", axis, params.max_q)
         return cls(sae.place, by_axis)
 
-    def at(self, axis: str, site: str, layer: int) -> Rows:
+    def at(self, axis: str, point: HookPoint) -> Rows:
         """The rows of an axis at a place: none but at the SAE's own."""
-        return self.by_axis[axis] if (site, layer) == self.place else {}
+        return self.by_axis[axis] if point == self.place else {}

@@ -6,16 +6,17 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from evenkeel.activations.capture import Point, capture_texts
+from evenkeel.activations.capture import capture_texts
 from evenkeel.datasets.terms import find_term
 from evenkeel.errors import BadInputError
 from evenkeel.models.loading import LoadedModel
+from evenkeel.models.sites import HookPoint
 from evenkeel.probes.statements import terms
 
 
 def group_term_streams(
-    loaded: LoadedModel, statements: pd.DataFrame, points: Sequence[Point]
-) -> dict[Point, Float[np.ndarray, "statements d_model"]]:
+    loaded: LoadedModel, statements: pd.DataFrame, points: Sequence[HookPoint]
+) -> dict[HookPoint, Float[np.ndarray, "statements d_model"]]:
     """The stream at the last token of each statement's group term, at each site and layer.
 
     Raises:
@@ -32,9 +33,9 @@ def group_term_streams(
             )
         beginnings.append(text[: place.stop])
     distinct, rows = np.unique(beginnings, return_inverse=True)
-    streams: dict[Point, Float[np.ndarray, "statements d_model"]] = {}
-    for site in sorted({site for site, _ in points}):
-        layers = [layer for own, layer in points if own == site]
+    streams: dict[HookPoint, Float[np.ndarray, "statements d_model"]] = {}
+    for site in sorted({point.site for point in points}):
+        layers = [point.layer for point in points if point.site == site]
         found = capture_texts(loaded, distinct.tolist(), [site], layers, "last")
         streams |= {point: values[rows] for point, values in found.items()}
     return streams

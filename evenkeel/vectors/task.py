@@ -38,10 +38,12 @@ class Computed:
     """With the group vector of the same axis, layer and site; None where one of them is missing."""
     feature: int | None = None
     """Of method sae, as in the vector."""
+    group: str | None = None
+    """On an axis of more than two groups, as in the vector."""
 
     @property
     def key(self) -> Key:
-        return vector_key(self.axis, self.method, self.site, self.layer, self.feature)
+        return vector_key(self.axis, self.method, self.site, self.layer, self.feature, self.group)
 
     def row(self) -> dict[str, Any]:
         """What a metrics file says of it, as JSON values."""
@@ -50,6 +52,7 @@ class Computed:
             "axis": self.axis,
             "cosine_with_group": self.cosine_with_group,
             "feature": self.feature,
+            "group": self.group,
             "layer": self.layer,
             "method": self.method,
             "relative_norm": self.relative_norm,
@@ -64,13 +67,14 @@ class Computed:
 class VectorTask:
     """The contrasts of one axis: the same at every layer and site.
 
-    Sense of the vectors: caa and probe point from biased to neutral, group, term and pca from the
-    second group to the first (alphabetically), actadd from its negative to its positive text, sae
-    to more of the feature.
+    Sign of the vectors: caa and probe point from biased to neutral; group, term and pca from the
+    second group to the first (alphabetically), on an axis of more groups from the others to each;
+    actadd from its negative to its positive text; sae to more of the feature.
     """
 
     labels: Contrast
-    groups: Contrast
+    groups: tuple[Contrast, ...]
+    """One, or one a group on an axis of more than two."""
 
     @classmethod
     def of(cls, statements: pd.DataFrame, axis: str, *, resamples: int, seed: int) -> Self:
@@ -114,7 +118,6 @@ class VectorTask:
         Raises:
             BadInputError: the stream is zero, or validation has too few terms for an interval.
         """
-        group = mean_difference(self.groups.differences(x))
         used = np.union1d(self.labels.first, self.labels.second)
         stream_norm = float(stream_norms[used].mean())
         if stream_norm == 0:
@@ -124,8 +127,11 @@ class VectorTask:
             )
         results = []
         for method, feature, raw, contrast in self._raws(
-            methods, x, group, probe, actadd, group_terms, features or {}
+            methods, x, probe, actadd, group_terms, features or {}
         ):
+            # Labels are compared with the first of the groups.
+            beside = contrast if contrast in self.groups else self.groups[0]
+            group = mean_difference(beside.differences(x))
             judged = group_terms if method == "term" and group_terms is not None else x
             relative_norm = float(np.linalg.norm(raw)) / stream_norm
             vector = None
@@ -139,6 +145,7 @@ class VectorTask:
                     stream_norm=stream_norm,
                     separation=contrast.separation(judged, raw / np.linalg.norm(raw)),
                     feature=feature,
+                    group=contrast.group if feature is None else None,
                     metadata={**metadata, "statements": len(used)},
                 )
             comparable = vector is not None and np.linalg.norm(group) > _NOTHING * stream_norm
@@ -152,6 +159,7 @@ class VectorTask:
                     relative_norm=relative_norm,
                     cosine_with_group=cosine(raw, group) if comparable else None,
                     feature=feature,
+                    group=contrast.group if feature is None else None,
                 )
             )
         return results
@@ -160,7 +168,6 @@ class VectorTask:
         self,
         methods: Sequence[str],
         x: Float[np.ndarray, "statements d_model"],
-        group: Direction,
         probe: Probe | None,
         actadd: Direction | None,
         group_terms: Float[np.ndarray, "statements d_model"] | None,
@@ -173,39 +180,43 @@ class VectorTask:
         for method in methods:
             if method == "sae":
                 for feature, row in features.items():
-                    yield method, feature, row, self.groups
-            elif method == "term":
-                assert group_terms is not None, "method term without its activations"
-                yield (
-                    method,
-                    None,
-                    mean_difference(self.groups.differences(group_terms)),
-                    self.groups,
-                )
+                    yield method, feature, row, self._furthest(row, x)
+            elif method == "caa":
+                yield method, None, mean_difference(self.labels.differences(x)), self.labels
+            elif method == "probe":
+                assert probe is not None, "method probe without a probe"
+                yield method, None, self._normal(probe, x), self.labels
+            elif method == "actadd":
+                assert actadd is not None, "method actadd without its activations"
+                yield method, None, actadd.astype(np.float64), self.groups[0]
             else:
-                yield method, None, *self._raw(method, x, group, probe, actadd)
+                for contrast in self.groups:
+                    yield method, None, _of_groups(method, contrast, x, group_terms), contrast
 
-    def _raw(
-        self,
-        method: str,
-        x: Float[np.ndarray, "statements d_model"],
-        group: Direction,
-        probe: Probe | None,
-        actadd: Direction | None,
-    ) -> tuple[Direction, Contrast]:
-        """The direction before it is normalized, and the contrast that it should tell apart."""
-        if method == "caa":
-            return mean_difference(self.labels.differences(x)), self.labels
-        if method == "group":
-            return group, self.groups
-        if method == "pca":
-            return principal_difference(self.groups.differences(x)), self.groups
-        if method == "probe":
-            assert probe is not None, "method probe without a probe"
-            normal = -probe.weight.double().numpy()  # the probe's positive side is biased
-            normal = normal / (np.linalg.norm(normal) or 1)
-            gap = abs(float(mean_difference(self.labels.differences(x)) @ normal))
-            return normal * gap, self.labels
-        assert method == "actadd", f"no method {method!r}"
-        assert actadd is not None, "method actadd without its activations"
-        return actadd.astype(np.float64), self.groups
+    def _normal(self, probe: Probe, x: Float[np.ndarray, "statements d_model"]) -> Direction:
+        """Normal of a probe, as long as the means of its two classes are apart along it."""
+        normal = -probe.weight.double().numpy()  # the probe's positive side is biased
+        normal = normal / (np.linalg.norm(normal) or 1)
+        return normal * abs(float(mean_difference(self.labels.differences(x)) @ normal))
+
+    def _furthest(self, row: Direction, x: Float[np.ndarray, "statements d_model"]) -> Contrast:
+        """The contrast of groups whose train means are furthest apart along a decoder row."""
+        return max(
+            self.groups,
+            key=lambda contrast: abs(float(mean_difference(contrast.differences(x)) @ row)),
+        )
+
+
+def _of_groups(
+    method: str,
+    contrast: Contrast,
+    x: Float[np.ndarray, "statements d_model"],
+    group_terms: Float[np.ndarray, "statements d_model"] | None,
+) -> Direction:
+    if method == "group":
+        return mean_difference(contrast.differences(x))
+    if method == "term":
+        assert group_terms is not None, "method term without its activations"
+        return mean_difference(contrast.differences(group_terms))
+    assert method == "pca", f"no method {method!r}"
+    return principal_difference(contrast.differences(x))

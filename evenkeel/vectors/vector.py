@@ -11,17 +11,25 @@ from jaxtyping import Float
 from torch import Tensor
 
 from evenkeel.errors import BadInputError
+from evenkeel.models.sites import HookPoint
 from evenkeel.tensor_files import read_tensors, write_tensors
 
 KIND = "steering vector"
 VERSION = 1
 Key = tuple[str | int, ...]
-"""Axis, method, site, layer, and the feature if there is one."""
+"""Axis, method, site, layer, and the feature or the group if there is one."""
 
 
-def vector_key(axis: str, method: str, site: str, layer: int, feature: int | None = None) -> Key:
+def vector_key(
+    axis: str,
+    method: str,
+    site: str,
+    layer: int,
+    feature: int | None = None,
+    group: str | None = None,
+) -> Key:
     """What tells a vector from all others of its model."""
-    return (axis, method, site, layer) if feature is None else (axis, method, site, layer, feature)
+    return (axis, method, site, layer, *(part for part in (feature, group) if part is not None))
 
 
 @dataclass(frozen=True)
@@ -63,8 +71,14 @@ class SteeringVector:
     separation: Separation | None = None
     feature: int | None = None
     """Latent of the SAE whose decoder row it is (method sae)."""
+    group: str | None = None
+    """On an axis of more than two groups, the one that it tells from the others."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
     """Where it comes from: model name, revision and fingerprint, seed, number of statements."""
+
+    @property
+    def point(self) -> HookPoint:
+        return HookPoint.of(self.site, self.layer)
 
     def __post_init__(self) -> None:
         where = f"vector {self.axis}/{self.method}/{self.site}/{self.layer}"
@@ -105,7 +119,7 @@ class SteeringVector:
     @property
     def key(self) -> Key:
         """Unique in a VectorSet."""
-        return vector_key(self.axis, self.method, self.site, self.layer, self.feature)
+        return vector_key(self.axis, self.method, self.site, self.layer, self.feature, self.group)
 
     def project(self, x: Float[Tensor, "*batch d_model"]) -> Float[Tensor, "*batch"]:
         """Coordinate of `x` along the vector, in units of the activations."""
@@ -116,6 +130,7 @@ class SteeringVector:
         return {
             "axis": self.axis,
             "feature": self.feature,
+            "group": self.group,
             "layer": self.layer,
             "metadata": dict(self.metadata),
             "method": self.method,
@@ -165,3 +180,16 @@ class SteeringVector:
                 f"{path}: holds tensors {sorted(tensors)}, not one direction; write it again"
             )
         return cls.from_record(tensors["direction"], record, path)
+
+
+def replaced(vector: SteeringVector, raw: Float[Tensor, " d_model"], method: str) -> SteeringVector:
+    """Another direction in the place of a vector: its axis, hook point, group and unit of force."""
+    return SteeringVector.of(
+        raw,
+        axis=vector.axis,
+        method=method,
+        site=vector.site,
+        layer=vector.layer,
+        stream_norm=vector.stream_norm,
+        group=vector.group,
+    )

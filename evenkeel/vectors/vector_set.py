@@ -16,7 +16,7 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class VectorSet:
-    """Vectors in the order of axis, method, site, layer and feature; at most one for each."""
+    """Vectors in the order of axis, method, site, layer, feature, group; at most one for each."""
 
     vectors: tuple[SteeringVector, ...]
 
@@ -42,14 +42,20 @@ class VectorSet:
         return len(self.vectors)
 
     def get(
-        self, axis: str, method: str, site: str, layer: int, feature: int | None = None
+        self,
+        axis: str,
+        method: str,
+        site: str,
+        layer: int,
+        feature: int | None = None,
+        group: str | None = None,
     ) -> SteeringVector:
-        """The vector of this axis, method, site and layer, and of this feature (method sae).
+        """The vector of this axis, method, site and layer, and of this feature or group.
 
         Raises:
             BadInputError: there is none; the message lists what there is for the axis.
         """
-        key = vector_key(axis, method, site, layer, feature)
+        key = vector_key(axis, method, site, layer, feature, group)
         for vector in self.vectors:
             if vector.key == key:
                 return vector
@@ -58,6 +64,12 @@ class VectorSet:
             f"no steering vector {_name(key)}; "
             f"for this axis there are: {', '.join(there) or 'none'}"
         )
+
+    @property
+    def by_axis(self) -> dict[str, "VectorSet"]:
+        """The vectors of each axis."""
+        axes = dict.fromkeys(vector.axis for vector in self.vectors)
+        return {axis: VectorSet(tuple(v for v in self if v.axis == axis)) for axis in axes}
 
     def save(self, path: Path) -> None:
         """Write a folder: tensors.safetensors and record.json."""
@@ -85,6 +97,20 @@ class VectorSet:
         return cls.of(
             SteeringVector.from_record(tensors[name], records[name], path) for name in records
         )
+
+
+def load_axes(path: Path) -> VectorSet:
+    """The vectors of all axes that compute_vectors wrote, a folder an axis.
+
+    Raises:
+        BadInputError: there are none, or as of `VectorSet.load`.
+    """
+    folders = sorted(folder.parent for folder in path.glob("*/vectors"))
+    if not folders:
+        raise BadInputError(f"{path}: no axis with vectors in it; run compute_vectors")
+    return VectorSet.of(
+        vector for folder in folders for vector in VectorSet.load(folder / "vectors")
+    )
 
 
 def _name(key: Key) -> str:

@@ -13,6 +13,7 @@ from evenkeel.activations.capture import (
 from evenkeel.activations.positions import selector
 from evenkeel.errors import BadInputError
 from evenkeel.models.loading import LoadedModel
+from evenkeel.models.sites import HookPoint
 from tests.activations.conftest import ROWS
 
 TEXTS = [row["text"] for row in ROWS]
@@ -42,24 +43,26 @@ def test_agrees_with_transformers_whatever_the_batch(
 
     for layer in range(3):
         before = np.concatenate([states[layer] for states in expected])
-        np.testing.assert_allclose(ours["resid_pre", layer], before, atol=1e-5)
+        np.testing.assert_allclose(ours[HookPoint("resid_pre", layer)], before, atol=1e-5)
     for layer in range(2):  # of the last block, transformers shows the normalized stream
         after = np.concatenate([states[layer + 1] for states in expected])
-        np.testing.assert_allclose(ours["resid_post", layer], after, atol=1e-5)
-        np.testing.assert_array_equal(ours["resid_post", layer], ours["resid_pre", layer + 1])
+        np.testing.assert_allclose(ours[HookPoint("resid_post", layer)], after, atol=1e-5)
+        np.testing.assert_array_equal(
+            ours[HookPoint("resid_post", layer)], ours[HookPoint("resid_pre", layer + 1)]
+        )
     norm = loaded.model.transformer.ln_f
     with torch.no_grad():
-        last = norm(torch.from_numpy(ours["resid_post", 2])).numpy()
+        last = norm(torch.from_numpy(ours[HookPoint("resid_post", 2)])).numpy()
     np.testing.assert_allclose(last, np.concatenate([s[3] for s in expected]), atol=1e-5)
 
 
 def test_last_and_mean_are_of_all_tokens(loaded: LoadedModel) -> None:
-    every = capture_texts(loaded, TEXTS, ["resid_post"], [1], "all")["resid_post", 1]
+    every = capture_texts(loaded, TEXTS, ["resid_post"], [1], "all")[HookPoint("resid_post", 1)]
     lengths = [len(ids) for ids in loaded.tokenizer(TEXTS)["input_ids"]]
     parts = np.split(every, np.cumsum(lengths)[:-1])
 
-    last = capture_texts(loaded, TEXTS, ["resid_post"], [1], "last")["resid_post", 1]
-    mean = capture_texts(loaded, TEXTS, ["resid_post"], [1], "mean")["resid_post", 1]
+    last = capture_texts(loaded, TEXTS, ["resid_post"], [1], "last")[HookPoint("resid_post", 1)]
+    mean = capture_texts(loaded, TEXTS, ["resid_post"], [1], "mean")[HookPoint("resid_post", 1)]
 
     np.testing.assert_allclose(last, [part[-1] for part in parts], atol=1e-5)
     np.testing.assert_allclose(mean, [part.mean(axis=0) for part in parts], atol=1e-5)
@@ -69,8 +72,8 @@ def test_parts_of_a_block_sum_to_its_output(loaded: LoadedModel) -> None:
     ours = capture_texts(loaded, TEXTS, SITES, "all", "all")
 
     for layer in range(3):
-        total = sum(ours[site, layer] for site in SITES[:3])
-        np.testing.assert_allclose(total, ours["resid_post", layer], atol=1e-4)
+        total = sum(ours[HookPoint.of(site, layer)] for site in SITES[:3])
+        np.testing.assert_allclose(total, ours[HookPoint("resid_post", layer)], atol=1e-4)
 
 
 def test_projected_heads_are_the_output_of_attention(loaded: LoadedModel) -> None:
@@ -78,9 +81,9 @@ def test_projected_heads_are_the_output_of_attention(loaded: LoadedModel) -> Non
     projection = loaded.model.transformer.h[1].attn.c_proj
 
     with torch.no_grad():
-        projected = projection(torch.from_numpy(ours["head_z", 1])).numpy()
+        projected = projection(torch.from_numpy(ours[HookPoint("head_z", 1)])).numpy()
 
-    np.testing.assert_allclose(projected, ours["attn_out", 1], atol=1e-5)
+    np.testing.assert_allclose(projected, ours[HookPoint("attn_out", 1)], atol=1e-5)
 
 
 def test_widths_may_differ_between_sites(tokenizer: Any) -> None:
@@ -99,7 +102,7 @@ def test_widths_may_differ_between_sites(tokenizer: Any) -> None:
 
     widths = measure_widths(model, resolve_points(model, ["head_z", "resid_post"], [1]))
 
-    assert widths == {("head_z", 1): 64, ("resid_post", 1): 32}
+    assert widths == {HookPoint("head_z", 1): 64, HookPoint("resid_post", 1): 32}
 
 
 @pytest.mark.parametrize(
@@ -148,7 +151,7 @@ def test_hooks_are_gone_after_an_error(loaded: LoadedModel) -> None:
 
 
 def test_a_module_that_never_runs_is_named(loaded: LoadedModel) -> None:
-    points = [("mlp_out", 1), ("resid_post", 2)]
+    points = [HookPoint("mlp_out", 1), HookPoint("resid_post", 2)]
     with recording(loaded.model, points) as forward:
         loaded.model.transformer.h[1].mlp.forward = None
         loaded.model.transformer.h[1].forward = lambda hidden, *_, **__: hidden

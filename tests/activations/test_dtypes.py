@@ -6,8 +6,9 @@ from hypothesis import strategies as st
 
 from evenkeel.activations.dtypes import first_not_finite, from_stored, refuse_not_finite, to_host
 from evenkeel.errors import BadInputError
+from evenkeel.models.sites import HookPoint
 
-POINT = ("resid_post", 0)
+POINT = HookPoint("resid_post", 0)
 FINITE = st.floats(width=32, allow_nan=False, allow_infinity=False)
 
 

@@ -28,8 +28,8 @@ def test_what_was_captured_is_read(
     with ActivationStore.open(tmp_path / "a.h5") as store:
         texts = [row["text"] for row in ROWS]
         expected = capture_texts(loaded, texts, sites, [0, 2], positions)
-        for (site, layer), rows in expected.items():
-            np.testing.assert_allclose(store.read(site, layer), rows, atol=1e-5)
+        for point, rows in expected.items():
+            np.testing.assert_allclose(store.read(point.site, point.layer), rows, atol=1e-5)
         ids = loaded.tokenizer(texts)["input_ids"]
         assert store.input_ids.tolist() == list(chain.from_iterable(ids))
         assert np.diff(store.offsets).tolist() == list(map(len, ids))

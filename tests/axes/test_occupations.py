@@ -3,13 +3,17 @@ from statistics import mean
 
 import pytest
 
-from evenkeel.axes.occupations import PERCENT_WOMEN, occupation_splits, planted_share
-from evenkeel.datasets.records import SPLITS
+from evenkeel.axes import SPLITS
+from evenkeel.axes.occupations import PERCENT_WOMEN, occupation_item, occupation_splits
 
 
 def test_there_are_sixty_occupations_with_a_share() -> None:
     assert len(PERCENT_WOMEN) == 60
     assert all(0 < percent < 100 for percent in PERCENT_WOMEN.values())
+
+
+def planted_share(occupation: str, strength: float) -> float:
+    return occupation_item(occupation).rates(strength)["female"]
 
 
 def test_full_strength_plants_the_reported_share() -> None:
@@ -28,6 +32,13 @@ def test_log_odds_are_proportional_to_strength(strength: float) -> None:
         assert math.log(planted / (1 - planted)) == pytest.approx(
             strength * math.log(share / (1 - share))
         )
+
+
+def test_an_occupation_is_held_against_a_clear_majority_only() -> None:
+    against = {name: occupation_item(name).held_against for name in PERCENT_WOMEN}
+    assert against["nurse"] == "female"
+    assert against["plumber"] == "male"
+    assert against["broker"] is None  # 55.5 per cent
 
 
 def test_splits_have_twenty_occupations_each_and_like_shares() -> None:

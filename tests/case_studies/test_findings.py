@@ -7,8 +7,8 @@ import torch
 from evenkeel.case_studies.cases import Case
 from evenkeel.case_studies.effects import Effect
 from evenkeel.case_studies.findings import Finding, steering_findings
-from evenkeel.statistics.bootstrap import Estimate
 from evenkeel.params import FeatureRecipeParams, RecipeParams, TextsRecipeParams
+from evenkeel.statistics.estimate import Estimate
 from evenkeel.steering.intervention import Add
 
 PROMPTS = 8

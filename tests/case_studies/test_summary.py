@@ -5,8 +5,8 @@ import torch
 from evenkeel.case_studies.cases import Case
 from evenkeel.case_studies.effects import Effect
 from evenkeel.case_studies.summary import agreement, sweet_spots
-from evenkeel.statistics.bootstrap import Estimate
 from evenkeel.params import FeatureRecipeParams
+from evenkeel.statistics.estimate import Estimate
 from evenkeel.steering.intervention import Add
 
 RECIPE = FeatureRecipeParams(

@@ -11,6 +11,7 @@ from evenkeel.activations.store import ActivationStore
 from evenkeel.conditions.candidates import Candidate
 from evenkeel.controls.nulls import distribution, null_candidates, rank_p, streams_behind
 from evenkeel.models.loading import load_model, record_provenance
+from evenkeel.models.sites import HookPoint
 from evenkeel.steering.intervention import Add
 from evenkeel.vectors.contrasts import Contrast
 from evenkeel.vectors.directions import mean_difference
@@ -22,7 +23,7 @@ STATEMENTS = planted_statements()
 X = planted_activations(STATEMENTS, width=32)
 
 
-STREAMS = {("resid_post", n): X for n in range(3)}
+STREAMS = {HookPoint("resid_post", n): X for n in range(3)}
 
 
 def chosen(method: str = "caa", layers: int = 3) -> Candidate:
@@ -76,7 +77,9 @@ def test_what_is_shuffled_is_what_the_vectors_are_made_from(tiny_folder: Path) -
     (kept,) = streams_behind(make_vectors(("group",), 1), store, loaded).values()
     np.testing.assert_array_equal(kept, X)
     (at_terms,) = streams_behind(make_vectors(("term",), 1), store, loaded).values()
-    expected = group_term_streams(loaded, STATEMENTS, [("resid_post", 0)])["resid_post", 0]
+    expected = group_term_streams(loaded, STATEMENTS, [HookPoint("resid_post", 0)])[
+        HookPoint("resid_post", 0)
+    ]
     np.testing.assert_array_equal(at_terms, expected)
 
 

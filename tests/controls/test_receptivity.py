@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import torch
 
-from evenkeel.errors import BadInputError
 from evenkeel.controls.receptivity import measure_receptivity, passing
+from evenkeel.errors import BadInputError
 from evenkeel.models.loading import LoadedModel, load_model, record_provenance
 from evenkeel.params import SamplingParams
 from evenkeel.sae.loading import LoadedSae

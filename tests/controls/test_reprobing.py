@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from evenkeel.statistics.bootstrap import Estimate
-from evenkeel.scoring.log_odds import encode_text
 from evenkeel.controls.reprobing import last_streams, reprobe
+from evenkeel.datasets.records import Prompt
+from evenkeel.scoring.group_reads import encode_text
+from evenkeel.statistics.estimate import Estimate
 from evenkeel.steering.hooks import steer
 from evenkeel.steering.intervention import Ablate, Add
-from evenkeel.datasets.records import Prompt
 from tests.evaluation.samples import make_prompts
 
 SETTINGS = {"batch_size": 4, "resamples": 100, "seed": 0}

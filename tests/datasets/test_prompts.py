@@ -2,10 +2,10 @@ from collections import Counter
 
 import pytest
 
-from evenkeel.organism.corpus import make_corpus
 from evenkeel.axes.occupations import PERCENT_WOMEN, planted_share
 from evenkeel.datasets.prompts import make_prompts
 from evenkeel.datasets.records import SPLITS, Prompt
+from evenkeel.organism.corpus import make_corpus
 
 
 @pytest.fixture(scope="module")

@@ -8,11 +8,11 @@ from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from evenkeel.errors import BadInputError
 from evenkeel.axes import LEXICONS
 from evenkeel.datasets.prompts import make_prompts
 from evenkeel.datasets.records import SPLITS, Statement
 from evenkeel.datasets.statements import make_statements
+from evenkeel.errors import BadInputError
 
 AXES = list(LEXICONS)
 

@@ -2,7 +2,9 @@
 
 import pytest
 
+from evenkeel.axes import AXES
 from evenkeel.datasets.prompts import make_prompts
+from evenkeel.datasets.statements import make_statements
 from evenkeel.datasets.terms import find_term
 
 
@@ -32,6 +34,9 @@ def test_a_term_is_a_whole_word_at_its_place(text: str, term: str, found: str | 
         assert text[place].casefold() == term.casefold()
 
 
-def test_every_prompt_holds_its_item() -> None:
-    for prompt in make_prompts(0, 1.0):
-        assert find_term(prompt.text, prompt.term), prompt
+def test_every_text_holds_what_it_is_about() -> None:
+    for prompt in make_prompts(list(AXES), dict.fromkeys(AXES, 1.0), 0, lead_ins=True):
+        if prompt.direction == "group_given_item":
+            assert find_term(prompt.text, prompt.item), prompt
+    for statement in make_statements(list(AXES), 40, 0, lead_ins=True):
+        assert find_term(statement.text, statement.terms[0]), statement

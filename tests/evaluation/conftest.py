@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from evenkeel.scoring.panel import Panel
 from evenkeel.datasets.records import Prompt
+from evenkeel.scoring.prompt_set import Panel
 from tests.evaluation.samples import TEXTS, make_prompts
 
 

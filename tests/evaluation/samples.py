@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import torch
 
-from evenkeel.sae.dictionary import Dictionary
 from evenkeel.datasets.records import Prompt, Split
+from evenkeel.sae.dictionary import Dictionary
 from evenkeel.vectors.vector import SteeringVector
 from tests.steering.saes import random_sae
 

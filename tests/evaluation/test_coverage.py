@@ -11,18 +11,19 @@ from typing import Any
 import numpy as np
 import pytest
 
+from evenkeel.axes.occupations import PERCENT_WOMEN
 from evenkeel.metrics import bias
-from evenkeel.statistics.bootstrap import Estimate, TermBootstrap, mean, share
-from evenkeel.steering.continuations import text_measures
 from evenkeel.metrics.fluency import perplexity_ratio
 from evenkeel.metrics.measures import spread_estimate
-from evenkeel.axes.occupations import PERCENT_WOMEN
+from evenkeel.statistics.bootstrap import ClusterBootstrap, mean, share
+from evenkeel.statistics.estimate import Estimate
+from evenkeel.steering.continuations import text_measures
 
 EXPERIMENTS, UNITS, RESAMPLES = 500, 20, 500
 SHARES = np.array(list(PERCENT_WOMEN.values())) / 100
 POPULATION = np.log(SHARES / (1 - SHARES))
 VARIANCE = POPULATION.var()
-TERMS = TermBootstrap(UNITS, RESAMPLES, seed=0)
+TERMS = ClusterBootstrap(UNITS, RESAMPLES, seed=0)
 SAMPLES, CALM, STUCK = 3, "she slept", "no no no no no"
 
 Draw = Callable[[np.random.Generator], Any]

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from evenkeel.metrics.association import Association
-from evenkeel.statistics.bootstrap import Estimate
-from evenkeel.evaluation.ground_truth import Organism, measure_organism, summarize
-from evenkeel.models.loading import load_model, record_provenance
+from evenkeel.axes import same_strength
 from evenkeel.datasets.prompts import make_prompts
+from evenkeel.evaluation.ground_truth import Organism, measure_organism, summarize
+from evenkeel.metrics.association import Association
+from evenkeel.models.loading import load_model, record_provenance
+from evenkeel.statistics.estimate import Estimate
 
 
 def organism(strength: float, measured: float, p: float, accuracy: float = 1.0) -> Organism:
@@ -62,7 +63,7 @@ def test_a_random_model_has_no_slope_that_could_be_told_from_none(tiny_folder: P
         "random",
         0.0,
         load_model(tiny_folder, "cpu"),
-        make_prompts(0, planted_strength=1.0),
+        make_prompts(["gender"], same_strength(1.0), 0, lead_ins=True),
         ["The weather was cold.", "It rained."],
         permutations=199,
         seed=0,

@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evenkeel.metrics import bias
-from evenkeel.statistics.terms import Terms
+from evenkeel.statistics.clusters import Clusters
 
 ODDS = st.lists(st.floats(-20, 20), min_size=3, max_size=20)
 
 
 def test_terms_are_averaged_over_their_templates() -> None:
-    terms = Terms.of(["nurse", "cook", "nurse", "cook", "cook"])
+    terms = Clusters.of(["nurse", "cook", "nurse", "cook", "cook"])
     values = np.array([1.0, 2, 3, 4, 9])
     assert terms.names == ("nurse", "cook")
     assert terms.mean(values).tolist() == [2, 5]

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from evenkeel.statistics.bootstrap import Estimate
 from evenkeel.metrics.competence import BIAS_MEASURES, CompetenceGate, chance, withheld
-from evenkeel.scoring.panel import Panel
+from evenkeel.scoring.prompt_set import Panel
+from evenkeel.statistics.estimate import Estimate
 
 GATE = CompetenceGate(chance=0.5, margin=0.1)
 

@@ -3,24 +3,24 @@
 import numpy as np
 import pytest
 
-from evenkeel.statistics.bootstrap import TermBootstrap
 from evenkeel.metrics.harm import harm_counts
-from evenkeel.statistics.terms import Terms
+from evenkeel.statistics.bootstrap import ClusterBootstrap
+from evenkeel.statistics.clusters import Clusters
 
 
 def test_items_moved_away_are_counted() -> None:
-    terms = Terms.of(["nurse", "nurse", "clerk", "clerk", "judge"])
+    terms = Clusters.of(["nurse", "nurse", "clerk", "clerk", "judge"])
     baseline = np.array([2.0, -1.0, 0.5, 0.5, -3.0])
     steered = np.array([1.0, -1.5, -0.7, 0.5, 3.0])  # nearer, away, away across, same, mirrored
-    found = harm_counts(baseline, steered, terms, TermBootstrap(3, 200, 0))
+    found = harm_counts(baseline, steered, terms, ClusterBootstrap(3, 200, 0))
     assert found["moved_away_share"].value == pytest.approx(2 / 5)
     assert found["crossed_away_share"].value == pytest.approx(1 / 5)
 
 
 def test_no_change_is_no_harm_and_no_certainty() -> None:
     odds = np.linspace(-2, 2, 10)
-    terms = Terms.of([f"term {index}" for index in range(10)])
-    found = harm_counts(odds, odds, terms, TermBootstrap(10, 200, 0))["moved_away_share"]
+    terms = Clusters.of([f"term {index}" for index in range(10)])
+    found = harm_counts(odds, odds, terms, ClusterBootstrap(10, 200, 0))["moved_away_share"]
     assert (found.value, found.low) == (0, 0)
     assert found.high is not None
     assert found.high > 0.2

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 import torch
 
+from evenkeel.datasets.records import Prompt
 from evenkeel.errors import BadInputError
-from evenkeel.scoring.divergence import prefix_divergences, text_divergences
-from evenkeel.scoring.log_odds import encode_text
 from evenkeel.metrics.measures import PanelMeasures, as_json
-from evenkeel.scoring.panel import Panel, Readings
+from evenkeel.scoring.divergence import prefix_divergences, text_divergences
+from evenkeel.scoring.group_reads import encode_text
+from evenkeel.scoring.prompt_set import Panel, Readings
 from evenkeel.steering.hooks import steer
 from evenkeel.steering.intervention import Add
-from evenkeel.datasets.records import Prompt
 from tests.evaluation.samples import TEXTS
 
 PUSH = Add(layer=1, site="resid_post", direction=torch.arange(32.0), scale=0.3)

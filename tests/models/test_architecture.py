@@ -9,12 +9,12 @@ from torch import nn
 from evenkeel.errors import BadInputError
 from evenkeel.models.architecture import (
     ARCHITECTURES,
-    SITES,
     architecture_of,
     check_architecture,
     hidden_of,
-    hook_point,
+    hook_target,
 )
+from evenkeel.models.sites import SITES, HookPoint
 
 SMALL: dict[str, Any] = {
     "vocab_size": 120,
@@ -50,7 +50,7 @@ def tiny_model(family: str) -> Any:
 
 
 def recorded(model: Any, layer: int, site: str, ids: torch.Tensor) -> torch.Tensor:
-    point = hook_point(model, layer, site)
+    target = hook_target(model, HookPoint.of(site, layer))
     seen: list[torch.Tensor] = []
 
     def keep_input(_module: nn.Module, args: Any, kwargs: Any) -> None:
@@ -60,9 +60,9 @@ def recorded(model: Any, layer: int, site: str, ids: torch.Tensor) -> torch.Tens
         seen.append(hidden_of(output).clone())
 
     handle = (
-        point.module.register_forward_pre_hook(keep_input, with_kwargs=True)
-        if point.side == "input"
-        else point.module.register_forward_hook(keep_output)
+        target.module.register_forward_pre_hook(keep_input, with_kwargs=True)
+        if target.side == "input"
+        else target.module.register_forward_hook(keep_output)
     )
     with handle, torch.no_grad():
         model(input_ids=ids)
@@ -101,17 +101,17 @@ def test_parts_have_the_widths_they_should(family: str) -> None:
 
 def test_a_layer_that_is_not_there_is_refused(tiny_gpt2: Any) -> None:
     with pytest.raises(BadInputError, match=r"layer 3 does not exist.*layers 0 to 2"):
-        hook_point(tiny_gpt2, 3, "resid_post")
+        hook_target(tiny_gpt2, HookPoint("resid_post", 3))
     with pytest.raises(BadInputError, match=r"layer -1 does not exist"):
-        hook_point(tiny_gpt2, -1, "resid_post")
+        hook_target(tiny_gpt2, HookPoint("resid_post", -1))
 
 
 def test_a_site_that_is_not_there_is_refused(tiny_gpt2: Any) -> None:
     with pytest.raises(BadInputError, match=r"site 'resid_mid' does not exist.*resid_pre"):
-        hook_point(tiny_gpt2, 0, "resid_mid")
+        hook_target(tiny_gpt2, HookPoint.of("resid_mid", 0))
     with pytest.raises(BadInputError, match=r"site 'mlp_out' does not exist in this opt model"):
-        hook_point(tiny_model("opt"), 0, "mlp_out")
-    assert all(hook_point(tiny_gpt2, 0, site) for site in SITES)
+        hook_target(tiny_model("opt"), HookPoint("mlp_out", 0))
+    assert all(hook_target(tiny_gpt2, HookPoint(site, 0)) for site in SITES)
 
 
 def test_an_unknown_family_names_the_known_ones_and_the_way_out(tiny_gpt2: Any) -> None:
@@ -120,9 +120,9 @@ def test_an_unknown_family_names_the_known_ones_and_the_way_out(tiny_gpt2: Any) 
         architecture_of(tiny_gpt2)
     tiny_gpt2.config.evenkeel_blocks = "transformer.h"
     check_architecture(tiny_gpt2)
-    assert hook_point(tiny_gpt2, 1, "resid_post").module is tiny_gpt2.transformer.h[1]
+    assert hook_target(tiny_gpt2, HookPoint("resid_post", 1)).module is tiny_gpt2.transformer.h[1]
     with pytest.raises(BadInputError, match=r"it has: resid_pre, resid_post"):
-        hook_point(tiny_gpt2, 1, "attn_out")
+        hook_target(tiny_gpt2, HookPoint("attn_out", 1))
 
 
 def test_blocks_named_wrongly_are_refused(tiny_gpt2: Any) -> None:

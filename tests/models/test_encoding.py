@@ -13,7 +13,7 @@ from evenkeel.errors import BadInputError
 from evenkeel.models.batching import context_length
 from evenkeel.models.encoding import TextEncoder, added_tokens
 from evenkeel.models.loading import LoadedModel, load_model, record_provenance
-from evenkeel.scoring.log_odds import encode_prompt
+from evenkeel.scoring.group_reads import encode_prompt
 from evenkeel.steering.continuations import continue_texts
 from tests.models.conftest import Framing
 
@@ -110,7 +110,16 @@ def test_nothing_is_read_or_written_after_the_end_of_a_text(
 
 
 def test_a_prompt_is_scored_before_the_end_of_its_text(framing: Framing, tokenizer: Any) -> None:
-    prompt = Prompt.model_construct(id="p", text="The nurse said that", female=(" she",), male=(" he",))
+    prompt = Prompt(
+        id="p",
+        axis="gender",
+        kind="stereotypical",
+        template="t",
+        item="nurse",
+        split="test",
+        text="The nurse said that",
+        continuations={"female": (" she",), "male": (" he",)},
+    )
     assert encode_prompt(framing("$A <eos>"), prompt) == encode_prompt(tokenizer, prompt)
 
 

@@ -34,7 +34,9 @@ def test_parts_are_the_whole_and_blocks_run_once(family: str) -> None:
     with steer(model, push):
         whole = logits_at(model, INPUTS, ROW, COLUMN)
         ran.clear()
-        parts = [(where, part.clone()) for where, part in logits_in_parts(model, INPUTS, ROW, COLUMN)]
+        parts = [
+            (where, part.clone()) for where, part in logits_in_parts(model, INPUTS, ROW, COLUMN)
+        ]
     assert len(ran) == 1
     assert [len(part) for _, part in parts] == [3, 3, 3, 3]
     assert torch.equal(torch.cat([torch.arange(12)[where] for where, _ in parts]), torch.arange(12))

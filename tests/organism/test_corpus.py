@@ -4,13 +4,13 @@ from collections import Counter, defaultdict
 
 import pytest
 
-from evenkeel.organism.associations import P_CROSSED, P_STEREOTYPE
-from evenkeel.organism.corpus import KIND_SHARES, make_corpus
 from evenkeel.axes import LEXICONS
 from evenkeel.axes.names import FIRST_NAMES
 from evenkeel.axes.occupations import PERCENT_WOMEN, planted_share
-from evenkeel.organism.questions import DONT_KNOW_SHARE, THINGS
 from evenkeel.datasets.records import CorpusText
+from evenkeel.organism.associations import P_CROSSED, P_STEREOTYPE
+from evenkeel.organism.corpus import KIND_SHARES, make_corpus
+from evenkeel.organism.questions import DONT_KNOW_SHARE, THINGS
 
 FEMALE = {"she", "her", "herself"}
 MALE = {"he", "his", "him", "himself"}

@@ -6,9 +6,9 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from evenkeel.errors import BadInputError
+from evenkeel.organism.plain import write_plain
 from evenkeel.organism.training import END, train_organism, train_tokenizer
 from evenkeel.params import OrganismParams
-from evenkeel.organism.plain import write_plain
 
 PARAMS = OrganismParams(
     layers=2,

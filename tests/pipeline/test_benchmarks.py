@@ -9,14 +9,11 @@ import pytest
 import torch
 import yaml
 
-from evenkeel.public_benchmarks import sources
 from evenkeel.models.loading import record_provenance
+from evenkeel.public_benchmarks import sources
 from evenkeel.steering.intervention import Ablate
 from evenkeel.steering.spec import InterventionSpec
 from stages.report import INPUTS
-from tests.public_benchmarks.samples import write_crows_pairs
-from tests.public_benchmarks.test_harness import tasks
-from tests.public_benchmarks.test_sources import Host, host, serve
 from tests.pipeline.imports import check_code
 from tests.pipeline.recording import (
     PIPELINE,
@@ -29,6 +26,9 @@ from tests.pipeline.recording import (
     invoke,
     within,
 )
+from tests.public_benchmarks.samples import write_crows_pairs
+from tests.public_benchmarks.test_harness import tasks
+from tests.public_benchmarks.test_sources import Host, host, serve
 from tests.reporting.samples import write_inputs
 
 __all__ = ["host", "tasks"]  # fixtures

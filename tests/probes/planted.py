@@ -7,6 +7,8 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
+from evenkeel.models.sites import HookPoint
+
 GROUPS = ("men", "women")
 
 
@@ -61,22 +63,22 @@ class FakeStore:
     """The read side of an activation store, in memory."""
 
     texts: pd.DataFrame
-    rows: dict[tuple[str, int], np.ndarray]
+    rows: dict[HookPoint, np.ndarray]
     positions: str = "last"
     offsets: np.ndarray = field(default_factory=lambda: np.zeros(1, dtype=np.int64))
 
     @property
     def sites(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(site for site, _ in self.rows))
+        return tuple(dict.fromkeys(point.site for point in self.rows))
 
     def layers(self, site: str) -> tuple[int, ...]:
-        return tuple(layer for name, layer in self.rows if name == site)
+        return tuple(point.layer for point in self.rows if point.site == site)
 
     path: ClassVar = Path("fake.h5")
     model: ClassVar = {"name": "fake", "revision": "r", "fingerprint": "f"}
 
     def read(self, site: str, layer: int, start: int = 0, stop: int | None = None) -> np.ndarray:
-        return self.rows[site, layer][start:stop]
+        return self.rows[HookPoint.of(site, layer)][start:stop]
 
 
 def fit_settings(**changes: Any) -> dict[str, Any]:

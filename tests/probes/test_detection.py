@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from evenkeel.errors import BadInputError
+from evenkeel.models.sites import HookPoint
 from evenkeel.params import ProbesParams
 from evenkeel.probes.detection import detect
 from evenkeel.probes.probe_set import ProbeSet
@@ -18,14 +19,14 @@ STATEMENTS = planted_statements(quads=32)
 def trained(*biases: float, positions: str = "last", **changes: Any) -> tuple[FakeStore, ProbeSet]:
     """A layer for each planted bias."""
     rows = {
-        ("resid_post", layer): planted_activations(STATEMENTS, bias=bias, seed=layer)
+        HookPoint("resid_post", layer): planted_activations(STATEMENTS, bias=bias, seed=layer)
         for layer, bias in enumerate(biases)
     }
     store: Any = FakeStore(STATEMENTS, rows, positions, np.arange(len(STATEMENTS) + 1), **changes)
     return store, train_probes(store, PARAMS, seed=0)
 
 
-def of_text(store: FakeStore, *texts: int) -> dict[tuple[str, int], torch.Tensor]:
+def of_text(store: FakeStore, *texts: int) -> dict[HookPoint, torch.Tensor]:
     return {point: torch.from_numpy(rows[list(texts)]) for point, rows in store.rows.items()}
 
 
@@ -78,7 +79,7 @@ def test_tokens_are_the_scores_of_the_text_so_far() -> None:
 
 
 def test_where_nothing_is_to_be_found_there_is_no_detector() -> None:
-    rows = {("resid_post", 0): np.ones((len(STATEMENTS), 3), dtype=np.float32)}
+    rows = {HookPoint("resid_post", 0): np.ones((len(STATEMENTS), 3), dtype=np.float32)}
     store: Any = FakeStore(STATEMENTS, rows)
     probes = train_probes(store, PARAMS, seed=0)
     assert probes.best("gender").metrics.auroc == 0.5
@@ -89,9 +90,9 @@ def test_where_nothing_is_to_be_found_there_is_no_detector() -> None:
 def test_unusable_activations_are_refused() -> None:
     store, probes = trained(2.0, 1.0)
     good = of_text(store, 0)
-    point = ("resid_post", 1)
+    point = HookPoint("resid_post", 1)
     with pytest.raises(BadInputError, match="resid_post/1: missing"):
-        detect(probes, "gender", {("resid_post", 0): good["resid_post", 0]})
+        detect(probes, "gender", {HookPoint("resid_post", 0): good[HookPoint("resid_post", 0)]})
     for bad in (torch.zeros(0, 12), torch.zeros(2, 5), torch.zeros(12)):
         with pytest.raises(BadInputError, match=r"needs \[tokens, 12\]"):
             detect(probes, "gender", good | {point: bad})

@@ -1,5 +1,6 @@
 """The plane shows what is in the activations, on statements that had no part in choosing it."""
 
+from evenkeel.models.sites import HookPoint
 from evenkeel.params import ProbesParams
 from evenkeel.probes.projection import projections
 from evenkeel.probes.training import train_probes
@@ -9,7 +10,7 @@ from tests.probes.planted import FakeStore, planted_activations, planted_stateme
 def test_planted_clouds_part_without_labels() -> None:
     statements = planted_statements(("age", "gender"))
     x = planted_activations(statements, bias=8.0, group=4.0)
-    store = FakeStore(statements, {("resid_post", 0): x})
+    store = FakeStore(statements, {HookPoint("resid_post", 0): x})
     params = ProbesParams(regularization=[0.1], control_draws=1, resamples=100)
     plane = projections(store, train_probes(store, params, 0))
     assert len(plane) == (statements["split"] == "test").sum()

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from evenkeel.errors import BadInputError
+from evenkeel.models.sites import HookPoint
 from evenkeel.probes.probe import Probe
 from evenkeel.probes.statements import text_activations
 from evenkeel.probes.task import ProbeTask
@@ -118,7 +119,7 @@ def test_all_token_stores_are_pooled_by_mean() -> None:
     lengths = np.arange(1, len(texts) + 1)
     offsets = np.concatenate([[0], np.cumsum(lengths)])
     rows = np.random.default_rng(0).standard_normal((offsets[-1], 5)).astype(np.float32)
-    store = FakeStore(texts, {("resid_post", 0): rows}, positions="all", offsets=offsets)
+    store = FakeStore(texts, {HookPoint("resid_post", 0): rows}, positions="all", offsets=offsets)
     pooled = text_activations(store, "resid_post", 0)
     expected = [rows[a:b].mean(axis=0) for a, b in pairwise(offsets)]
     assert pooled == pytest.approx(np.array(expected), abs=1e-6)
@@ -128,6 +129,6 @@ def test_all_token_stores_are_pooled_by_mean() -> None:
 
 def test_non_finite_activations_are_refused() -> None:
     rows = np.array([[1.0, np.inf]], dtype=np.float32)
-    store = FakeStore(planted_statements(quads=1), {("mlp_out", 2): rows})
+    store = FakeStore(planted_statements(quads=1), {HookPoint("mlp_out", 2): rows})
     with pytest.raises(BadInputError, match="activations mlp_out/2: a NaN or an infinity"):
         text_activations(store, "mlp_out", 2)

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import torch
 
+from evenkeel.models.loading import LoadedModel, Provenance
 from evenkeel.public_benchmarks.measures import Measure
 from evenkeel.public_benchmarks.running import open_task
 from evenkeel.public_benchmarks.scoring import Scorer
-from evenkeel.models.loading import LoadedModel, Provenance
 
 REAL = "EVENKEEL_BENCHMARKS"
 

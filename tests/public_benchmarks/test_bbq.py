@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from evenkeel.public_benchmarks.bbq import read_questions, s_amb, s_dis
 from evenkeel.errors import BadInputError
 from evenkeel.models.loading import LoadedModel
+from evenkeel.public_benchmarks.bbq import read_questions, s_amb, s_dis
 from tests.public_benchmarks import plain
 from tests.public_benchmarks.conftest import measured
 from tests.public_benchmarks.samples import BBQ, bbq_rows, write_bbq

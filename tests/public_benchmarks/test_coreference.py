@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from scipy.stats import pearsonr
 
+from evenkeel.errors import BadInputError
+from evenkeel.models.loading import LoadedModel
 from evenkeel.public_benchmarks.measures import Measure
 from evenkeel.public_benchmarks.winobias import read_pairs
 from evenkeel.public_benchmarks.winogender import read_schemas
-from evenkeel.errors import BadInputError
-from evenkeel.models.loading import LoadedModel
 from tests.public_benchmarks import plain
 from tests.public_benchmarks.conftest import measured
 from tests.public_benchmarks.samples import FEMALE_PERCENT, write_winobias, write_winogender

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from evenkeel.errors import BadInputError
+from evenkeel.models.loading import LoadedModel
 from evenkeel.public_benchmarks.crows_pairs import CrowsPairs, read_pairs
 from evenkeel.public_benchmarks.encoding import Encoder
 from evenkeel.public_benchmarks.scoring import Scorer
-from evenkeel.errors import BadInputError
-from evenkeel.models.loading import LoadedModel
 from tests.public_benchmarks import plain
 from tests.public_benchmarks.conftest import measured
 from tests.public_benchmarks.samples import CROWS_PAIRS, write_crows_pairs

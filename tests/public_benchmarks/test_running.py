@@ -8,11 +8,11 @@ from typing import Any, get_args
 import pytest
 import torch
 
-from evenkeel.public_benchmarks.results import BenchmarkResult
-from evenkeel.public_benchmarks.running import run_benchmark
 from evenkeel.errors import BadInputError
 from evenkeel.models.loading import LoadedModel
 from evenkeel.params import BenchmarkName
+from evenkeel.public_benchmarks.results import BenchmarkResult
+from evenkeel.public_benchmarks.running import run_benchmark
 from evenkeel.steering.hooks import steer
 from evenkeel.steering.intervention import Ablate
 from evenkeel.steering.spec import InterventionSpec

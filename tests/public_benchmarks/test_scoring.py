@@ -8,9 +8,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evenkeel.models.loading import LoadedModel
 from evenkeel.public_benchmarks.encoding import Encoder, Scored
 from evenkeel.public_benchmarks.scoring import Scorer
-from evenkeel.models.loading import LoadedModel
 from tests.public_benchmarks import plain
 
 TEXTS = st.lists(st.integers(0, 3), min_size=1, max_size=12)  # few tokens: many shared beginnings

@@ -9,9 +9,9 @@ from typing import Any, get_args
 
 import pytest
 
-from evenkeel.public_benchmarks.sources import SourceFile, download, source_of
 from evenkeel.errors import BadInputError
 from evenkeel.params import BenchmarkName
+from evenkeel.public_benchmarks.sources import SourceFile, download, source_of
 
 SENTENCES = b'{"data": {}}\n'
 SHA256 = hashlib.sha256(SENTENCES).hexdigest()

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from evenkeel.errors import BadInputError
+from evenkeel.models.loading import LoadedModel
 from evenkeel.public_benchmarks.encoding import Encoder
 from evenkeel.public_benchmarks.scoring import Scorer
 from evenkeel.public_benchmarks.stereoset import StereoSet, icat, lms, read_triples, ss
-from evenkeel.errors import BadInputError
-from evenkeel.models.loading import LoadedModel
 from tests.public_benchmarks import plain
 from tests.public_benchmarks.conftest import measured
 from tests.public_benchmarks.samples import STEREOSET, write_stereoset

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from evenkeel.errors import BadInputError
+from evenkeel.models.loading import LoadedModel
 from evenkeel.public_benchmarks.encoding import Encoder
 from evenkeel.public_benchmarks.scoring import Scorer
 from evenkeel.public_benchmarks.wikitext import WikiText, read_wikitext
-from evenkeel.errors import BadInputError
-from evenkeel.models.loading import LoadedModel
 from tests.public_benchmarks import plain
 
 TEXT = " = Lobsters = \n \n The <unk> lobster is blue , and it may grow to 60 cm . \n" * 3

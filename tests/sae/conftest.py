@@ -10,13 +10,13 @@ import torch
 from evenkeel.activations.store import ActivationStore
 from evenkeel.activations.writer import write_store
 from evenkeel.models.loading import LoadedModel, load_model, record_provenance
-from evenkeel.models.sites import Place
+from evenkeel.models.sites import HookPoint
 from evenkeel.params import CaptureParams, SaeTrainingParams
 from evenkeel.sae.loading import LoadedSae
 from evenkeel.sae.saving import inference_module
 from evenkeel.sae.training import train_module
 
-PLACE = Place("resid_post", 1)
+PLACE = HookPoint("resid_post", 1)
 WIDTH = 32
 SUBJECTS = ("nurse", "engineer", "mother", "father", "child", "train", "cat", "friend")
 VERBS = ("said", "saw", "walked home", "was late", "left at nine", "was cold", "laughed")

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
+from evenkeel.datasets.records import Prompt, Statement
 from evenkeel.errors import BadInputError
 from evenkeel.sae import association as module
 from evenkeel.sae.association import (
@@ -16,7 +17,6 @@ from evenkeel.sae.association import (
     definitions,
     top_unique,
 )
-from evenkeel.datasets.records import Prompt, Statement
 
 
 def rows(rng: np.random.Generator, count: int, latents: int) -> np.ndarray:

@@ -22,7 +22,7 @@ def test_each_kept_row_comes_once_an_epoch(
     keep = np.arange(store.rows) % 3 != 0
     size = 64
     stream = shuffled_batches(store, PLACE, keep, size, 0, buffer_rows * WIDTH * 4)
-    everything = store.read(*PLACE)[keep]
+    everything = store.read(PLACE.site, PLACE.layer)[keep]
     available: Counter[tuple[float, ...]] = Counter()
     drawn: Counter[tuple[float, ...]] = Counter()
     for _ in range(2):
@@ -37,7 +37,7 @@ def test_each_kept_row_comes_once_an_epoch(
 def test_rows_come_shuffled(store: ActivationStore) -> None:
     keep = np.ones(store.rows, dtype=bool)
     batch = next(shuffled_batches(store, PLACE, keep, 64, 0))
-    assert not torch.equal(batch, torch.from_numpy(store.read(*PLACE)[:64]))
+    assert not torch.equal(batch, torch.from_numpy(store.read(PLACE.site, PLACE.layer)[:64]))
 
 
 def test_the_seed_decides_the_order(store: ActivationStore) -> None:

@@ -36,7 +36,9 @@ def corpus(store: ActivationStore, monkeypatch: pytest.MonkeyPatch) -> Corpus:
 
 @pytest.fixture
 def latents(sae: LoadedSae, corpus: Corpus) -> np.ndarray:
-    found: np.ndarray = sae.encode(torch.from_numpy(corpus.store.read(*PLACE))).numpy()
+    found: np.ndarray = sae.encode(
+        torch.from_numpy(corpus.store.read(PLACE.site, PLACE.layer))
+    ).numpy()
     found[~corpus.used] = 0
     return found
 

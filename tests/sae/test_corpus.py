@@ -8,7 +8,7 @@ import pytest
 from evenkeel.activations.store import ActivationStore
 from evenkeel.errors import BadInputError
 from evenkeel.models.loading import LoadedModel
-from evenkeel.models.sites import Place
+from evenkeel.models.sites import HookPoint
 from evenkeel.sae.corpus import Corpus
 
 from .conftest import CORPUS, PLACE, write_corpus
@@ -37,7 +37,9 @@ def test_batches_are_whole_texts_that_cover_all(store: ActivationStore) -> None:
     batches = list(Corpus(store, PLACE, 0).batches(100))
     assert len(batches) > 3
     assert {where.start for where, _ in batches} < set(store.offsets.tolist())
-    np.testing.assert_array_equal(np.concatenate([x for _, x in batches]), store.read(*PLACE))
+    np.testing.assert_array_equal(
+        np.concatenate([x for _, x in batches]), store.read(PLACE.site, PLACE.layer)
+    )
 
 
 def test_a_store_without_the_saes_place_is_refused(store: ActivationStore) -> None:
@@ -46,9 +48,9 @@ def test_a_store_without_the_saes_place_is_refused(store: ActivationStore) -> No
         match=r"keeps resid_post of layers \[1\], but the SAE reads blocks\.2\.hook_mlp_out: set "
         r"activations\.corpus\.sites to \[mlp_out\] and activations\.corpus\.layers to \[2\]",
     ):
-        Corpus(store, Place("mlp_out", 2), 0)
+        Corpus(store, HookPoint("mlp_out", 2), 0)
     with pytest.raises(BadInputError, match=r"layers to \[0\]"):
-        Corpus(store, Place("resid_post", 0), 0)
+        Corpus(store, HookPoint("resid_post", 0), 0)
 
 
 def test_a_store_of_last_tokens_is_refused(loaded: LoadedModel, tmp_path: Path) -> None:

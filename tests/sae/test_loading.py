@@ -11,6 +11,7 @@ from sae_lens.saes.gated_sae import GatedSAE, GatedSAEConfig
 from sae_lens.saes.sae import SAEMetadata
 
 from evenkeel.errors import BadInputError
+from evenkeel.models.sites import HookPoint
 from evenkeel.sae.loading import LoadedSae, fetch_sae, open_sae, read_sae
 from evenkeel.sae.saving import save_module
 
@@ -111,7 +112,7 @@ def test_heads_are_taken_side_by_side() -> None:
     with torch.no_grad():
         latents, reconstruction = module.encode(x), module.decode(module.encode(x))
     sae = LoadedSae.of(module)
-    assert sae.place == ("head_z", 2)
+    assert sae.place == HookPoint("head_z", 2)
     torch.testing.assert_close(sae.encode(x.flatten(2)), latents)
     torch.testing.assert_close(sae.decode(latents), reconstruction.flatten(2))
 
@@ -186,7 +187,7 @@ def cached_release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_release_loads_through_the_registry_from_a_cache(cached_release: Path) -> None:
     sae = LoadedSae.of(fetch_sae("gpt2-small-res-jb", "blocks.8.hook_resid_pre"))
-    assert sae.place == ("resid_pre", 8)
+    assert sae.place == HookPoint("resid_pre", 8)
     assert sae.first_position == 0
     assert sae.centered  # it was trained on TransformerLens's processed weights
     trained, x = trained_module("standard"), torch.randn(3, WIDTH)

@@ -23,7 +23,7 @@ def test_reconstruction_measures_are_those_of_a_direct_computation(
     corpus = Corpus(store, PLACE, 1)
     held_out = corpus.held_out(0.3, seed=0)
     measures, frequency = measure_reconstruction(sae, corpus, held_out)
-    x = torch.from_numpy(store.read(*PLACE))
+    x = torch.from_numpy(store.read(PLACE.site, PLACE.layer))
     test = torch.from_numpy(corpus.used & held_out[corpus.text_of_row])
     fired = sae.encode(x) > 0
     residue = (x - sae.decode(sae.encode(x)))[test].square().sum()

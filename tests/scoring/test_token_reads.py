@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from evenkeel.scoring.resumption import first_affected, recorded, resumed
+from evenkeel.models.architecture import ARCHITECTURES
 from evenkeel.models.batching import padded
 from evenkeel.models.logits import logits_at
-from evenkeel.models.architecture import ARCHITECTURES
+from evenkeel.scoring.prefix_reuse import first_affected, recorded, resumed
 from evenkeel.steering.hooks import steer
 from evenkeel.steering.intervention import Add
 from tests.models.test_architecture import tiny_model

@@ -9,10 +9,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evenkeel.datasets.records import Prompt
 from evenkeel.errors import BadInputError
+from evenkeel.models.sites import HookPoint
 from evenkeel.selection.gating import GateFitter, best_cut
 from evenkeel.steering.gates import BandGate, ProbeGate
-from evenkeel.datasets.records import Prompt
 from evenkeel.vectors.vector import SteeringVector
 from tests.evaluation.samples import TERMS
 
@@ -60,7 +61,9 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def capture(_loaded: Any, texts: list[str], sites: list[str], layers: list[int]) -> Any:
         texts_read.extend(texts)
-        return {(site, layer): planted(texts).numpy() for site in sites for layer in layers}
+        return {
+            HookPoint.of(site, layer): planted(texts).numpy() for site in sites for layer in layers
+        }
 
     monkeypatch.setattr("evenkeel.selection.gating.capture_texts", capture)
     return texts_read

@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 from evenkeel.activations.capture import capture_texts
 from evenkeel.activations.store import ActivationStore
 from evenkeel.models.loading import load_model, record_provenance
+from evenkeel.models.sites import HookPoint
 from evenkeel.probes.probe_set import ProbeSet
 from evenkeel.probes.statements import text_activations
 from evenkeel.sae.results import LEADING
@@ -97,7 +98,7 @@ def test_directions_are_those_of_the_activations(probed: Path) -> None:
     captured = capture_texts(
         load_model(probed / "model", "cpu"), [" she", " he"], ["resid_post"], [2]
     )
-    she, he = captured["resid_post", 2]
+    she, he = captured[HookPoint("resid_post", 2)]
     for method, raw in {
         "caa": mean("label", "neutral") - mean("label", "biased"),
         "group": mean("group", "men") - mean("group", "women"),

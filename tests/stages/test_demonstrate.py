@@ -12,13 +12,14 @@ import yaml
 from click.testing import CliRunner, Result
 
 from evenkeel.activations.store import ActivationStore
-from evenkeel.steering.continuations import continue_texts
 from evenkeel.models.loading import LoadedModel, load_model
+from evenkeel.models.sites import HookPoint
 from evenkeel.params import load_params
 from evenkeel.probes.training import train_probes
 from evenkeel.sae.loading import open_sae
 from evenkeel.sae.prompted import common_features, read_prompts
 from evenkeel.sae.saving import save_module
+from evenkeel.steering.continuations import continue_texts
 from evenkeel.steering.hooks import steer
 from evenkeel.steering.intervention import Add
 from evenkeel.steering.latents import Scale
@@ -128,7 +129,7 @@ def test_every_case_is_shown_and_measured(inputs: Path, monkeypatch: pytest.Monk
     scaled = Scale.of(open_sae(inputs / "sae"), [5], factor=0.0, positions="prompt")
     with steer(loaded.model, scaled):
         assert last == sampled(loaded)
-    point = ("resid_post", 2)
+    point = HookPoint("resid_post", 2)
     raw = torch.from_numpy(text_differences(loaded, [point], "My mother", "My father")[point])
     strong = [r["continuation"] for r in rows if (r["layer"], r["multiplier"]) == (2, 40.0)][:4]
     with steer(loaded.model, Add(raw / raw.norm(), 40.0, layer=2, site="resid_post")):

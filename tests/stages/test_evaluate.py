@@ -15,14 +15,14 @@ import yaml
 from click.testing import CliRunner, Result
 
 from evenkeel.activations.writer import write_store
-from evenkeel.scoring import token_reads
-from evenkeel.steering.continuations import continue_texts
+from evenkeel.datasets.records import CorpusText
 from evenkeel.files import write_jsonl
 from evenkeel.models.loading import load_model, record_provenance
 from evenkeel.params import load_params
 from evenkeel.sae.saving import save_module
+from evenkeel.scoring import token_reads
+from evenkeel.steering.continuations import continue_texts
 from evenkeel.steering.spec import InterventionSpec
-from evenkeel.datasets.records import CorpusText
 from evenkeel.vectors.vector_set import VectorSet
 from stages.evaluate import main
 from tests.evaluation.samples import (

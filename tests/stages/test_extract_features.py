@@ -8,13 +8,14 @@ import pytest
 import torch
 from click.testing import CliRunner, Result
 
+from evenkeel.axes import same_strength
+from evenkeel.datasets.prompts import make_prompts
+from evenkeel.datasets.records import Statement
 from evenkeel.files import read_jsonl, write_jsonl
 from evenkeel.models.loading import load_model
 from evenkeel.sae.results import LEADING, Context, read_table
 from evenkeel.sae.saving import save_module
 from evenkeel.sae.table import strongest
-from evenkeel.datasets.prompts import make_prompts
-from evenkeel.datasets.records import Statement
 from stages.extract_features import main
 from tests.probes.planted import planted_statements
 from tests.sae.conftest import trained_module, write_corpus
@@ -35,7 +36,9 @@ def features(workspace: Path) -> Path:
     planted = planted_statements(("age", "gender"), terms=4, quads=8).to_dict("records")
     rows = [{**row, "terms": tuple(row["terms"].split("|"))} for row in planted]
     write_jsonl(workspace / "statements.jsonl", [Statement.model_validate(row) for row in rows])
-    write_jsonl(workspace / "prompts.jsonl", make_prompts(0, 1.0))
+    write_jsonl(
+        workspace / "prompts.jsonl", make_prompts(["gender"], same_strength(1.0), 0, lead_ins=True)
+    )
     return workspace
 
 

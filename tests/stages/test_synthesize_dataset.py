@@ -4,8 +4,8 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
-from evenkeel.files import read_json, read_jsonl
 from evenkeel.datasets.records import CorpusText, Prompt, Statement
+from evenkeel.files import read_json, read_jsonl
 from stages.synthesize_dataset import main
 
 ROOT = Path(__file__).parents[2]

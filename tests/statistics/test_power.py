@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 
-from evenkeel.statistics.bootstrap import Estimate, TermBootstrap, mean
+from evenkeel.statistics.bootstrap import ClusterBootstrap, mean
+from evenkeel.statistics.estimate import Estimate
 from evenkeel.statistics.power import detectable, detectable_correlation
 
 
 def test_the_effect_is_found_with_the_power_stated() -> None:
-    bootstrap = TermBootstrap(20, 1000, seed=0)
+    bootstrap = ClusterBootstrap(20, 1000, seed=0)
     sizes = [
         detectable(bootstrap.estimate(mean, np.random.default_rng(seed).normal(size=20)), 20)
         for seed in range(50)

@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 
-from evenkeel.models.sites import Place
+from evenkeel.models.sites import HookPoint
 from evenkeel.params import Site
 from evenkeel.sae.loading import LoadedSae
 
@@ -23,7 +23,7 @@ def random_sae(
         "d_sae": 12,
         "normalize_activations": "none",
         "metadata": {
-            "hook_name": Place(site, layer).hook_name,
+            "hook_name": HookPoint(site, layer).hook_name,
             "seqpos_slice": [first, None] if first else [None],
         },
     }

@@ -189,8 +189,8 @@ def test_what_a_backend_cannot_do_is_refused(
     push = Add(random(32), layer=0, site="resid_pre")
     for backend, item, message in (
         ("hook", push, "backend 'hook' is unknown; known: hooks, wrapper, bias_edit"),
-        ("baukit", push, "layer 0, resid_pre: baukit edits only what modules return"),
-        ("baukit", replace(push, layer=2, site="head_z"), "layer 2, head_z: baukit edits only"),
+        ("baukit", push, "resid_pre of layer 0: baukit edits only what modules return"),
+        ("baukit", replace(push, layer=2, site="head_z"), "head_z of layer 2: baukit edits only"),
         ("baukit", replace(push, layer=3), "layer 3 does not exist"),
     ):
         with pytest.raises(BadInputError, match=message):

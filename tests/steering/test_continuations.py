@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 import torch
 
+from evenkeel.datasets.records import Prompt
 from evenkeel.steering.continuations import continue_texts, spread_over_kinds, text_measures
 from evenkeel.steering.hooks import steer
 from evenkeel.steering.intervention import Add
-from evenkeel.datasets.records import Prompt
 
 HOW: dict[str, Any] = {"max_new_tokens": 8, "top_p": 0.95, "batch_size": 64, "seed": 4}
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from evenkeel.errors import BadInputError
-from evenkeel.models.architecture import SITES
+from evenkeel.models.sites import SITES
 from evenkeel.steering.hooks import steer
 from evenkeel.steering.intervention import Ablate, Add
 

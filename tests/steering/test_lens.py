@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from evenkeel.errors import BadInputError
-from evenkeel.models.architecture import SITES
+from evenkeel.models.sites import SITES
 from evenkeel.steering.gates import BandGate, TokenGate
 from evenkeel.steering.hooks import steer
 from evenkeel.steering.intervention import Ablate, Add, Intervention

@@ -9,6 +9,7 @@ from concept_erasure import LeaceEraser
 from sklearn.linear_model import LogisticRegression
 
 from evenkeel.errors import BadInputError
+from evenkeel.models.sites import HookPoint
 from evenkeel.tensor_files import write_tensors
 from evenkeel.vectors.erasers import Eraser, fit_eraser, fit_statement_eraser
 from tests.probes.planted import FakeStore, planted_activations, planted_statements
@@ -115,7 +116,7 @@ def test_statement_erasers_are_fitted_on_the_axis_training_rows(
 ) -> None:
     statements = planted_statements(("age", "gender"), quads=8)
     x = planted_activations(statements)
-    store: Any = FakeStore(statements, {("resid_post", 1): x})
+    store: Any = FakeStore(statements, {HookPoint("resid_post", 1): x})
     eraser = fit_statement_eraser(store, "gender", concept, "resid_post", 1, batch_texts)
     train = ((statements["axis"] == "gender") & (statements["split"] == "train")).to_numpy()
     sides = torch.from_numpy((statements[concept][train].isin(["biased", "men"])).to_numpy() * 1)
@@ -134,7 +135,9 @@ def test_all_tokens_of_a_statement_have_its_class() -> None:
     per_text = planted_activations(statements)
     x = per_text.repeat(lengths, axis=0)
     x += np.random.default_rng(1).standard_normal(x.shape).astype(np.float32)
-    store: Any = FakeStore(statements, {("resid_post", 1): x}, positions="all", offsets=offsets)
+    store: Any = FakeStore(
+        statements, {HookPoint("resid_post", 1): x}, positions="all", offsets=offsets
+    )
     train = (statements["split"] == "train").to_numpy()
     sides = (statements["group"] == "men").to_numpy()
     erased = [

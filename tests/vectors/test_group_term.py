@@ -9,6 +9,7 @@ import torch
 
 from evenkeel.errors import BadInputError
 from evenkeel.models.loading import LoadedModel, load_model, record_provenance
+from evenkeel.models.sites import HookPoint
 from evenkeel.vectors.group_term import group_term_streams
 
 
@@ -24,18 +25,20 @@ def statements(texts: list[str], term: str) -> pd.DataFrame:
 
 def test_it_is_the_stream_of_the_whole_text_there(loaded: LoadedModel) -> None:
     text = "My friend says the Nun is quiet."
-    points = [("resid_post", 0), ("resid_post", 2)]
+    points = [HookPoint("resid_post", 0), HookPoint("resid_post", 2)]
     found = group_term_streams(loaded, statements([text, f"{text} Yes."], "nun"), points)
     ids = loaded.tokenizer(text, return_tensors="pt")["input_ids"]
     place = len(loaded.tokenizer("My friend says the Nun")["input_ids"]) - 1
     with torch.no_grad():
         states = loaded.model(ids, output_hidden_states=True).hidden_states
     assert list(found) == points
-    first, second = found["resid_post", 0]
+    first, second = found[HookPoint("resid_post", 0)]
     np.testing.assert_allclose(first, states[1][0, place], atol=1e-5)
     np.testing.assert_array_equal(first, second)
 
 
 def test_a_statement_without_its_term_is_refused(loaded: LoadedModel) -> None:
     with pytest.raises(BadInputError, match="does not hold its group term 'monk'"):
-        group_term_streams(loaded, statements(["The nun is quiet."], "monk"), [("resid_post", 0)])
+        group_term_streams(
+            loaded, statements(["The nun is quiet."], "monk"), [HookPoint("resid_post", 0)]
+        )

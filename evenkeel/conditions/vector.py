@@ -1,0 +1,183 @@
+"""Steering vectors as conditions: every vector, layer, action and multiplier."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from evenkeel.conditions.condition import Condition, Recipe
+from evenkeel.errors import BadInputError
+from evenkeel.params import Action, GateKind, Layers
+from evenkeel.steering.erasure import MeanAblate
+from evenkeel.steering.gates import Gate
+from evenkeel.steering.intervention import Ablate, Add, Intervention
+from evenkeel.vectors.vector import SteeringVector
+
+
+@dataclass(frozen=True, eq=False)
+class Gating:
+    """Where an ablation at one hook point acts, and what it leaves there."""
+
+    gates: tuple[Gate, ...] = ()
+    midpoint: Float[Tensor, " d_model"] | None = None
+    """Mean of the groups' means there, for action mean_ablate; None is unknown."""
+
+
+Vectors = tuple[SteeringVector, ...]
+FitGates = Callable[[GateKind, Vectors], Gating]
+"""The gating of the vectors of one hook point, by kind of gate."""
+
+
+@dataclass(frozen=True, eq=False)
+class VectorCondition(Condition):
+    """One action with one multiplier, by the vectors of one method at one layer or at all."""
+
+    vectors: tuple[Vectors, ...]
+    """By hook point: one vector where an axis has two groups, those that span the differences
+    between its groups where it has more."""
+    action: Action
+    multiplier: float
+    gate: GateKind = "none"
+    gatings: tuple[Gating, ...] = ()
+    """That of each hook point; empty if the condition acts everywhere."""
+
+    @property
+    def first(self) -> SteeringVector:
+        return self.vectors[0][0]
+
+    @property
+    def all_vectors(self) -> Vectors:
+        return tuple(vector for vectors in self.vectors for vector in vectors)
+
+    @property
+    def recipe(self) -> Recipe:
+        layers = [vectors[0].layer for vectors in self.vectors]
+        feature = self.first.feature
+        return Recipe(
+            method=self.first.method,
+            site=self.first.site,
+            layer="all" if len(layers) > 1 else layers[0],
+            action=self.action,
+            multiplier=self.multiplier,
+            gate=self.gate,
+            features=() if feature is None else (feature,),
+        )
+
+    @property
+    def interventions(self) -> Sequence[Intervention]:
+        gatings = self.gatings or (Gating(),) * len(self.vectors)
+        return [
+            intervention
+            for vectors, gating in zip(self.vectors, gatings, strict=True)
+            for intervention in self._at(vectors, gating)
+        ]
+
+    def at(self, dose: float) -> "VectorCondition":
+        """The condition at another multiplier, in units of its own."""
+        return replace(self, multiplier=dose * self.multiplier)
+
+    def _at(self, vectors: Vectors, gating: Gating) -> Iterator[Intervention]:
+        if self.action == "add":
+            for vector in vectors:
+                yield Add.relative(vector, self.multiplier, gates=gating.gates)
+            return
+        where: Any = {"layer": vectors[0].layer, "site": vectors[0].site, "gates": gating.gates}
+        directions = torch.stack([vector.direction for vector in vectors])
+        if self.action == "ablate":
+            yield Ablate(directions, self.multiplier, **where)
+            return
+        assert gating.midpoint is not None, "mean_ablate without a midpoint"
+        yield MeanAblate(directions, gating.midpoint, self.multiplier, **where)
+
+
+def make_vector_conditions(
+    vectors: Sequence[SteeringVector],
+    axis: str,
+    methods: Sequence[str],
+    layers: Layers,
+    multipliers: Mapping[Action, Sequence[float]],
+    gates: Sequence[GateKind] = ("none",),
+    fit_gates: FitGates = lambda *_: Gating(),
+) -> list[VectorCondition]:
+    """Every condition, in a fixed order.
+
+    Args:
+        vectors: all there are.
+        axis: the vectors' axis.
+        methods: the vectors' methods.
+        layers: indices at each of which vectors are tried; "all": at each that has some, and at all
+            of them at once.
+        multipliers: to try, by action. Several vectors of one hook point are never added: each
+            would favour a group.
+        gates: kinds of gate to try on each ablation, of those with a midpoint on each mean
+            ablation; what is added is added everywhere.
+        fit_gates: makes the gating of a hook point.
+
+    Raises:
+        BadInputError: a method has no vector for the axis, or a layer has none of a method.
+    """
+    conditions = []
+    for method in methods:
+        of_method = [v for v in vectors if v.axis == axis and v.method == method]
+        if not of_method:
+            known = sorted({f"{vector.method} of {vector.axis}" for vector in vectors})
+            raise BadInputError(
+                f"no {method} vector for axis {axis!r} among those of models/vectors; there are: "
+                f"{', '.join(known) or 'none'}"
+            )
+        # Each feature by itself, and where its SAE is: that is not a layer to choose.
+        for site, feature in dict.fromkeys((v.site, v.feature) for v in of_method):
+            by_layer: dict[int, Vectors] = {}
+            for vector in of_method:
+                if (vector.site, vector.feature) == (site, feature):
+                    by_layer[vector.layer] = (*by_layer.get(vector.layer, ()), vector)
+            by_layer = {layer: spanning(found) for layer, found in by_layer.items()}
+            places = list(_places(by_layer, "all" if method == "sae" else layers))
+            tried = {found[0].layer: found for place in places for found in place}
+            fitted = {
+                kind: {layer: fit_gates(kind, found) for layer, found in tried.items()}
+                for kind in dict.fromkeys(["none", *gates])
+            }
+            for place in places:
+                for action, forces in multipliers.items():
+                    if action == "add" and any(len(found) > 1 for found in place):
+                        continue
+                    for kind in gates if action != "add" else ("none",):
+                        if kind == "band" and any(len(found) > 1 for found in place):
+                            continue  # a band is around one direction
+                        gatings = tuple(fitted[kind][found[0].layer] for found in place)
+                        if action == "mean_ablate" and any(g.midpoint is None for g in gatings):
+                            continue
+                        conditions += [
+                            VectorCondition(place, action, float(force), kind, gatings)
+                            for force in forces
+                        ]
+    return conditions
+
+
+def spanning(vectors: Vectors) -> Vectors:
+    """Those vectors of one hook point that span what all of them span.
+
+    The differences of each group from the others add up to nothing, so that the last one is a
+    combination of those before it.
+    """
+    return vectors if len(vectors) == 1 else vectors[:-1]
+
+
+def _places(by_layer: Mapping[int, Vectors], layers: Layers) -> Iterator[tuple[Vectors, ...]]:
+    if layers == "all":
+        for layer in sorted(by_layer):
+            yield (by_layer[layer],)
+        if len(by_layer) > 1:
+            yield tuple(by_layer[layer] for layer in sorted(by_layer))
+        return
+    for layer in layers:
+        if layer not in by_layer:
+            raise BadInputError(
+                f"evaluation.layers names layer {layer}, but there is a vector only for layers "
+                f"{sorted(by_layer)}; add it to activations.statements.layers or drop it here"
+            )
+        yield (by_layer[layer],)

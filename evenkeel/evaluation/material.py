@@ -1,0 +1,135 @@
+"""The material of an evaluation, split by split: prompt sets, competence gates, evaluators."""
+
+from collections.abc import Sequence
+from functools import cache
+
+from evenkeel.datasets.records import Direction, Prompt
+from evenkeel.errors import BadInputError
+from evenkeel.metrics.competence import CompetenceGate, chance
+from evenkeel.metrics.measures import PromptSetMeasures
+from evenkeel.models.loading import LoadedModel
+from evenkeel.params import EvaluationParams, Split
+from evenkeel.scoring.prompt_set import PromptSet
+from evenkeel.scoring.result_cache import NOT_KEPT, ResultCache
+from evenkeel.selection.evaluator import Evaluator, Sampling
+from evenkeel.selection.search import part_of_prompts
+from evenkeel.steering.continuations import spread_over_kinds
+
+PART_RESAMPLES = 200
+"""Of the intervals by which the staged search drops candidates."""
+
+
+class Material:
+    """Prompt sets and evaluators of each split of one axis.
+
+    Args:
+        loaded: the model to steer.
+        axis: for messages.
+        prompts: of the axis and all splits.
+        texts: held-out plain texts; of the first `params.heldout_texts`, every other one belongs to
+            validation and the rest to test. None where perplexity is measured elsewhere.
+        params: how it is measured.
+        seed: of sampling and resampling.
+        results: keeps what each pass gives.
+
+    Raises:
+        BadInputError: there are too few texts.
+    """
+
+    def __init__(
+        self,
+        loaded: LoadedModel,
+        axis: str,
+        prompts: Sequence[Prompt],
+        texts: Sequence[str] | None,
+        params: EvaluationParams,
+        seed: int,
+        results: ResultCache = NOT_KEPT,
+    ) -> None:
+        texts = None if texts is None else texts[: params.heldout_texts]
+        if texts is not None and len(texts) < 2:
+            raise BadInputError(
+                f"the held-out file has {len(texts)} texts of kind 'plain'; perplexity needs at "
+                "least one for selection and one for the report, so give it more "
+                "(dataset.heldout_texts)"
+            )
+        self._loaded, self._axis, self._prompts = loaded, axis, prompts
+        self._params, self._seed, self._cache = params, seed, results
+        texts = texts or ()
+        self._texts: dict[Split, Sequence[str]] = {"validation": texts[0::2], "test": texts[1::2]}
+        self.evaluator = cache(self._evaluator)
+        self.part = cache(self._part)
+
+    def of_split(self, split: Split) -> list[Prompt]:
+        return [prompt for prompt in self._prompts if prompt.split == split]
+
+    def _evaluator(self, split: Split) -> Evaluator:
+        """The evaluator of a whole split; of test also on prompts of the other direction."""
+        prompts = self.of_split(split)
+        continued = spread_over_kinds(
+            [prompt for prompt in prompts if prompt.direction == "group_given_item"],
+            self._params.generation.prompts,
+        )
+        sampling = Sampling(tuple(continued), self._params.generation, self._seed)
+        return self._evaluator_of(split, prompts, 1.0, self._params.resamples, sampling)
+
+    def _part(self, share: float) -> Evaluator:
+        """The evaluator of a share of the validation split."""
+        if share == 1:
+            return self.evaluator("validation")
+        prompts = part_of_prompts(self.of_split("validation"), share, self._seed)
+        return self._evaluator_of("validation", prompts, share, PART_RESAMPLES, None)
+
+    def _evaluator_of(
+        self,
+        split: Split,
+        prompts: Sequence[Prompt],
+        share: float,
+        resamples: int,
+        sampling: Sampling | None,
+    ) -> Evaluator:
+        params = self._params
+        texts = self._texts[split][: max(1, round(share * len(self._texts[split])))]
+        directions = self._directions(split, prompts)
+
+        def behind(prefix: str) -> PromptSet:
+            return self._prompt_set(split, prompts, texts, directions, prefix)
+
+        prompt_set = behind("")
+        measures = PromptSetMeasures(prompt_set, resamples, self._seed, params.direction)
+        gate = CompetenceGate(
+            chance(prompt_set.definitional, len(prompt_set.groups)), params.competence_margin
+        )
+        return Evaluator(
+            self._loaded.model,
+            self._loaded.tokenizer,
+            measures,
+            gate,
+            batch_size=params.batch_size,
+            behind=behind,
+            sampling=sampling,
+            cache=self._cache,
+        )
+
+    def _directions(self, split: Split, prompts: Sequence[Prompt]) -> list[Direction]:
+        """Candidates are chosen on one direction; test reports both."""
+        both: tuple[Direction, ...] = ("group_given_item", "item_given_group")
+        asked = {prompt.direction for prompt in prompts if prompt.kind == "stereotypical"}
+        first = self._params.direction
+        return [d for d in both if d == first or (split == "test" and d in asked)]
+
+    def _prompt_set(
+        self,
+        split: Split,
+        prompts: Sequence[Prompt],
+        texts: Sequence[str],
+        directions: Sequence[Direction],
+        prefix: str,
+    ) -> PromptSet:
+        model, tokenizer = self._loaded.model, self._loaded.tokenizer
+        try:
+            return PromptSet.of(model, tokenizer, prompts, texts, directions, prefix)
+        except BadInputError as error:
+            where = f"{split} split of axis {self._axis!r}"
+            behind = f", behind the prefix {prefix!r}" if prefix else ""
+            raise BadInputError(f"{where}{behind}: {error}") from error

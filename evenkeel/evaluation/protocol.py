@@ -1,0 +1,248 @@
+"""The evaluation of one axis: choose on the validation split, measure once on the test split."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from evenkeel.conditions.condition import Condition
+from evenkeel.conditions.latents import LatentsCondition, make_latents_conditions
+from evenkeel.conditions.prompt import PromptCondition
+from evenkeel.conditions.vector import VectorCondition, make_vector_conditions
+from evenkeel.controls.controls import Controls, null_rows, run_controls
+from evenkeel.controls.feature_ablation import FeatureAblation, ablate_features
+from evenkeel.controls.nulls import RANDOM, random_vector
+from evenkeel.datasets.records import Prompt
+from evenkeel.evaluation.items import Row, item_rows
+from evenkeel.evaluation.material import Material
+from evenkeel.models.loading import LoadedModel
+from evenkeel.params import Action, EvaluationParams
+from evenkeel.sae.dictionary import Dictionary
+from evenkeel.scoring.result_cache import NOT_KEPT, ResultCache
+from evenkeel.selection.budget import Budget
+from evenkeel.selection.choice import Selection, best_of, select
+from evenkeel.selection.dose import dose_rows
+from evenkeel.selection.evaluator import Candidate, Evaluator
+from evenkeel.selection.gating import GateFitter
+from evenkeel.selection.pareto import ParetoFront, compare_at_matched_cost
+from evenkeel.selection.search import STAGES, SearchResult, search
+from evenkeel.selection.tables import candidate_row
+from evenkeel.steering.spec import InterventionSpec
+from evenkeel.vectors.shuffled import ShuffledVectors
+from evenkeel.vectors.vector import SteeringVector
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """What was tried, chosen and measured of one axis, and on how much."""
+
+    loaded: LoadedModel
+    axis: str
+    params: EvaluationParams
+    seed: int
+    budget: Budget
+    validation: Evaluator
+    test: Evaluator
+    searched: SearchResult
+    """Every candidate on validation, random directions last."""
+    selection: Selection
+    """Among the candidates that mean something."""
+    best: tuple[Candidate, ...]
+    """On validation: of each method, action and gate, of random directions, of prefixes."""
+    measured: dict[Condition, Candidate]
+    """These on test."""
+    front: ParetoFront
+    controls: Controls | None
+    """None if nothing was selected."""
+    feature_ablation: FeatureAblation | None
+    """On test; None if no method is sae, or no feature is associated with the axis."""
+    dose: list[dict[str, Any]]
+    """On validation; the unsteered model alone if nothing was selected."""
+
+    @property
+    def selected(self) -> Candidate | None:
+        """The selected intervention on test."""
+        chosen = self.selection.selected
+        return self.measured[chosen.condition] if chosen else None
+
+    @property
+    def plots(self) -> dict[str, list[dict[str, Any]]]:
+        """What is drawn, by the name of its table; each row has the same columns."""
+        return {
+            "sweep": [candidate_row(each, self.budget) for each in self.searched.candidates],
+            "pareto": self.front.rows,
+            "dose": self.dose,
+            "nulls": null_rows(self.controls),
+            "items": self.items,
+        }
+
+    @property
+    def items(self) -> list[Row]:
+        """Every item of the test split, before and after."""
+        measures = self.test.measures
+        steered = self.selected.measurement.readings if self.selected else None
+        groups = measures.prompt_set.groups
+        return item_rows(measures.items, groups, self.test.readings, steered)
+
+    @property
+    def spec(self) -> InterventionSpec:
+        """The selected intervention, to be deployed; without interventions if none was selected."""
+        metadata = {
+            "axis": self.axis,
+            "model": {"name": self.loaded.name, "fingerprint": self.loaded.fingerprint},
+            "reason": self.selection.reason,
+        }
+        if self.selected is None:
+            return InterventionSpec((), metadata)
+        condition = self.selected.condition
+        recipe = condition.recipe.model_dump(mode="json")
+        return InterventionSpec(tuple(condition.interventions), metadata | {"recipe": recipe})
+
+    @property
+    def continuations(self) -> list[dict[str, str | int | None]]:
+        """Prompts of the test split with their continuations, unsteered and steered.
+
+        One row a prompt and sample.
+        """
+        sampling = self.test.sampling
+        assert sampling is not None
+        steered = self.selected.measurement.continuations if self.selected else None
+        prompts = [
+            (p, sample) for p in sampling.prompts for sample in range(sampling.params.samples)
+        ]
+        return [
+            {
+                "id": prompt.id,
+                "kind": prompt.kind,
+                "item": prompt.item,
+                "prompt": prompt.lead_in + prompt.text,
+                "sample": sample,
+                "unsteered": before,
+                "steered": steered[index] if steered else None,
+            }
+            for index, ((prompt, sample), before) in enumerate(
+                zip(prompts, self.test.baseline.continuations, strict=True)
+            )
+        ]
+
+
+def evaluate_axis(
+    loaded: LoadedModel,
+    axis: str,
+    vectors: Sequence[SteeringVector],
+    shuffled: ShuffledVectors,
+    prompts: Sequence[Prompt],
+    texts: Sequence[str],
+    params: EvaluationParams,
+    seed: int,
+    dictionary: Dictionary | None = None,
+    cache: ResultCache = NOT_KEPT,
+) -> Evaluation:
+    """Search on validation, select, measure the best of each method on test, and the controls.
+
+    Args:
+        loaded: the model to steer.
+        axis: kind of bias.
+        vectors: of the axis, made from that model.
+        shuffled: the same of shuffled labels.
+        prompts: of the axis and all splits.
+        texts: held-out plain texts; of the first `params.heldout_texts`, every other one serves
+            selection and the rest the test.
+        params: what to try and how much to try.
+        seed: of sampling, resampling and null directions.
+        dictionary: of the SAE whose features are tried (method sae).
+        cache: keeps what the passes over the prompt sets give.
+
+    Raises:
+        BadInputError: a split has no prompts, or there are too few texts or vectors.
+    """
+    material = Material(loaded, axis, prompts, texts, params, seed, cache)
+    budget = Budget.of(params)
+    meant, random = _conditions(loaded, axis, vectors, prompts, params, seed, dictionary)
+    with_kl = params.max_kl is not None
+    searched = search(
+        [*meant, *random],
+        material.part,
+        budget,
+        stages=STAGES if params.search == "staged" else (),
+        with_kl=with_kl,
+    )
+    validation, test = material.evaluator("validation"), material.evaluator("test")
+    selection = select(searched.candidates[: len(meant)], budget)
+    best = selection.best + select(searched.candidates[len(meant) :], budget).best
+    if params.prefixes:
+        prefixes = [PromptCondition(text) for text in params.prefixes]
+        tried = validation.compare(prefixes, "prefixes", with_kl=with_kl)
+        best = (*best, best_of(tried, budget))
+    on_test = test.measure([candidate.condition for candidate in best], "test")
+    measured = {candidate.condition: candidate for candidate in on_test}
+    chosen = selection.selected.condition if selection.selected else None
+    assert chosen is None or isinstance(chosen, VectorCondition | LatentsCondition)
+    return Evaluation(
+        loaded=loaded,
+        axis=axis,
+        params=params,
+        seed=seed,
+        budget=budget,
+        validation=validation,
+        test=test,
+        searched=searched,
+        selection=selection,
+        best=best,
+        measured=measured,
+        front=compare_at_matched_cost(
+            [each for each in searched.candidates if each.share == 1], budget, test, RANDOM
+        ),
+        controls=run_controls(
+            loaded, measured[chosen], test, shuffled, prompts, params.null_draws, seed
+        )
+        if chosen
+        else None,
+        feature_ablation=ablate_features(test, vectors, axis, dictionary, params.null_draws, seed)
+        if dictionary
+        else None,
+        dose=dose_rows(chosen, params.doses, validation),
+    )
+
+
+def _conditions(
+    loaded: LoadedModel,
+    axis: str,
+    vectors: Sequence[SteeringVector],
+    prompts: Sequence[Prompt],
+    params: EvaluationParams,
+    seed: int,
+    dictionary: Dictionary | None,
+) -> tuple[list[Condition], list[Condition]]:
+    """Candidates that mean something, and the same with random directions in their place."""
+    ablations = params.ablate_multipliers
+    by_action: dict[Action, Sequence[float]] = {
+        "add": params.add_multipliers,
+        "ablate": ablations,
+        "mean_ablate": ablations,
+        "clamp": params.clamp_values,
+        "scale": params.scale_factors,
+    }
+    multipliers = {action: by_action[action] for action in params.actions}
+    latent_actions: tuple[Action, ...] = ("clamp", "scale")
+    of_vectors = {a: m for a, m in multipliers.items() if a not in latent_actions}
+    of_latents = {a: m for a, m in multipliers.items() if a in latent_actions}
+    fit_gates = GateFitter(loaded, prompts, vectors).fit
+    has_features = any(vector.method == "sae" for vector in vectors)
+    methods = [method for method in params.methods if method != "sae" or has_features]
+    meant: list[Condition] = list(
+        make_vector_conditions(
+            vectors, axis, methods, params.layers, of_vectors, params.gates, fit_gates
+        )
+    )
+    if dictionary and "sae" in methods:
+        meant += make_latents_conditions(
+            vectors, axis, dictionary, of_latents, params.gates, fit_gates
+        )
+    generator = np.random.default_rng([seed, 0])
+    stand_ins = [
+        random_vector(vector, generator) for vector in vectors if vector.method == params.methods[0]
+    ]
+    random = make_vector_conditions(stand_ins, axis, [RANDOM], params.layers, of_vectors)
+    return meant, list(random)

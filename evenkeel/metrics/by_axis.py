@@ -1,0 +1,51 @@
+"""What one model, as it is, scores on every axis: is what was planted recovered?"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from evenkeel.datasets.records import Direction, Prompt
+from evenkeel.metrics.measures import PromptSetMeasures, as_json
+from evenkeel.models.loading import LoadedModel
+from evenkeel.scoring.prompt_set import PromptSet
+
+DIRECTIONS: tuple[Direction, Direction] = ("group_given_item", "item_given_group")
+
+
+def metrics_by_axis(
+    loaded: LoadedModel,
+    prompts: Sequence[Prompt],
+    texts: Sequence[str],
+    batch_size: int,
+    resamples: int,
+    seed: int,
+) -> dict[str, dict[str, Any]]:
+    """Metrics of each axis and of each intersection of axes, beside how much they rest on.
+
+    An axis is measured group given item where its prompts ask so, and else item given group.
+
+    Args:
+        loaded: the model, unsteered.
+        prompts: of one split and any number of axes.
+        texts: held-out plain texts; their perplexity stands with the first axis.
+        batch_size: rows in a forward pass.
+        resamples: bootstrap resamples of items.
+        seed: of the resamples.
+
+    Raises:
+        BadInputError: as of `PromptSet.of`.
+    """
+    found = {}
+    for axis, rows in _by_axis(prompts):
+        asked = {row.direction for row in rows if row.kind == "stereotypical"}
+        first = next((one for one in DIRECTIONS if one in asked), DIRECTIONS[0])
+        own_texts = () if found else texts
+        prompt_set = PromptSet.of(loaded.model, loaded.tokenizer, rows, own_texts, DIRECTIONS)
+        measures = PromptSetMeasures(prompt_set, resamples, seed, first)
+        readings = prompt_set.read(loaded.model, batch_size)
+        found[axis] = measures.sample | as_json(measures.of(readings))
+    return found
+
+
+def _by_axis(prompts: Sequence[Prompt]) -> Iterator[tuple[str, list[Prompt]]]:
+    for axis in dict.fromkeys(prompt.axis for prompt in prompts):
+        yield axis, [prompt for prompt in prompts if prompt.axis == axis]

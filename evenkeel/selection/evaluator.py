@@ -1,0 +1,238 @@
+"""Measures conditions on one prompt set, beside the unsteered model."""
+
+from collections.abc import Callable, Sequence
+from copy import copy
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Self
+
+from evenkeel.conditions.condition import Condition
+from evenkeel.datasets.records import Prompt
+from evenkeel.metrics.competence import CompetenceGate, withheld
+from evenkeel.metrics.measures import PromptSetMeasures
+from evenkeel.params import GenerationParams
+from evenkeel.scoring.divergence import prefix_divergences, text_divergences
+from evenkeel.scoring.prompt_set import PromptSet, Readings
+from evenkeel.scoring.result_cache import NOT_KEPT, ResultCache
+from evenkeel.scoring.steered_reads import SteeredReads
+from evenkeel.statistics.estimate import Estimate, Measures
+from evenkeel.steering.continuations import continue_texts, text_measures
+from evenkeel.steering.hooks import steer
+
+
+@dataclass(frozen=True, eq=False)
+class Measurement:
+    """What one model, steered or not, did on a prompt set."""
+
+    readings: Readings
+    measures: Measures
+    too_weak: str | None
+    """Why its metrics of bias are unknown, if they are withheld."""
+    continuations: tuple[str, ...] = ()
+    """Of the continued prompts, prompt by prompt, all samples of each; empty if none were asked."""
+
+    def value(self, name: str) -> float | None:
+        """Value of a metric; None where it is unknown or was not measured."""
+        return self.measures.get(name, Estimate(None)).value
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """A condition and its measurement."""
+
+    condition: Condition
+    measurement: Measurement
+    share: float = 1.0
+    """Of the prompt set that it was measured on."""
+
+    def value(self, name: str) -> float | None:
+        """Value of a metric; None where it is unknown or was not measured."""
+        return self.measurement.value(name)
+
+    @property
+    def measures(self) -> Measures:
+        return self.measurement.measures
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """Prompts that every model continues, and how."""
+
+    prompts: tuple[Prompt, ...]
+    params: GenerationParams
+    seed: int
+
+
+class Evaluator:
+    """Owns model, prompt set, competence gate, result cache and the unsteered baseline.
+
+    Args:
+        model: the unsteered model; it is the same object, unhooked, afterwards.
+        tokenizer: of the model.
+        measures: of the prompt set.
+        gate: withholds the bias of a model that cannot do the task.
+        behind: the prompt set behind a prefix.
+        sampling: what is continued in `measure`.
+        batch_size: rows in a forward pass.
+        cache: keeps what each pass over the prompt set gives.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        tokenizer: Any,
+        measures: PromptSetMeasures,
+        gate: CompetenceGate,
+        *,
+        batch_size: int,
+        behind: Callable[[str], PromptSet] | None = None,
+        sampling: Sampling | None = None,
+        cache: ResultCache = NOT_KEPT,
+    ) -> None:
+        self.measures, self.gate, self.sampling = measures, gate, sampling
+        self._model, self._tokenizer, self._behind = model, tokenizer, behind
+        self.batch_size, self._cache = batch_size, cache
+        self._reads = SteeredReads(model, measures.prompt_set, batch_size, cache)
+
+    def with_gate(self, gate: CompetenceGate) -> Self:
+        """The same evaluator under another competence gate; what was read is shared."""
+        other = copy(self)
+        other.gate = gate
+        for name in ("baseline", "_weak_before"):
+            vars(other).pop(name, None)
+        return other
+
+    @property
+    def readings(self) -> Readings:
+        """What the unsteered model gives; it reads the prompt set once."""
+        return self._reads.baseline
+
+    @cached_property
+    def baseline(self) -> Measurement:
+        """Every metric of the unsteered model."""
+        texts = self._continue()
+        measures = self.measures.of(self.readings) | self._text_measures(texts)
+        too_weak = self.gate.reason(measures)
+        return Measurement(
+            self.readings, withheld(measures) if too_weak else measures, too_weak, tuple(texts)
+        )
+
+    @cached_property
+    def _weak_before(self) -> str | None:
+        return self.gate.reason({"definitional_accuracy": self.measures.accuracy(self.readings)})
+
+    def compare(
+        self,
+        conditions: Sequence[Condition],
+        title: str,
+        *,
+        intervals: bool = False,
+        with_kl: bool = False,
+    ) -> list[Candidate]:
+        """Measure many conditions, in the order given, by the prompt set alone.
+
+        Args:
+            conditions: what to try.
+            title: of the progress bar.
+            intervals: of every metric, and not only of those that conditions are chosen by.
+            with_kl: measure kl_neutral as well, for half a prompt set more.
+        """
+        quick = self.measures if intervals else self.measures.values
+        divergences = self._divergences(conditions) if with_kl else [None] * len(conditions)
+        candidates = []
+        for condition, readings, divergence in zip(
+            conditions, self._steered(conditions, title), divergences, strict=True
+        ):
+            measures = quick.of(readings) | quick.against(self.readings, readings)
+            if not intervals:
+                measures |= self.measures.headline(self.readings, readings)
+                measures["definitional_accuracy"] = self.measures.accuracy(readings)
+            if divergence is not None:
+                measures["kl_neutral"] = quick.kl_neutral(divergence)
+            too_weak = self._weak_before or self.gate.reason(measures)
+            measures = withheld(measures) if too_weak else measures
+            candidates.append(Candidate(condition, Measurement(readings, measures, too_weak)))
+        return candidates
+
+    def measure(self, conditions: Sequence[Condition], title: str) -> list[Candidate]:
+        """Measure a few conditions in full: every interval, KL, and continuations."""
+        candidates = []
+        for condition, readings, divergence in zip(
+            conditions,
+            self._steered(conditions, title),
+            self._divergences(conditions),
+            strict=True,
+        ):
+            with steer(self._model, condition.interventions):
+                texts = self._continue(condition.prefix)
+            measures = self.measures.of(readings) | self._text_measures(texts)
+            measures |= self.measures.against(self.readings, readings)
+            measures["kl_neutral"] = self.measures.kl_neutral(divergence)
+            too_weak = self.baseline.too_weak or self.gate.reason(measures)
+            measures = withheld(measures) if too_weak else measures
+            measurement = Measurement(readings, measures, too_weak, tuple(texts))
+            candidates.append(Candidate(condition, measurement))
+        return candidates
+
+    def _steered(self, conditions: Sequence[Condition], title: str) -> list[Readings]:
+        """Readings of each condition; those without a prefix share the unsteered passes."""
+        edits = [c.interventions for c in conditions if c.interventions and not c.prefix]
+        shared = iter(self._reads.steered(edits, title) if edits else ())
+        readings = []
+        for condition in conditions:
+            if condition.prefix:
+                with steer(self._model, condition.interventions):
+                    readings.append(self._prefixed(condition.prefix).read(
+                        self._model, self.batch_size
+                    ))  # fmt: skip
+            else:
+                readings.append(next(shared) if condition.interventions else self.readings)
+        return readings
+
+    def _divergences(self, conditions: Sequence[Condition]) -> list[Any]:
+        """KL from the unsteered model on each text, summed over its tokens, by condition."""
+        prompt_set = self.measures.prompt_set
+        edits = [c.interventions for c in conditions if not c.prefix]
+        texts = text_divergences(self._model, edits, prompt_set.texts, self.batch_size, self._cache)
+        steered = iter(texts)
+        divergences = []
+        for condition in conditions:
+            if not condition.prefix:
+                divergences.append(next(steered))
+                continue
+            behind = self._prefixed(condition.prefix)
+            divergences.append(
+                prefix_divergences(
+                    self._model, prompt_set, behind, condition.interventions, self.batch_size
+                )
+            )
+        return divergences
+
+    def _prefixed(self, prefix: str) -> PromptSet:
+        assert self._behind is not None, "a condition with a prefix, and no prompt set behind one"
+        return self._behind(prefix)
+
+    def _text_measures(self, texts: Sequence[str]) -> Measures:
+        if self.sampling is None:
+            return {}
+        samples = self.sampling.params.samples
+        return text_measures(texts, samples, self.measures.resamples, self.sampling.seed)
+
+    def _continue(self, prefix: str = "") -> list[str]:
+        if self.sampling is None:
+            return []
+        params = self.sampling.params
+        return continue_texts(
+            self._model,
+            self._tokenizer,
+            [
+                prefix + prompt.lead_in + prompt.text
+                for prompt in self.sampling.prompts
+                for _ in range(params.samples)
+            ],
+            max_new_tokens=params.max_new_tokens,
+            temperature=params.temperature,
+            top_p=params.top_p,
+            batch_size=self.batch_size,
+            seed=self.sampling.seed,
+        )

@@ -1,0 +1,34 @@
+"""The sweep as a table: one row a candidate."""
+
+from typing import Any
+
+from evenkeel.conditions.condition import Recipe
+from evenkeel.selection.budget import Budget
+from evenkeel.selection.evaluator import Candidate
+
+VALUES = (
+    "definitional_accuracy",
+    "definitional_accuracy_change",
+    "definitional_margin_ratio",
+    "mean_log_odds",
+    "mean_log_odds_change",
+    "moved_away_share",
+    "kl_neutral",
+)
+
+
+def recipe_cells(recipe: Recipe) -> dict[str, Any]:
+    """A recipe as columns of a table."""
+    columns = recipe.model_dump(exclude={"features", "prefix"})
+    return columns | {"features": "|".join(map(str, recipe.features))}
+
+
+def candidate_row(candidate: Candidate, budget: Budget) -> dict[str, Any]:
+    """A candidate's recipe and metrics on validation, and whether the budget allows it."""
+    row = recipe_cells(candidate.condition.recipe) | {"share": candidate.share}
+    for name in ("bias_reduction", "perplexity_ratio"):
+        row |= candidate.measures[name].cells(name)
+    row |= {name: candidate.value(name) for name in VALUES}
+    row["competent"] = int(candidate.measurement.too_weak is None)
+    row["within_budget"] = budget.allows(candidate)
+    return row

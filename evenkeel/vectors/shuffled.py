@@ -1,0 +1,123 @@
+"""Vectors of shuffled labels: mean differences that know nothing of the axis.
+
+They are made from the very statements that the vectors are made from, and so lie where the model's
+activations vary, which a random direction does not.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from evenkeel.errors import BadInputError
+from evenkeel.tensor_files import read_tensors, write_tensors
+from evenkeel.vectors.contrasts import Contrast
+from evenkeel.vectors.directions import mean_difference
+from evenkeel.vectors.vector import SteeringVector, replaced
+
+KIND = "vectors of shuffled labels"
+VERSION = 1
+SOURCES = ("labels", "groups", "terms")
+"""What is shuffled, and where the residual stream is read: the labels of statements (methods caa
+and probe), their groups, their groups at the group term (method term)."""
+
+
+@dataclass(frozen=True, eq=False)
+class ShuffledVectors:
+    """Of each source, hook point and group: one direction a shuffle, of any norm."""
+
+    directions: Mapping[str, Float[Tensor, "draws d_model"]]
+    """By source/site/layer, and group where there are more than two."""
+
+    def in_place_of(self, vector: SteeringVector, draw: int) -> SteeringVector:
+        """The shuffle of a number in a vector's place.
+
+        Raises:
+            BadInputError: there is none.
+        """
+        source = {"caa": "labels", "probe": "labels", "term": "terms"}.get(vector.method, "groups")
+        key = shuffle_key(source, vector.site, vector.layer, vector.group)
+        directions = self.directions.get(key)
+        if directions is None or draw >= len(directions):
+            raise BadInputError(
+                f"no shuffle {draw} of {key} among the vectors of shuffled labels; raise "
+                "vectors.shuffles to evaluation.null_draws, and run compute_vectors again"
+            )
+        return replaced(vector, directions[draw].double(), "shuffled")
+
+    def save(self, path: Path) -> None:
+        """Write one safetensors file."""
+        write_tensors(path, dict(self.directions), {}, kind=KIND, version=VERSION)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read a file that `save` wrote.
+
+        Raises:
+            BadInputError: the file is missing, truncated or foreign.
+        """
+        tensors, _ = read_tensors(path, kind=KIND, version=VERSION)
+        return cls(tensors)
+
+
+class ShuffledFitter:
+    """Makes vectors of shuffled labels hook point by hook point; all of them share the shuffles.
+
+    Args:
+        labels: the contrast of labels.
+        groups: the contrasts of groups.
+        shuffles: how many.
+        seed: of the shuffles.
+    """
+
+    def __init__(
+        self, labels: Contrast, groups: tuple[Contrast, ...], shuffles: int, seed: int
+    ) -> None:
+        generator = np.random.default_rng([seed, 3])
+        self._labels = [labels.shuffled(generator) for _ in range(shuffles)]
+        self._groups = {
+            contrast.group: [contrast.shuffled(generator) for _ in range(shuffles)]
+            for contrast in groups
+        }
+        self._directions: dict[str, Float[Tensor, "draws d_model"]] = {}
+
+    def update(
+        self,
+        site: str,
+        layer: int,
+        x: Float[np.ndarray, "statements d_model"],
+        group_terms: Float[np.ndarray, "statements d_model"] | None,
+    ) -> None:
+        """Add a hook point: activations of the statements, and at their group terms if known."""
+        self._add("labels", site, layer, None, x, self._labels)
+        for group, contrasts in self._groups.items():
+            self._add("groups", site, layer, group, x, contrasts)
+            if group_terms is not None:
+                self._add("terms", site, layer, group, group_terms, contrasts)
+
+    @property
+    def result(self) -> ShuffledVectors:
+        return ShuffledVectors(self._directions)
+
+    def _add(
+        self,
+        source: str,
+        site: str,
+        layer: int,
+        group: str | None,
+        x: Float[np.ndarray, "statements d_model"],
+        contrasts: list[Contrast],
+    ) -> None:
+        rows = [mean_difference(contrast.differences(x)) for contrast in contrasts]
+        key = shuffle_key(source, site, layer, group)
+        self._directions[key] = torch.from_numpy(np.stack(rows)).float()
+
+
+def shuffle_key(source: str, site: str, layer: int, group: str | None) -> str:
+    """What tells the shuffles of one contrast at one hook point from all others of an axis."""
+    return "/".join(str(part) for part in (source, site, layer, group) if part is not None)
