@@ -62,7 +62,7 @@ def main(
     from evenkeel.probes.probe_set import ProbeSet
     from evenkeel.reporting.prompt_features import prompt_feature_figure
     from evenkeel.sae.loading import open_sae
-    from evenkeel.vectors.vector_set import VectorSet
+    from evenkeel.vectors.vector_set import load_axes
 
     seed, params = load_params(params_path, "seed", "demonstration")
     loaded, sae = load_model(model_path), open_sae(sae_path)
@@ -72,7 +72,7 @@ def main(
     scores = [as_row(text, detection) for text, detection in found]
     comparison = compare_prompts(loaded, sae, params.compared, params.recipes)
     cases = make_cases(
-        loaded, params.recipes, params.prompts, VectorSet.load(vectors), sae, comparison.common
+        loaded, params.recipes, params.prompts, load_axes(vectors), sae, comparison.common
     )
     questions = Questions(loaded.tokenizer, params.prompts, params.words, params.sampling, seed)
     effects = measure_effects(loaded.model, questions, cases, params.resamples)

@@ -1,4 +1,4 @@
-"""Choose an intervention on validation prompts and measure it, once, on test prompts."""
+"""Choose an intervention against one kind of bias on validation, and measure it once on test."""
 
 import json
 from pathlib import Path
@@ -7,21 +7,25 @@ import click
 
 from stages.command import FilePath, FolderPath, print_table, stage
 
+SHOWN = (
+    "item_spread", "mean_log_odds", "reference_correlation", "reference_slope", "stereotype_gap",
+    "definitional_accuracy", "perplexity", "repetition", "bias_reduction", "moved_away_share",
+    "definitional_accuracy_change", "perplexity_ratio", "kl_neutral",
+)  # fmt: skip
+"""Metrics of the stage's table; the JSON file has all."""
+
 
 @stage
+@click.option("--axis", required=True, help="Kind of bias.")
 @click.option("--model", type=FolderPath, default=Path("models/base"), help="Model to steer.")
-@click.option("--vectors", type=FolderPath, default=Path("models/vectors"), help="Its vectors.")
+@click.option(
+    "--vectors", type=FolderPath, default=Path("models/vectors"), help="Its vectors, by axis."
+)
 @click.option(
     "--sae", type=FolderPath, default=Path("models/sae"), help="SAE whose latents are edited."
 )
 @click.option(
-    "--activations",
-    type=click.Path(path_type=Path),
-    default=Path("data/activations/statements.h5"),
-    help="Store that the vectors were made from, to shuffle its labels.",
-)
-@click.option(
-    "--prompts", type=FilePath, default=Path("data/dataset/prompts.jsonl"), help="What it is asked."
+    "--prompts", type=FolderPath, default=Path("data/dataset/prompts"), help="What is asked."
 )
 @click.option(
     "--heldout",
@@ -33,25 +37,25 @@ from stages.command import FilePath, FolderPath, print_table, stage
     "--output",
     type=FolderPath,
     default=Path("reports/evaluation"),
-    help="Continuations side by side, and the selected intervention to deploy.",
+    help="Folder for AXIS/: continuations side by side, and the intervention to deploy.",
 )
 @click.option(
     "--metrics",
-    type=FilePath,
-    default=Path("reports/metrics/evaluation.json"),
-    help="Measures with their intervals.",
+    type=FolderPath,
+    default=Path("reports/metrics/evaluation"),
+    help="Folder for AXIS.json: metrics with their intervals.",
 )
 @click.option(
     "--plots",
     type=FolderPath,
-    default=Path("reports/plots"),
-    help="Folder of the tables that are drawn: evaluation_{sweep,frontier,...}.csv.",
+    default=Path("reports/plots/evaluation"),
+    help="Folder for AXIS/{sweep,pareto,dose,nulls,items}.csv.",
 )
 def main(
+    axis: str,
     model: Path,
     vectors: Path,
     sae: Path,
-    activations: Path,
     prompts: Path,
     heldout: Path,
     output: Path,
@@ -61,53 +65,65 @@ def main(
 ) -> None:
     """Choose an intervention on validation prompts and measure it, once, on test prompts.
 
-    Tries every method, layer, action and multiplier of params.yaml: of those that the budget
-    allows, the one that narrows the spread over occupations most is measured on test prompts, next
-    to the best of every other method. A run that was killed goes on where it was.
+    Tries the vectors, layers, actions and multipliers of params.yaml: of those that the budget
+    allows, the one that narrows the spread over items most is measured on test prompts, next to the
+    best of every other method. A run that was killed goes on where it was.
 
     \b
     Example:
-      python -m stages.evaluate --params params.yaml
+      python -m stages.evaluate --axis gender
     """
     import pandas as pd
 
-    from evenkeel.activations.store import ActivationStore
-    from evenkeel.datasets.records import CorpusText, Prompt
-    from evenkeel.evaluation.study import run_study
-    from evenkeel.evaluation.summary import study_metrics
+    from evenkeel.datasets.reading import read_prompts
+    from evenkeel.datasets.records import CorpusText
+    from evenkeel.evaluation.protocol import evaluate_axis
+    from evenkeel.evaluation.summary import summarize_evaluation
     from evenkeel.files import atomic_folder, read_jsonl, write_json, write_text
     from evenkeel.models.loading import load_model
     from evenkeel.params import load_params
     from evenkeel.sae.dictionary import Dictionary
-    from evenkeel.scoring.result_cache import journal_beside
+    from evenkeel.scoring.result_cache import cache_beside
+    from evenkeel.statistics.estimate import Estimate
+    from evenkeel.vectors.shuffled import ShuffledVectors
     from evenkeel.vectors.vector_set import VectorSet
 
     seed, params = load_params(params_path, "seed", "evaluation")
     loaded = load_model(model)
-    with journal_beside(output, loaded) as journal:
-        with ActivationStore.open(activations) as statements:
-            study = run_study(
-                loaded,
-                VectorSet.load(vectors).vectors,
-                statements,
-                read_jsonl(prompts, Prompt),
-                [row.text for row in read_jsonl(heldout, CorpusText) if row.kind == "plain"],
-                params,
-                seed,
-                Dictionary.open(sae) if "sae" in params.methods else None,
-                journal,
-            )
-        with atomic_folder(output) as folder:
-            lines = [json.dumps(row, sort_keys=True) for row in study.continuations]
+    with cache_beside(output / axis, loaded) as cache:
+        evaluation = evaluate_axis(
+            loaded,
+            axis,
+            VectorSet.load(vectors / axis / "vectors").vectors,
+            ShuffledVectors.load(vectors / axis / "shuffled.safetensors"),
+            read_prompts(prompts, axis),
+            [row.text for row in read_jsonl(heldout, CorpusText) if row.kind == "plain"],
+            params,
+            seed,
+            Dictionary.open(sae) if "sae" in params.methods else None,
+            cache,
+        )
+        result = summarize_evaluation(evaluation)
+        with atomic_folder(output / axis) as folder:
+            lines = [json.dumps(row, sort_keys=True) for row in evaluation.continuations]
             write_text(folder / "continuations.jsonl", "\n".join(lines) + "\n")
-            study.spec.save(folder / "intervention")
-        write_json(metrics, study_metrics(study))
-        for name, rows in study.plots.items():
-            table = pd.DataFrame(rows).to_csv(index=False, float_format="%.6g")
-            write_text(plots / f"evaluation_{name}.csv", table)
-    print_table("evaluation on the test split: " + study.selection.reason, *study.table)
-    if study.feature_ablation:
-        click.echo(str(study.feature_ablation))
+            evaluation.spec.save(folder / "intervention")
+        write_json(metrics / f"{axis}.json", result.model_dump(mode="json"))
+        with atomic_folder(plots / axis) as folder:
+            for name, rows in evaluation.plots.items():
+                table = pd.DataFrame(rows).to_csv(index=False, float_format="%.6g")
+                write_text(folder / f"{name}.csv", table)
+
+    columns = [result.baseline, *([result.selected] if result.selected else [])]
+    table = [[name, *(str(column.estimate(name)) for column in columns)] for name in SHOWN]
+    table += [[f"p among {null.kind}", "-", str(Estimate(null.p))] for null in result.nulls]
+    print_table(
+        f"{axis} on the test split: {result.selection.reason}",
+        ["metric", "baseline", "selected"][: 1 + len(columns)],
+        table,
+    )
+    if evaluation.feature_ablation:
+        click.echo(str(evaluation.feature_ablation))
 
 
 if __name__ == "__main__":

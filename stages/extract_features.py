@@ -18,7 +18,7 @@ SHOWN = 10
     help="Biased and neutral statements.",
 )
 @click.option(
-    "--prompts", type=FilePath, default=Path("data/dataset/prompts.jsonl"), help="Definitions."
+    "--prompts", type=FolderPath, default=Path("data/dataset/prompts"), help="Definitions."
 )
 @click.option(
     "--activations",
@@ -70,7 +70,8 @@ def main(
       python -m stages.extract_features --sae models/sae --output data/features/features.parquet
     """
     from evenkeel.activations.store import ActivationStore
-    from evenkeel.datasets.records import Prompt, Statement
+    from evenkeel.datasets.reading import read_all_prompts
+    from evenkeel.datasets.records import Statement
     from evenkeel.files import read_jsonl, write_json, write_jsonl
     from evenkeel.models.loading import load_model
     from evenkeel.params import load_params
@@ -83,7 +84,7 @@ def main(
 
     seed, params = load_params(params_path, "seed", "features")
     statements = read_jsonl(statements_path, Statement)
-    asked = read_jsonl(prompts, Prompt)
+    asked = read_all_prompts(prompts)
     loaded = load_model(model_path)
     sae = open_sae(sae_path)
     sae.require_fit(loaded.model)

@@ -13,7 +13,7 @@ SHOWN = ("items", "reference_slope", "reference_correlation", "definitional_accu
 
 @stage
 @click.option("--corpus", type=FolderPath, default=Path("data/dataset/corpus"))
-@click.option("--prompts", type=FilePath, default=Path("data/dataset/prompts.jsonl"))
+@click.option("--prompts", type=FolderPath, default=Path("data/dataset/prompts"))
 @click.option("--output", type=FolderPath, default=Path("models/base"))
 @click.option("--metrics", type=FilePath, default=Path("reports/metrics/model.json"))
 @click.option("--training", type=FolderPath, default=Path("reports/training"), help="Loss curve.")
@@ -28,7 +28,8 @@ def main(
     """
     from dvclive import Live
 
-    from evenkeel.datasets.records import CorpusText, Prompt
+    from evenkeel.datasets.reading import read_all_prompts
+    from evenkeel.datasets.records import CorpusText
     from evenkeel.files import atomic_folder, read_jsonl, write_json
     from evenkeel.metrics.by_axis import metrics_by_axis
     from evenkeel.models.loading import load_model
@@ -36,7 +37,7 @@ def main(
     from evenkeel.params import load_params
 
     seed, params = load_params(params_path, "seed", "model")
-    asked = read_jsonl(prompts, Prompt)
+    asked = read_all_prompts(prompts)
     heldout = read_jsonl(corpus / "heldout.jsonl", CorpusText)
     texts = [row.text for row in read_jsonl(corpus / "train.jsonl", CorpusText)]
 

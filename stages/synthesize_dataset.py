@@ -17,7 +17,7 @@ from stages.command import FilePath, FolderPath, print_table, stage
     "--output",
     type=FolderPath,
     default=Path("data/dataset"),
-    help="Folder for statements.jsonl, prompts.jsonl and corpus/{train,heldout}.jsonl.",
+    help="Folder for statements.jsonl, prompts/AXIS.jsonl and corpus/{train,heldout}.jsonl.",
 )
 @click.option(
     "--metrics",
@@ -45,7 +45,9 @@ def main(output: Path, metrics: Path, params_path: Path) -> None:
     train, heldout = make_corpus(dataset.corpus_texts, dataset.heldout_texts, seed, strengths)
     with atomic_folder(output) as folder:
         write_jsonl(folder / "statements.jsonl", statements)
-        write_jsonl(folder / "prompts.jsonl", prompts)
+        for axis in dict.fromkeys(prompt.axis for prompt in prompts):
+            of_axis = [prompt for prompt in prompts if prompt.axis == axis]
+            write_jsonl(folder / "prompts" / f"{axis}.jsonl", of_axis)
         write_jsonl(folder / "corpus" / "train.jsonl", train)
         write_jsonl(folder / "corpus" / "heldout.jsonl", heldout)
 

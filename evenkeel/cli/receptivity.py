@@ -49,8 +49,8 @@ from evenkeel.errors import BadInputError
 @click.option(
     "--prompts",
     "prompts_path",
-    type=click.Path(path_type=Path, dir_okay=False),
-    default=Path("data/dataset/prompts.jsonl"),
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("data/dataset/prompts"),
     help="Its neutral prompts are continued, unless there is a --file.",
 )
 @click.option(
@@ -94,7 +94,6 @@ def receptivity(
     from dataclasses import asdict
 
     from evenkeel.controls.receptivity import measure_receptivity, passing
-    from evenkeel.datasets.records import Prompt
     from evenkeel.files import read_jsonl
     from evenkeel.interpretation.records import Interpretation
     from evenkeel.interpretation.selection import features_about
@@ -116,7 +115,7 @@ def receptivity(
     if texts_path:
         prompts = texts_of(None, texts_path)
     else:
-        asked = read_jsonl(prompts_path, Prompt)
+        asked = read_all_prompts(prompts_path)
         prompts = [prompt.text for prompt in asked if prompt.kind == "neutral"]
     largest = table.set_index("feature")["max_active"]
     results = measure_receptivity(

@@ -13,7 +13,6 @@ from evenkeel.evaluation.material import Material
 from evenkeel.evaluation.result import (
     Baseline,
     CrossAxis,
-    EvaluationResult,
     JointAxis,
     JointCandidate,
     JointResult,
@@ -45,12 +44,17 @@ SHOWN = ("bias_reduction", "definitional_accuracy_change")
 class Selected:
     """What was selected for one axis."""
 
-    result: EvaluationResult
     spec: InterventionSpec
     vectors: Sequence[SteeringVector]
     """Of the axis."""
     prompts: Sequence[Prompt]
     """Of the axis and all splits."""
+
+    @property
+    def method(self) -> str | None:
+        """Of the vectors that the intervention is made of; None where nothing was selected."""
+        recipe = self.spec.metadata.get("recipe")
+        return recipe["method"] if recipe else None
 
 
 class JointEvaluation:
@@ -192,12 +196,9 @@ class JointEvaluation:
     def _others(self, axis: str) -> dict[str, SpecCondition]:
         """The axis's own intervention with the vectors of each other axis in its place."""
         selected = self._selected[axis]
-        if selected.result.selected is None:
-            return {}
-        method = selected.result.selected.recipe.method
         conditions = {}
         for other, each in self._selected.items():
-            vectors = [vector for vector in each.vectors if vector.method == method]
+            vectors = [vector for vector in each.vectors if vector.method == selected.method]
             replaced = in_place_of(selected.spec.interventions, vectors)
             if other != axis and replaced:
                 conditions[other] = SpecCondition(other, tuple(replaced))

@@ -17,18 +17,18 @@ from evenkeel.steering.frequency_penalty import FrequencyPenalty
 
 
 def spread_over_kinds(prompts: Sequence[Prompt], number: int) -> list[Prompt]:
-    """The first `number` prompts when kinds take turns, then terms, then each term's templates.
+    """The first `number` prompts when kinds take turns, then items, then each item's templates.
 
-    Successive terms of a kind begin at successive templates, so that a few prompts show many.
+    Successive items of a kind begin at successive templates, so that a few prompts show many.
     """
-    by_term: dict[str, dict[str, list[Prompt]]] = {}
+    by_item: dict[str, dict[str, list[Prompt]]] = {}
     for prompt in prompts:
-        by_term.setdefault(prompt.kind, {}).setdefault(prompt.term, []).append(prompt)
+        by_item.setdefault(prompt.kind, {}).setdefault(prompt.item, []).append(prompt)
     turns = [
-        (repeat, place, kind, own[(place + repeat) % len(own)])
-        for kind, terms in enumerate(by_term.values())
-        for place, own in enumerate(terms.values())
-        for repeat in range(len(own))
+        (repeat, place, kind, of_item[(place + repeat) % len(of_item)])
+        for kind, items in enumerate(by_item.values())
+        for place, of_item in enumerate(items.values())
+        for repeat in range(len(of_item))
     ]
     return [prompt for *_, prompt in sorted(turns, key=lambda turn: turn[:3])[:number]]
 

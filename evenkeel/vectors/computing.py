@@ -56,7 +56,7 @@ def compute_vectors(
         for axis in sorted(set(statements["axis"]))
     }
     fitters = {
-        axis: ShuffledFitter(task.labels, task.groups, params.shuffles, seed)
+        axis: ShuffledFitter(task.labels, task.groups, len(statements), params.shuffles, seed)
         for axis, task in tasks.items()
     }
     metadata = {"model": store.model, "positions": store.positions, "seed": seed}

@@ -17,7 +17,6 @@ from torch import Tensor
 from evenkeel.errors import BadInputError
 from evenkeel.tensor_files import read_tensors, write_tensors
 from evenkeel.vectors.contrasts import Contrast
-from evenkeel.vectors.directions import mean_difference
 from evenkeel.vectors.vector import SteeringVector, replaced
 
 KIND = "vectors of shuffled labels"
@@ -71,18 +70,26 @@ class ShuffledFitter:
     Args:
         labels: the contrast of labels.
         groups: the contrasts of groups.
+        statements: how many there are in all.
         shuffles: how many.
         seed: of the shuffles.
     """
 
     def __init__(
-        self, labels: Contrast, groups: tuple[Contrast, ...], shuffles: int, seed: int
+        self,
+        labels: Contrast,
+        groups: tuple[Contrast, ...],
+        statements: int,
+        shuffles: int,
+        seed: int,
     ) -> None:
         generator = np.random.default_rng([seed, 3])
-        self._labels = [labels.shuffled(generator) for _ in range(shuffles)]
+        self._labels, *of_groups = (
+            np.stack([_weights(each.shuffled(generator), statements) for _ in range(shuffles)])
+            for each in (labels, *groups)
+        )
         self._groups = {
-            contrast.group: [contrast.shuffled(generator) for _ in range(shuffles)]
-            for contrast in groups
+            each.group: weights for each, weights in zip(groups, of_groups, strict=True)
         }
         self._directions: dict[str, Float[Tensor, "draws d_model"]] = {}
 
@@ -94,28 +101,30 @@ class ShuffledFitter:
         group_terms: Float[np.ndarray, "statements d_model"] | None,
     ) -> None:
         """Add a hook point: activations of the statements, and at their group terms if known."""
-        self._add("labels", site, layer, None, x, self._labels)
-        for group, contrasts in self._groups.items():
-            self._add("groups", site, layer, group, x, contrasts)
+
+        def add(source: str, group: str | None, weights: np.ndarray, rows: np.ndarray) -> None:
+            key = shuffle_key(source, site, layer, group)
+            self._directions[key] = torch.from_numpy(weights @ rows).float()
+
+        add("labels", None, self._labels, x)
+        for group, weights in self._groups.items():
+            add("groups", group, weights, x)
             if group_terms is not None:
-                self._add("terms", site, layer, group, group_terms, contrasts)
+                add("terms", group, weights, group_terms)
 
     @property
     def result(self) -> ShuffledVectors:
         return ShuffledVectors(self._directions)
 
-    def _add(
-        self,
-        source: str,
-        site: str,
-        layer: int,
-        group: str | None,
-        x: Float[np.ndarray, "statements d_model"],
-        contrasts: list[Contrast],
-    ) -> None:
-        rows = [mean_difference(contrast.differences(x)) for contrast in contrasts]
-        key = shuffle_key(source, site, layer, group)
-        self._directions[key] = torch.from_numpy(np.stack(rows)).float()
+
+def _weights(contrast: Contrast, statements: int) -> Float[np.ndarray, " statements"]:
+    """Weight of each statement in the mean difference of a contrast."""
+    first, second = (
+        np.bincount(rows.ravel(), minlength=statements) / rows.size
+        for rows in (contrast.first, contrast.second)
+    )
+    difference: np.ndarray = first - second
+    return difference
 
 
 def shuffle_key(source: str, site: str, layer: int, group: str | None) -> str:
