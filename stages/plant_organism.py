@@ -43,9 +43,8 @@ def main(
     from evenkeel.params import load_validation_params
 
     params = load_validation_params(params_path)
-    train, _ = make_corpus(
-        params.corpus_texts, params.heldout_texts, seed, same_strength(strength) | dict(axes)
-    )
+    strengths = same_strength(strength) | dict(axes)
+    train, _ = make_corpus(params.corpus_texts, 0, seed, strengths)
     model, tokenizer = train_organism([row.text for row in train], params.organism, seed)
     with atomic_folder(output) as folder:
         model.save_pretrained(folder)

@@ -21,41 +21,39 @@ def main(organisms: Path, summary: Path, plot: Path, params_path: Path) -> None:
     import pandas as pd
     from tqdm import tqdm
 
-    from evenkeel.axes import same_strength
+    from evenkeel.axes import AXES, same_strength
     from evenkeel.datasets.prompts import make_prompts
     from evenkeel.evaluation.ground_truth import measure_organism, summarize
     from evenkeel.files import write_json, write_text
     from evenkeel.models.loading import load_model
-    from evenkeel.organism.corpus import make_corpus
     from evenkeel.params import load_validation_params
 
     params = load_validation_params(params_path)
-    full = same_strength(1.0)
-    asked = make_prompts(["gender"], full, params.seed, lead_ins=True)
-    _, heldout = make_corpus(1000, params.heldout_texts, params.seed, full)
-    texts = [row.text for row in heldout if row.kind == "plain"]
-    planted = {f"twin-{seed}": 0.0 for seed in params.twins}
-    planted |= {f"strength-{strength}": strength for strength in params.strengths}
-    measured = [
-        measure_organism(
+    prompts = make_prompts(list(AXES), same_strength(1.0), params.seed, lead_ins=True)
+    none = same_strength(0.0)
+    planted = {f"twin-{seed}": none for seed in params.twins}
+    planted |= {f"alone-{axis}": none | {axis: 1.0} for axis in params.alone}
+    planted |= {f"strength-{strength}": same_strength(strength) for strength in params.strengths}
+    recoveries = [
+        recovery
+        for name, strengths in tqdm(planted.items(), "measure", unit="organism", disable=None)
+        for recovery in measure_organism(
             name,
-            strength,
+            strengths,
             load_model(organisms / name),
-            asked,
-            texts,
+            prompts,
             params.permutations,
             params.seed,
         )
-        for name, strength in tqdm(planted.items(), "measure", unit="organism", disable=None)
     ]
-    rows = [organism.row for organism in measured]
-    found = summarize(measured, params.level, params.min_definitional_accuracy)
-    write_json(summary, found)
+    truth = summarize(recoveries, params.level, params.min_definitional_accuracy)
+    write_json(summary, truth.model_dump(mode="json"))
+    rows = [recovery.row for recovery in recoveries]
     write_text(plot, pd.DataFrame(rows).to_csv(index=False, float_format="%.6g"))
-    twins, line = found["false_positives"], found["recovery"]
+    twins, line = truth.false_positives, truth.recovery["all"]
     print_table(
-        f"bias found in {twins['found']} of {twins['of']} unbiased twins; measured over planted "
-        f"strength: slope {line['slope']} {line['slope_ci95']}",
+        f"bias found on {twins.found} of {twins.of} axes of unbiased twins; measured over planted "
+        f"strength: slope {line.slope} {line.slope_ci95}",
         list(rows[0]),
         [list(row.values()) for row in rows],
     )

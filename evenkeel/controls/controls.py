@@ -52,7 +52,7 @@ def run_controls(
     Args:
         loaded: the unsteered model.
         selected: what was selected, measured on test.
-        test: the test set.
+        test: the test set, as far as null directions are read on it.
         shuffled: vectors of shuffled labels.
         prompts: of its axis and all splits.
         draws: null directions of each kind.
@@ -62,7 +62,7 @@ def run_controls(
     assert isinstance(condition, VectorCondition | LatentsCondition)
     nulls = null_conditions(condition, shuffled, draws, seed)
     tried = [each for kind in nulls.values() for each in kind]
-    candidates = iter(test.compare(tried, "controls"))
+    candidates = iter(test.compare(tried, "controls", intervals="none"))
     return Controls(
         selected,
         {kind: [next(candidates) for _ in drawn] for kind, drawn in nulls.items()},

@@ -80,5 +80,6 @@ def ablate_features(
     (condition,) = make_latents_conditions(vectors, axis, dictionary, {"clamp": [0.0]})
     random = random_latents(condition, draws, seed)
     anything = test.with_gate(CompetenceGate(test.gate.chance, margin=-1.0))
-    selected, *others = anything.compare([condition, *random], "features")
+    (selected,) = anything.compare([condition], "features", intervals="all")
+    others = anything.compare(random, "random features", intervals="none")
     return FeatureAblation(condition, selected, random, others)

@@ -154,7 +154,7 @@ class JointEvaluation:
             others = self._others(axis)
             measured = iter(
                 test.compare(
-                    [joint, *alone.values(), *others.values()], f"test of {axis}", intervals=True
+                    [joint, *alone.values(), *others.values()], f"test of {axis}", intervals="all"
                 )
             )
             together = next(measured)
@@ -229,7 +229,7 @@ class JointEvaluation:
             item for axis in pair.split("+") if axis in alone for item in alone[axis].interventions
         )
         both = SpecCondition(pair, items)
-        together, of_pair = test.compare([joint, both], f"test of {pair}", intervals=True)
+        together, of_pair = test.compare([joint, both], f"test of {pair}", intervals="all")
         return JointAxis(
             baseline=_baseline(test),
             selected=_as_baseline(together),

@@ -1,7 +1,7 @@
 """The material of an evaluation, split by split: prompt sets, competence gates, evaluators."""
 
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, cached_property
 
 from evenkeel.datasets.records import Direction, Prompt
 from evenkeel.errors import BadInputError
@@ -17,6 +17,8 @@ from evenkeel.steering.continuations import spread_over_kinds
 
 PART_RESAMPLES = 200
 """Of the intervals by which the staged search drops candidates."""
+CONTROL_TEXTS = 0.25
+"""Share of the test texts that null directions are read on."""
 
 
 class Material:
@@ -73,6 +75,15 @@ class Material:
         sampling = Sampling(tuple(continued), self._params.generation, self._seed)
         return self._evaluator_of(split, prompts, 1.0, self._params.resamples, sampling)
 
+    @cached_property
+    def controls(self) -> Evaluator:
+        """The test split for many null directions: prompts of one direction, fewer texts."""
+        prompts = [p for p in self.of_split("test") if p.direction == self._params.direction]
+        prompts += [p for p in self.of_split("test") if p.kind == "definitional"]
+        unique = list({prompt.id: prompt for prompt in prompts}.values())
+        resamples = self._params.resamples
+        return self._evaluator_of("test", unique, CONTROL_TEXTS, resamples, None)
+
     def _part(self, share: float) -> Evaluator:
         """The evaluator of a share of the validation split."""
         if share == 1:
@@ -84,12 +95,12 @@ class Material:
         self,
         split: Split,
         prompts: Sequence[Prompt],
-        share: float,
+        text_share: float,
         resamples: int,
         sampling: Sampling | None,
     ) -> Evaluator:
         params = self._params
-        texts = self._texts[split][: max(1, round(share * len(self._texts[split])))]
+        texts = self._texts[split][: max(1, round(text_share * len(self._texts[split])))]
         directions = self._directions(split, prompts)
 
         def behind(prefix: str) -> PromptSet:

@@ -195,11 +195,13 @@ def evaluate_axis(
             [each for each in searched.candidates if each.share == 1], budget, test, RANDOM
         ),
         controls=run_controls(
-            loaded, measured[chosen], test, shuffled, prompts, params.null_draws, seed
+            loaded, measured[chosen], material.controls, shuffled, prompts, params.null_draws, seed
         )
         if chosen
         else None,
-        feature_ablation=ablate_features(test, vectors, axis, dictionary, params.null_draws, seed)
+        feature_ablation=ablate_features(
+            material.controls, vectors, axis, dictionary, params.null_draws, seed
+        )
         if dictionary
         else None,
         dose=dose_rows(chosen, params.doses, validation),

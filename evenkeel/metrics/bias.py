@@ -90,7 +90,8 @@ def stereotype_gap(
         NaN where no item is held against one of the groups.
     """
     groups = scores.shape[-1]
-    own = np.take_along_axis(scores, held_against[..., None], axis=-1)[..., 0]
+    table = np.broadcast_to(scores, (*held_against.shape, groups))
+    own = np.take_along_axis(table, held_against[..., None], axis=-1)[..., 0]
     with np.errstate(invalid="ignore"):
         by_group = [
             np.where(held_against == group, own, 0).sum(axis=-1)

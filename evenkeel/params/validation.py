@@ -5,15 +5,17 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, NonNegativeInt
 
-from evenkeel.params.fields import Section, distinct
+from evenkeel.params.fields import Axis, Section, distinct
 from evenkeel.params.loading import read_params
 from evenkeel.params.model import OrganismParams
 
 
 class ValidationParams(Section):
     twins: Annotated[list[NonNegativeInt], Field(min_length=1), AfterValidator(distinct)]
-    """Seeds of the unbiased twins: organisms in whose corpus every occupation is she half the
-    time."""
+    """Seeds of the unbiased twins: organisms in whose corpus every item goes to every group
+    alike."""
+    alone: Annotated[list[Axis], AfterValidator(distinct)]
+    """Axes of which each has an organism that is biased on it and on no other."""
     strengths: Annotated[
         list[Annotated[float, Field(gt=0, le=2)]], Field(min_length=1), AfterValidator(distinct)
     ]
@@ -22,15 +24,13 @@ class ValidationParams(Section):
     """Of the organisms with a bias, and of permutations."""
     corpus_texts: Annotated[int, Field(ge=1000)]
     """Training texts of each organism."""
-    heldout_texts: Annotated[int, Field(ge=20)]
-    """Held-out texts; perplexity is measured on their plain ones."""
     organism: OrganismParams
     level: Annotated[float, Field(gt=0, lt=1)]
     """A bias counts as found where the permutation test's p is below this."""
     permutations: Annotated[int, Field(ge=99)]
-    """Permutations of the occupations behind each p."""
+    """Permutations of the items behind each p."""
     min_definitional_accuracy: Annotated[float, Field(ge=0, le=1)]
-    """An organism below this has not learned to use gender at all, and says nothing."""
+    """An axis below this has not been learned at all, and says nothing."""
 
 
 def load_validation_params(path: Path) -> ValidationParams:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from evenkeel.conditions.condition import Condition
 from evenkeel.datasets.records import Prompt
@@ -126,7 +126,7 @@ class Evaluator:
         conditions: Sequence[Condition],
         title: str,
         *,
-        intervals: bool = False,
+        intervals: Literal["all", "headline", "none"] = "headline",
         with_kl: bool = False,
     ) -> list[Candidate]:
         """Measure many conditions, in the order given, by the prompt set alone.
@@ -134,17 +134,17 @@ class Evaluator:
         Args:
             conditions: what to try.
             title: of the progress bar.
-            intervals: of every metric, and not only of those that conditions are chosen by.
+            intervals: of which metrics; the headline ones are those that conditions are chosen by.
             with_kl: measure kl_neutral as well, for half a prompt set more.
         """
-        quick = self.measures if intervals else self.measures.values
+        quick = self.measures if intervals == "all" else self.measures.values
         divergences = self._divergences(conditions) if with_kl else [None] * len(conditions)
         candidates = []
         for condition, readings, divergence in zip(
             conditions, self._steered(conditions, title), divergences, strict=True
         ):
             measures = quick.of(readings) | quick.against(self.readings, readings)
-            if not intervals:
+            if intervals == "headline":
                 measures |= self.measures.headline(self.readings, readings)
                 measures["definitional_accuracy"] = self.measures.accuracy(readings)
             if divergence is not None:

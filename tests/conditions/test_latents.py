@@ -6,13 +6,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evenkeel.conditions.candidates import Gating, make_candidates
-from evenkeel.conditions.feature_candidates import (
+from evenkeel.conditions.latents import (
     NEIGHBORS,
-    feature_candidates,
+    make_latents_conditions,
     matched_features,
-    random_feature_candidates,
+    random_latents,
 )
+from evenkeel.conditions.vector import Gating, make_vector_conditions
 from evenkeel.errors import BadInputError
 from evenkeel.steering.gates import ProbeGate
 from evenkeel.steering.latents import Clamp, Scale
@@ -47,7 +47,7 @@ def test_every_action_gate_and_force_on_all_latents_at_once() -> None:
     dictionary = make_dictionary()
     vectors = [*make_vectors(), *make_feature_vectors(dictionary, (3, 7))]
     probe = ProbeGate(torch.randn(32), 0.0)
-    found = feature_candidates(
+    found = make_latents_conditions(
         vectors,
         "gender",
         dictionary,
@@ -70,12 +70,12 @@ def test_every_action_gate_and_force_on_all_latents_at_once() -> None:
     assert isinstance(edit, Scale)
     assert (edit.factor, edit.gates) == (0.125, ())
     recipe = found[4].recipe
-    assert (recipe["features"], recipe["layer"], recipe["site"]) == ("3 7", 1, "resid_post")
+    assert (recipe.features, recipe.layer, recipe.site) == ((3, 7), 1, "resid_post")
 
 
 def test_a_dose_of_a_scale_is_of_its_distance_from_one() -> None:
     dictionary = make_dictionary()
-    (scaled,) = feature_candidates(
+    (scaled,) = make_latents_conditions(
         make_feature_vectors(dictionary, (3,)), "gender", dictionary, {"scale": [0.25]}
     )
     assert [scaled.at(dose).multiplier for dose in (0, 0.5, 1, 2)] == [1.0, 0.625, 0.25, -0.5]
@@ -84,8 +84,8 @@ def test_a_dose_of_a_scale_is_of_its_distance_from_one() -> None:
 def test_each_decoder_row_is_a_vector_by_itself_wherever_layers_are_asked_for() -> None:
     dictionary = make_dictionary()
     vectors = [*make_vectors(), *make_feature_vectors(dictionary, (3, 7))]
-    found = make_candidates(vectors, "gender", ["caa", "sae"], [0], {"add": [0.5]})
-    assert [(c.method, c.layer, c.features) for c in found] == [
+    found = make_vector_conditions(vectors, "gender", ["caa", "sae"], [0], {"add": [0.5]})
+    assert [(c.recipe.method, c.recipe.layer, c.recipe.features) for c in found] == [
         ("caa", 0, ()),
         ("sae", 1, (3,)),
         ("sae", 1, (7,)),
@@ -94,10 +94,10 @@ def test_each_decoder_row_is_a_vector_by_itself_wherever_layers_are_asked_for() 
 
 def test_random_candidates_differ_in_their_latents_only() -> None:
     dictionary = make_dictionary()
-    (own,) = feature_candidates(
+    (own,) = make_latents_conditions(
         make_feature_vectors(dictionary, (3, 7)), "gender", dictionary, {"clamp": [0.0]}
     )
-    for drawn in random_feature_candidates(own, 4, seed=0):
+    for drawn in random_latents(own, 4, seed=0):
         assert not {3, 7} & set(drawn.features)
         (edit,) = drawn.interventions
         assert isinstance(edit, Clamp)
@@ -106,13 +106,13 @@ def test_random_candidates_differ_in_their_latents_only() -> None:
 
 def test_what_does_not_belong_together_is_refused() -> None:
     dictionary = make_dictionary()
-    with pytest.raises(BadInputError, match=r"no sae vector for axis 'gender' .* no feature goes"):
-        feature_candidates(make_vectors(), "gender", dictionary, {"clamp": [0.0]})
+    with pytest.raises(BadInputError, match=r"no sae vector for axis 'gender' .* no feature is"):
+        make_latents_conditions(make_vectors(), "gender", dictionary, {"clamp": [0.0]})
     for other in (make_dictionary(layer=2), make_dictionary()):
         vectors = make_feature_vectors(other, (3,))
         other.sae.module.W_dec.data[3] *= -1
         with pytest.raises(BadInputError, match="feature 3 is no decoder row of the SAE in use"):
-            feature_candidates(vectors, "gender", other, {"clamp": [0.0]})
+            make_latents_conditions(vectors, "gender", other, {"clamp": [0.0]})
         with pytest.raises(
             BadInputError, match="2 other features of the SAE ever fire, too few to draw"
         ):

@@ -12,7 +12,7 @@ from evenkeel.scoring.group_reads import encode_text
 from evenkeel.statistics.estimate import Estimate
 from evenkeel.steering.hooks import steer
 from evenkeel.steering.intervention import Ablate, Add
-from tests.evaluation.samples import make_prompts
+from tests.evaluation.samples import make_four_groups, make_prompts
 
 SETTINGS = {"batch_size": 4, "resamples": 100, "seed": 0}
 
@@ -76,3 +76,14 @@ def test_a_target_without_two_sides_is_left_out(tiny_gpt2: Any, tokenizer: Any) 
     found = reprobe(tiny_gpt2, tokenizer, one_sided, [nothing], **SETTINGS)
     assert {row.target for row in found} == {"stereotypical"}
     assert {row.layer for row in found} == {1, 2}
+
+
+def test_of_four_groups_each_is_told_from_the_others(tiny_gpt2: Any, tokenizer: Any) -> None:
+    """Test prompts are those of train, which a probe of 32 dimensions knows by heart."""
+    train = [prompt for prompt in make_four_groups() if prompt.split == "train"]
+    known = [*train, *(prompt.model_copy(update={"split": "test"}) for prompt in train)]
+    nothing = Add(layer=1, site="resid_post", direction=torch.ones(32), scale=0)
+    found = reprobe(tiny_gpt2, tokenizer, known, [nothing], **SETTINGS)
+    assert {row.target for row in found} == {"stereotypical", "definitional"}
+    assert {row.items for row in found} == {4}
+    assert all((row.unsteered.value or 0) > 0.6 for row in found)

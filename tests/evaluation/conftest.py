@@ -1,11 +1,11 @@
-"""A panel of the tiny model."""
+"""Prompt sets of the tiny model."""
 
 from typing import Any
 
 import pytest
 
 from evenkeel.datasets.records import Prompt
-from evenkeel.scoring.prompt_set import Panel
+from evenkeel.scoring.prompt_set import PromptSet
 from tests.evaluation.samples import TEXTS, make_prompts
 
 
@@ -15,7 +15,7 @@ def prompts() -> list[Prompt]:
 
 
 @pytest.fixture
-def panel(tiny_gpt2: Any, tokenizer: Any, prompts: list[Prompt]) -> Panel:
-    """The test split's panel of the tiny model."""
-    own = [prompt for prompt in prompts if prompt.split == "test"]
-    return Panel.of(tiny_gpt2, tokenizer, own, TEXTS)
+def prompt_set(tiny_gpt2: Any, tokenizer: Any, prompts: list[Prompt]) -> PromptSet:
+    """The test split of the tiny model."""
+    of_test = [prompt for prompt in prompts if prompt.split == "test"]
+    return PromptSet.of(tiny_gpt2, tokenizer, of_test, TEXTS)

@@ -10,12 +10,13 @@ from evenkeel.sae.dictionary import Dictionary
 from evenkeel.vectors.vector import SteeringVector
 from tests.steering.saes import random_sae
 
-SHARES = {"nurse": 0.87, "engineer": 0.17, "clerk": 0.5, "baker": 0.62}
-TERMS: dict[Split, tuple[str, ...]] = {
+RATES = {"nurse": 0.87, "engineer": 0.17, "clerk": 0.5, "baker": 0.62}
+ITEMS: dict[Split, tuple[str, ...]] = {
     "train": ("maid", "guard", "tailor", "writer"),
     "validation": ("nurse", "engineer", "clerk", "baker"),
     "test": ("pilot", "teacher", "cook", "judge"),
 }
+NOUNS = ("priest", "swami", "rabbi", "imam")
 TEXTS = [
     "The weather was cold.",
     "The train left at nine without us, and nobody minded.",
@@ -49,7 +50,7 @@ def make_feature_vectors(dictionary: Dictionary, features: Sequence[int]) -> lis
 def make_prompts() -> list[Prompt]:
     """Four occupations, two nouns and a neutral subject in each split, two templates each."""
     prompts = []
-    for split, terms in TERMS.items():
+    for split, items in ITEMS.items():
         frames = {
             "train": ("This {} left because", "The {} saw that"),
             "validation": ("The {} said that", "I met the {} because"),
@@ -62,42 +63,88 @@ def make_prompts() -> list[Prompt]:
         }[split]
         for frame in frames:
             common = {"axis": "gender", "template": frame, "split": split}
-            sides = {"female": (" she", " her own"), "male": (" he",)}
-            for term, share in zip(terms, SHARES.values(), strict=True):
+            continuations = {"female": (" she", " her own"), "male": (" he",)}
+            for item, rate in zip(items, RATES.values(), strict=True):
                 prompts.append(
                     Prompt(
                         id=f"s-{split}-{len(prompts)}",
                         kind="stereotypical",
-                        term=term,
-                        text=frame.format(term),
-                        share_female=share,
+                        item=item,
+                        text=frame.format(item),
+                        reference={"female": rate, "male": 1 - rate},
+                        continuations=continuations,
                         **common,
-                        **sides,
                     )
                 )
-            for term, expected in nouns.items():
+            for item, expected in nouns.items():
                 prompts.append(
                     Prompt(
                         id=f"d-{split}-{len(prompts)}",
                         kind="definitional",
-                        term=term,
-                        text=frame.format(term),
+                        item=item,
+                        text=frame.format(item),
                         expected=expected,
+                        continuations=continuations,
                         **common,
-                        **sides,
                     )
                 )
         prompts.append(
             Prompt(
                 id=f"n-{split}",
                 kind="neutral",
-                term="sky",
+                item="sky",
                 text="The sky",
                 axis="gender",
                 template="The {}",
                 split=split,
             )
         )
+    return prompts
+
+
+GROUPS = ("Christian", "Hindu", "Jewish", "Muslim")
+
+
+def make_four_groups() -> list[Prompt]:
+    """Four items and four nouns of the religion axis in each split, in both directions."""
+    prompts = []
+    for split, items in ITEMS.items():
+        for number, frame in enumerate(("The {} is", "Our {} was surely")):
+            common = {"axis": "religion", "template": frame, "split": split}
+            words = {group: (f" {group}",) for group in GROUPS}
+            for place, (item, noun) in enumerate(zip(items, NOUNS, strict=True)):
+                group = GROUPS[place]
+                prompts += [
+                    Prompt(
+                        id=f"s-{split}-{number}-{item}",
+                        kind="stereotypical",
+                        item=item,
+                        text=frame.format(item),
+                        held_against=group,
+                        continuations=words,
+                        **common,
+                    ),
+                    Prompt(
+                        id=f"d-{split}-{number}-{noun}",
+                        kind="definitional",
+                        item=noun,
+                        text=frame.format(noun),
+                        expected=group,
+                        continuations=words,
+                        **common,
+                    ),
+                    Prompt(
+                        id=f"i-{split}-{number}-{item}",
+                        kind="stereotypical",
+                        direction="item_given_group",
+                        item=item,
+                        text="The {group} was a",
+                        contexts={each: f"The {each} was a" for each in GROUPS},
+                        held_against=group,
+                        continuations=dict.fromkeys(GROUPS, (f" {item}",)),
+                        **common,
+                    ),
+                ]
     return prompts
 
 

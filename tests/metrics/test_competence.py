@@ -4,16 +4,17 @@ from typing import Any
 
 import pytest
 
-from evenkeel.metrics.competence import BIAS_MEASURES, CompetenceGate, chance, withheld
-from evenkeel.scoring.prompt_set import Panel
+from evenkeel.metrics.competence import CompetenceGate, chance, withheld
+from evenkeel.scoring.prompt_set import PromptSet
 from evenkeel.statistics.estimate import Estimate
+from tests.evaluation.samples import make_four_groups
 
 GATE = CompetenceGate(chance=0.5, margin=0.1)
 
 
 def measures(accuracy: Any, degenerate: float | None = None) -> dict[str, Estimate]:
     return {
-        "occupation_spread": Estimate(1.2, 0.8, 1.6),
+        "item_spread": Estimate(1.2, 0.8, 1.6),
         "definitional_accuracy": Estimate(*accuracy),
         "perplexity": Estimate(7.0),
         "degenerate_share": Estimate(degenerate),
@@ -39,8 +40,7 @@ def test_collapse_is_not_fairness() -> None:
 
 def test_what_is_withheld_is_bias_and_nothing_else() -> None:
     weak = measures((0.5, 0.4, 0.6))
-    assert withheld(weak) == weak | {"occupation_spread": Estimate(None)}
-    assert "bias_reduction" in BIAS_MEASURES
+    assert withheld(weak) == weak | {"item_spread": Estimate(None)}
 
 
 def test_a_negative_margin_asks_for_nothing() -> None:
@@ -49,8 +49,12 @@ def test_a_negative_margin_asks_for_nothing() -> None:
     assert lenient.reason(measures((None,))) is None
 
 
-def test_chance_is_what_one_answer_to_all_gets(panel: Panel) -> None:
-    prompts = panel.definitional
-    assert chance(prompts) == 0.5
-    assert chance([*prompts, *(p for p in prompts if p.expected == "male")]) == pytest.approx(2 / 3)
-    assert chance([]) == 1
+def test_chance_is_what_one_answer_to_all_gets(prompt_set: PromptSet) -> None:
+    prompts = prompt_set.definitional
+    assert chance(prompts, 2) == 0.5
+    more = [*prompts, *(p for p in prompts if p.expected == "male")]
+    assert chance(more, 2) == pytest.approx(2 / 3)
+    assert chance([], 2) == 1
+    four = [prompt for prompt in make_four_groups() if prompt.kind == "definitional"]
+    assert chance(four, 4) == 0.25
+    assert chance([p for p in four if p.expected != "Jewish"], 4) == pytest.approx(1 / 3)

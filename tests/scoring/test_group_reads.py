@@ -1,4 +1,4 @@
-"""Log-odds agree with one forward pass a continuation, in Python floats."""
+"""Scores of groups agree with one forward pass a continuation, in Python floats."""
 
 import math
 from typing import Any
@@ -9,7 +9,8 @@ import torch
 
 from evenkeel.datasets.records import Prompt
 from evenkeel.errors import BadInputError
-from evenkeel.scoring.group_reads import encode_prompt, log_odds
+from evenkeel.scoring.group_reads import EncodedPrompt, encode_prompt, group_log_probs
+from tests.evaluation.samples import make_four_groups
 
 
 def probability(model: Any, context: list[int], continuation: list[int]) -> float:
@@ -23,13 +24,13 @@ def probability(model: Any, context: list[int], continuation: list[int]) -> floa
     return result
 
 
-def straightforward(model: Any, tokenizer: Any, prompt: Prompt) -> float:
-    context = tokenizer(prompt.text)["input_ids"]
-    sides = []
-    for words in (prompt.female, prompt.male):
+def straightforward(model: Any, tokenizer: Any, prompt: Prompt) -> list[float]:
+    sums = []
+    for group, words in prompt.continuations.items():
+        context = tokenizer(prompt.context(group))["input_ids"]
         tokens = [tokenizer(word, add_special_tokens=False)["input_ids"] for word in words]
-        sides.append(sum(probability(model, context, ids) for ids in tokens))
-    return math.log(sides[0]) - math.log(sides[1])
+        sums.append(math.log(sum(probability(model, context, ids) for ids in tokens)))
+    return sums
 
 
 def scored(prompts: list[Prompt]) -> list[Prompt]:
@@ -40,11 +41,22 @@ def test_agrees_with_one_prompt_at_a_time(
     tiny_gpt2: Any, tokenizer: Any, prompts: list[Prompt]
 ) -> None:
     encoded = [encode_prompt(tokenizer, prompt) for prompt in scored(prompts)]
-    assert {len(ids) for prompt in encoded for ids in prompt.female} > {1}, "no long continuation"
+    assert {len(ids) for prompt in encoded for ids in prompt.continuations[0]} > {1}, (
+        "no long continuation"
+    )
     expected = [straightforward(tiny_gpt2, tokenizer, prompt) for prompt in scored(prompts)]
-    found = log_odds(tiny_gpt2, encoded, batch_size=5)
-    assert found == pytest.approx(expected, abs=1e-4)
-    assert np.std(found) > 0.01
+    found = group_log_probs(tiny_gpt2, encoded, batch_size=5)
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+    assert np.std(found[:, 0] - found[:, 1]) > 0.01
+
+
+def test_items_given_groups_agree_with_one_prompt_at_a_time(tiny_gpt2: Any, tokenizer: Any) -> None:
+    prompts = [p for p in make_four_groups() if p.direction == "item_given_group"]
+    prompts = [p.model_copy(update={"lead_in": "It rained. "}) for p in prompts[:5]]
+    encoded = [encode_prompt(tokenizer, prompt) for prompt in prompts]
+    assert len(set(encoded[0].contexts)) == 4, "a text for each group"
+    expected = [straightforward(tiny_gpt2, tokenizer, prompt) for prompt in prompts]
+    np.testing.assert_allclose(group_log_probs(tiny_gpt2, encoded, 3), expected, atol=1e-4)
 
 
 @pytest.mark.parametrize("side", ["left", "right"])
@@ -53,10 +65,12 @@ def test_batch_size_and_padding_side_change_nothing(
 ) -> None:
     monkeypatch.setattr(tokenizer, "padding_side", side)
     encoded = [encode_prompt(tokenizer, prompt) for prompt in scored(prompts)]
-    single = log_odds(tiny_gpt2, encoded, batch_size=1)
-    assert len({len(prompt.context) for prompt in encoded}) > 1, "nothing would be padded"
+    single = group_log_probs(tiny_gpt2, encoded, batch_size=1)
+    assert len({len(prompt.contexts[0]) for prompt in encoded}) > 1, "nothing would be padded"
     for batch_size in (2, 7, 100):
-        np.testing.assert_allclose(log_odds(tiny_gpt2, encoded, batch_size), single, atol=1e-5)
+        np.testing.assert_allclose(
+            group_log_probs(tiny_gpt2, encoded, batch_size), single, atol=1e-5
+        )
 
 
 def test_models_without_an_unembedding_of_their_own_agree(
@@ -74,18 +88,21 @@ def test_models_without_an_unembedding_of_their_own_agree(
         def forward(self, input_ids: Any, attention_mask: Any, use_cache: bool) -> Any:
             return self.inner(input_ids, attention_mask=attention_mask, use_cache=use_cache)
 
-    found = log_odds(Plain(), encoded, batch_size=8)
-    np.testing.assert_allclose(found, log_odds(tiny_gpt2, encoded, batch_size=8), atol=1e-5)
+    found = group_log_probs(Plain(), encoded, batch_size=8)
+    np.testing.assert_allclose(found, group_log_probs(tiny_gpt2, encoded, batch_size=8), atol=1e-5)
 
 
-def test_sides_swapped_change_the_sign(
+def test_groups_swapped_swap_their_scores(
     tiny_gpt2: Any, tokenizer: Any, prompts: list[Prompt]
 ) -> None:
     prompt = scored(prompts)[0]
-    swapped = prompt.model_copy(update={"female": prompt.male, "male": prompt.female})
-    odds = log_odds(tiny_gpt2, [encode_prompt(tokenizer, p) for p in (prompt, swapped)], 2)
-    assert odds[0] == pytest.approx(-odds[1], abs=1e-9)
-    assert odds[0] != 0
+    female, male = prompt.continuations.values()
+    swapped = prompt.model_copy(update={"continuations": {"female": male, "male": female}})
+    one, two = group_log_probs(
+        tiny_gpt2, [encode_prompt(tokenizer, each) for each in (prompt, swapped)], 2
+    )
+    assert one.tolist() == pytest.approx(two[::-1].tolist(), abs=1e-9)
+    assert one[0] != one[1]
 
 
 def test_begin_of_text_comes_once_and_only_before_the_prompt(
@@ -100,8 +117,8 @@ def test_begin_of_text_comes_once_and_only_before_the_prompt(
 
     prompt = scored(prompts)[0]
     plain, marked = encode_prompt(tokenizer, prompt), encode_prompt(WithBos(), prompt)
-    assert marked.context == (0, *plain.context)
-    assert (marked.female, marked.male) == (plain.female, plain.male)
+    assert marked.contexts[0] == (0, *plain.contexts[0])
+    assert marked.continuations == plain.continuations
 
 
 def test_a_continuation_that_merges_with_the_prompt_is_encoded_alone(tokenizer: Any) -> None:
@@ -112,18 +129,19 @@ def test_a_continuation_that_merges_with_the_prompt_is_encoded_alone(tokenizer: 
             return {"input_ids": [len(text)]}
 
     prompt = Prompt(
-        id="p", axis="gender", kind="stereotypical", template="t", term="x", split="test",
-        text="ab", female=("cde",), male=("f",),
+        id="p", axis="gender", kind="stereotypical", template="t", item="x", split="test",
+        text="ab", continuations={"female": ("cde",), "male": ("f",)},
     )  # fmt: skip
-    assert encode_prompt(Merging(), prompt).female == ((3,),)
+    assert encode_prompt(Merging(), prompt) == EncodedPrompt(((2,), (2,)), (((3,),), ((1,),)))
 
 
-@pytest.mark.parametrize("female", [(), (" she", " she"), ("",)])
+@pytest.mark.parametrize("words", [(), (" she", " she"), ("",)])
 def test_bad_continuations_are_refused(
-    tokenizer: Any, prompts: list[Prompt], female: tuple[str, ...]
+    tokenizer: Any, prompts: list[Prompt], words: tuple[str, ...]
 ) -> None:
-    prompt = scored(prompts)[0].model_copy(update={"female": female})
-    with pytest.raises(BadInputError, match=f"{prompt.id}: female continuations"):
+    continuations = {"female": words, "male": (" he",)}
+    prompt = scored(prompts)[0].model_copy(update={"continuations": continuations})
+    with pytest.raises(BadInputError, match=rf"{prompt.id}: continuations .* of female"):
         encode_prompt(tokenizer, prompt)
 
 
@@ -132,8 +150,8 @@ def test_a_prompt_beyond_the_context_is_refused(
 ) -> None:
     long = prompts[0].model_copy(update={"text": "It rained and rained. " * 40})
     with pytest.raises(BadInputError, match="tokens does not fit the model's context of 64"):
-        log_odds(tiny_gpt2, [encode_prompt(tokenizer, long)], batch_size=1)
+        group_log_probs(tiny_gpt2, [encode_prompt(tokenizer, long)], batch_size=1)
 
 
-def test_no_prompts_have_no_log_odds(tiny_gpt2: Any) -> None:
-    assert log_odds(tiny_gpt2, [], batch_size=1).shape == (0,)
+def test_no_prompts_have_no_group_log_probs(tiny_gpt2: Any) -> None:
+    assert group_log_probs(tiny_gpt2, [], batch_size=1).shape == (0, 0)

@@ -15,7 +15,7 @@ from evenkeel.models.sites import HookPoint
 from evenkeel.selection.gating import GateFitter, best_cut
 from evenkeel.steering.gates import BandGate, ProbeGate
 from evenkeel.vectors.vector import SteeringVector
-from tests.evaluation.samples import TERMS
+from tests.evaluation.samples import ITEMS
 
 
 @given(st.lists(st.tuples(st.integers(-4, 4), st.booleans()), min_size=2, max_size=12))
@@ -44,7 +44,7 @@ def planted(texts: Sequence[str]) -> torch.Tensor:
     """Streams [texts, 32]: gender along dimension 0, around 0.5; persons along 1 and 2."""
     generator = torch.Generator().manual_seed(len(texts))
     streams = torch.randn(len(texts), 32, generator=generator) / 10
-    jobs = {job for jobs in TERMS.values() for job in jobs}
+    jobs = {job for jobs in ITEMS.values() for job in jobs}
     for row, text in zip(streams, texts, strict=True):
         words = text.split()
         known = [noun for noun in GENDERED if noun in words]
@@ -80,14 +80,14 @@ def vector(width: int = 32) -> SteeringVector:
 @pytest.mark.parametrize("kind", ["band", "probe"])
 def test_fitted_gates_know_unseen_terms(kind: Any, prompts: list[Prompt]) -> None:
     seen = [prompt for prompt in prompts if prompt.split != "test"]
-    fitted = GateFitter(None, seen, [vector()]).fit(kind, vector())  # type: ignore[arg-type]
+    fitted = GateFitter(None, seen, [vector()]).fit(kind, (vector(),))  # type: ignore[arg-type]
     (gate,) = fitted.gates
     assert isinstance(gate, BandGate if kind == "band" else ProbeGate)
     asked = [prompt for prompt in prompts if prompt.split == "test" and prompt.kind != "neutral"]
-    terms = [prompt.text[: prompt.text.find(prompt.term) + len(prompt.term)] for prompt in asked]
+    terms = [prompt.text[: prompt.text.find(prompt.item) + len(prompt.item)] for prompt in asked]
     if kind == "probe":
-        assert fitted.middle is not None
-        assert float(fitted.middle[0]) == pytest.approx(0.5, abs=0.2), "where gender is planted"
+        assert fitted.midpoint is not None
+        assert float(fitted.midpoint[0]) == pytest.approx(0.5, abs=0.2), "where gender is planted"
     occupations = [prompt.kind == "stereotypical" for prompt in asked]
     assert gate(planted(terms)[None])[0].tolist() == occupations
     after = gate(planted([prompt.text for prompt in asked])[None])[0].tolist()
@@ -96,9 +96,9 @@ def test_fitted_gates_know_unseen_terms(kind: Any, prompts: list[Prompt]) -> Non
 
 def test_every_word_is_read(read: list[str], prompts: list[Prompt]) -> None:
     fitter = GateFitter(None, prompts, [vector()])  # type: ignore[arg-type]
-    assert fitter.fit("none", vector()).gates == ()
+    assert fitter.fit("none", (vector(),)).gates == ()
     assert not read
-    fitter.fit("probe", vector())
+    fitter.fit("probe", (vector(),))
     begun = {"I", "I met", "I met the", "I met the nurse", "I met the nurse because", "The maid"}
     assert begun <= set(read)
     assert len(set(read)) < len(read), "the two splits share beginnings, each read once in both"
@@ -108,7 +108,7 @@ def test_every_word_is_read(read: list[str], prompts: list[Prompt]) -> None:
 @pytest.mark.usefixtures("read")
 def test_what_gates_cannot_be_fitted_to_is_refused(prompts: list[Prompt]) -> None:
     spoilt = [prompt.model_copy(update={"text": "Someone said that"}) for prompt in prompts]
-    with pytest.raises(BadInputError, match="does not hold its term 'maid'"):
-        GateFitter(None, spoilt, [vector()]).fit("probe", vector())  # type: ignore[arg-type]
+    with pytest.raises(BadInputError, match="does not hold its item 'maid'"):
+        GateFitter(None, spoilt, [vector()]).fit("probe", (vector(),))  # type: ignore[arg-type]
     with pytest.raises(BadInputError, match="width of 16, but this model has 32"):
-        GateFitter(None, prompts, [vector()]).fit("band", vector(16))  # type: ignore[arg-type]
+        GateFitter(None, prompts, [vector()]).fit("band", (vector(16),))  # type: ignore[arg-type]
