@@ -62,6 +62,12 @@ def logits_in_parts(
         Which of the places, and their logits.
     """
     size = rows_of_logits(model)
+    if len(row) <= size or _own_unembedding(model) is None:
+        # Nothing to divide, or nothing that could be run on a part.
+        logits = logits_at(model, inputs, row, column)
+        for start in range(0, len(row), size):
+            yield slice(start, start + size), logits[start : start + size]
+        return
     holder = model.get_submodule(architecture_of(model).blocks_path.rpartition(".")[0])
     with _kept_output(holder) as keep:
         for start in range(0, len(row), size):
@@ -101,4 +107,6 @@ def _device(model: Any) -> torch.device:
 def _own_unembedding(model: Any) -> Any:
     """The unembedding, if it is a module of its own and not the embedding itself."""
     unembedding = getattr(model, "get_output_embeddings", lambda: None)()
-    return None if unembedding is model.get_input_embeddings() else unembedding
+    if unembedding is None or unembedding is model.get_input_embeddings():
+        return None
+    return unembedding

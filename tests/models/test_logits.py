@@ -69,6 +69,25 @@ def test_a_model_whose_blocks_are_its_own_children_is_run_again(tiny_gpt2: Any) 
     torch.testing.assert_close(torch.cat(parts), whole)
 
 
+@pytest.mark.usefixtures("three_at_once")
+@torch.no_grad()
+def test_a_model_without_an_unembedding_of_its_own_is_run_once(tiny_gpt2: Any) -> None:
+    class Plain(torch.nn.Module):
+        config = tiny_gpt2.config
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = tiny_gpt2
+
+        def forward(self, **given: Any) -> Any:
+            return self.inner(**given)
+
+    whole = logits_at(tiny_gpt2, INPUTS, ROW, COLUMN)
+    parts = [part for _, part in logits_in_parts(Plain(), INPUTS, ROW, COLUMN)]
+    assert [len(part) for part in parts] == [3, 3, 3, 3]
+    torch.testing.assert_close(torch.cat(parts), whole)
+
+
 def test_no_more_logits_than_are_allowed(tiny_gpt2: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logits_module, "LOGITS_AT_ONCE", 1000)
     assert rows_of_logits(tiny_gpt2) == 1000 // tiny_gpt2.config.vocab_size
