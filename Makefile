@@ -62,6 +62,9 @@ check: install-dev  ## Lint, format, types, tests, documentation: what CI runs
 	mypy
 	$(MAKE) test docs
 
+families: install-dev  ## Write the table of model families from a tiny model of each
+	python -m tests.models.family_table docs/reference/families.md
+
 bench: install-dev  ## Measure the hot paths as ratios to their floors
 	for script in benchmarks/*.py; do python -m benchmarks.$$(basename $$script .py); done
 

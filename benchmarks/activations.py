@@ -30,7 +30,8 @@ from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 from evenkeel.activations.writer import write_store
 from evenkeel.models.batching import padded, plan_batches
 from evenkeel.models.fusing import fuse_gelu
-from evenkeel.models.loading import LoadedModel, Provenance
+from evenkeel.models.loading import LoadedModel
+from evenkeel.models.provenance import Provenance
 from evenkeel.params import CaptureParams
 
 CLOCKS: dict[str, Callable[[], float]] = {"wall": time.perf_counter, "cpu": time.process_time}
@@ -87,6 +88,7 @@ def evenkeel(
         sites=["resid_post"],
         layers="all",
         positions="all",
+        sinks="exclude",
         dtype="float32",
         compute_dtype=compute_dtype,
         batch_tokens=batch_tokens,

@@ -1,8 +1,8 @@
-"""What a cell of the sweep costs: a panel under one intervention, over a whole forward pass.
+"""What a candidate of the search costs: a prompt set under one intervention, over a whole pass.
 
-A model of the organism's size with random weights is asked the validation panel of the default
-pipeline, ablated at each layer. The floor is the same panel, its batches made before, read by the
-same model, unsteered and whole; a cell reuses what the unsteered model computes below its edit.
+A model of the organism's size with random weights reads the validation prompts of an axis of the
+default pipeline, ablated at each layer. The floor is the same prompt set, its batches made before,
+read by the same model, unsteered and whole; a candidate reuses cached outputs upstream of its edit.
 Every layer is measured right after the floor, so that whatever else the machine does falls on both.
 
     python -m benchmarks.sweep --rounds 5
@@ -19,23 +19,23 @@ from rich.table import Table
 from tqdm import tqdm
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from evenkeel.axes import same_strength
+from evenkeel.axes import AXES, same_strength
 from evenkeel.datasets.prompts import make_prompts
 from evenkeel.organism.corpus import make_corpus
 from evenkeel.organism.training import train_tokenizer
-from evenkeel.scoring.prompt_set import Panel
+from evenkeel.scoring.prompt_set import PromptSet
+from evenkeel.scoring.steered_reads import SteeredReads
 from evenkeel.scoring.token_reads import read_log_probs
-from evenkeel.selection.sweep import read_steered
 from evenkeel.steering.intervention import Ablate
 
 LAYERS, WIDTH, HEADS, VOCAB, CONTEXT = 6, 128, 4, 2048, 64
 TEXTS, BATCH = 200, 64
-CELLS = 8
-"""Cells of a layer in one call, so that the unsteered pass that they share counts little."""
+CANDIDATES = 8
+"""Candidates of a layer in one call."""
 
 
-def material() -> tuple[Any, Panel]:
-    """The model and the panel that it is asked."""
+def material(axis: str) -> tuple[Any, PromptSet]:
+    """The model and the prompt set that it reads."""
     corpus, _ = make_corpus(4000, 0, 0, same_strength(1.0))
     tokenizer = train_tokenizer([text.text for text in corpus], VOCAB)
     torch.manual_seed(0)
@@ -48,44 +48,47 @@ def material() -> tuple[Any, Panel]:
         activation_function="gelu_pytorch_tanh",
     )
     model = GPT2LMHeadModel(config).eval()
-    asked = make_prompts(["gender"], same_strength(1.0), 0, lead_ins=True)
+    asked = make_prompts([axis], same_strength(1.0), 0, lead_ins=True)
     prompts = [prompt for prompt in asked if prompt.split == "validation"]
     plain = [text.text for text in corpus if text.kind == "plain"][:TEXTS]
-    return model, Panel.of(model, tokenizer, prompts, plain)
+    return model, PromptSet.of(model, tokenizer, prompts, plain)
 
 
-def seconds_per_cell(model: Any, panel: Panel, layer: int | None) -> float:
-    """Seconds of a cell at a layer; of a whole, unsteered pass for None."""
-    batches = panel.batches(BATCH)
+def seconds_per_pass(model: Any, prompt_set: PromptSet) -> float:
+    """Seconds of a whole, unsteered pass."""
+    batches = prompt_set.batches(BATCH)
     started = time.perf_counter()
-    if layer is None:
-        for _ in range(CELLS):
-            panel.readings(read_log_probs(model, batches))
-        return (time.perf_counter() - started) / CELLS
-    direction = torch.ones(WIDTH)
-    edit = [Ablate(layer=layer, site="resid_post", directions=direction)]
-    read_steered(model, [], panel, BATCH, "floor")
-    shared = time.perf_counter() - started
+    for _ in range(CANDIDATES):
+        prompt_set.readings(read_log_probs(model, batches))
+    return (time.perf_counter() - started) / CANDIDATES
+
+
+def seconds_per_candidate(reads: SteeredReads, layer: int) -> float:
+    """Seconds of a candidate at a layer, once the unsteered model has been read."""
+    edit = [Ablate(layer=layer, site="resid_post", directions=torch.ones(WIDTH))]
     started = time.perf_counter()
-    read_steered(model, [edit] * CELLS, panel, BATCH, "cells")
-    return (time.perf_counter() - started - shared) / CELLS
+    reads.steered([edit] * CANDIDATES, "candidates")
+    return (time.perf_counter() - started) / CANDIDATES
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=5, help="rounds")
+    parser.add_argument("--axis", choices=AXES, default=next(iter(AXES)), help="whose prompts")
     options = parser.parse_args()
-    model, panel = material()
+    model, prompt_set = material(options.axis)
+    reads = SteeredReads(model, prompt_set, BATCH)
+    _ = reads.baseline  # keeps the outputs of the blocks
     whole: list[float] = []
     ratios: list[list[float]] = [[] for _ in range(LAYERS)]
     for _ in tqdm(range(options.rounds + 1), disable=None):
         for layer, found in enumerate(ratios):
-            whole.append(seconds_per_cell(model, panel, None))
-            found.append(seconds_per_cell(model, panel, layer) / whole[-1])
+            whole.append(seconds_per_pass(model, prompt_set))
+            found.append(seconds_per_candidate(reads, layer) / whole[-1])
     floor = statistics.median(whole[LAYERS:])  # the first round warms up
     medians = [statistics.median(found[1:]) for found in ratios]
     table = Table(
-        title=f"a cell / a whole pass of {floor:.3f} s, median of {options.rounds} rounds"
+        title=f"a candidate / a whole pass of {floor:.3f} s, median of {options.rounds} rounds"
     )
     table.add_column("edited at the end of layer")
     table.add_column("ratio", justify="right")

@@ -1,9 +1,32 @@
 """The one error that a user's input can cause."""
 
+import re
+
+_URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)(?P<rest>[^\s'\"<>]*)")
+_CREDENTIALS = re.compile(r"[^\s/@:'\"]+:[^\s/@]+@(?=\[|localhost\b|[\w-]+(?:\.[\w-]+)+|[\w-]+:\d)")
+_KEY = re.compile(r"\b(?:sk-|hf_|gsk_)[A-Za-z0-9_-]{16,}")
+
 
 class BadInputError(ValueError):
     """Something a user gave is wrong: the message says what, where, and what to do.
 
     Stages and the command line print the message on stderr and exit with status 2; every other
-    exception is a fault of ours and keeps its traceback.
+    exception is a fault of ours and keeps its traceback. Credentials that a URL of the message
+    holds are left out, wherever the URL came from.
     """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(without_credentials(message))
+
+
+def without_credentials(text: str) -> str:
+    """`text` without user, password, query and fragment of its URLs, and without API keys."""
+    text = _CREDENTIALS.sub("[redacted]@", _URL.sub(_bare, text))
+    return _KEY.sub("[redacted]", text)
+
+
+def _bare(match: re.Match[str]) -> str:
+    """The URL of `match`, shortened to scheme, host and path."""
+    _, at, rest = match["rest"].rpartition("@")
+    rest = re.sub(r"([?#]).*", r"\1[redacted]", rest)
+    return match["scheme"] + ("[redacted]@" if at else "") + rest

@@ -6,7 +6,7 @@ tensors as a JSON file that people can read. Nothing is ever unpickled.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ from evenkeel.errors import BadInputError
 from evenkeel.files import atomic_file, atomic_folder, read_json, write_json
 
 _KEY = "evenkeel"
+Upgrades = Mapping[int, Callable[[Any], Any]]
+"""By older version of a layout: its record to one of today's version."""
 
 
 def write_tensors(
@@ -40,15 +42,22 @@ def write_tensors(
         part.write_bytes(save(payload, metadata={_KEY: header}))
 
 
-def read_tensors(path: Path, *, kind: str, version: int) -> tuple[dict[str, Tensor], Any]:
+def read_tensors(
+    path: Path, *, kind: str, version: int, upgrades: Upgrades | None = None
+) -> tuple[dict[str, Tensor], Any]:
     """Read what `write_tensors` wrote: the tensors by name, and the record.
+
+    Args:
+        path: the file.
+        kind: as it was written.
+        version: today's version of this kind's layout.
+        upgrades: older versions that can be read, too.
 
     Raises:
         BadInputError: the file is missing, truncated, no safetensors, of another kind or version.
     """
     tensors, header = open_tensors(path)
-    _check_kind(path, header, kind, version)
-    return tensors, header.get("record")
+    return tensors, _record_of(path, header, kind, version, upgrades or {})
 
 
 def open_tensors(path: Path) -> tuple[dict[str, Tensor], Any]:
@@ -86,27 +95,36 @@ def write_tensor_folder(
         write_json(part / "record.json", {"kind": kind, "record": record, "version": version})
 
 
-def read_tensor_folder(path: Path, *, kind: str, version: int) -> tuple[dict[str, Tensor], Any]:
+def read_tensor_folder(
+    path: Path, *, kind: str, version: int, upgrades: Upgrades | None = None
+) -> tuple[dict[str, Tensor], Any]:
     """Read what `write_tensor_folder` wrote: the tensors by name, and the record.
+
+    Args: as of `read_tensors`.
 
     Raises:
         BadInputError: a file is missing, truncated, of another kind or version.
     """
     if not path.is_dir():
         raise BadInputError(f"{path}: no such folder; run the stage that writes it")
-    tensors, _ = read_tensors(path / "tensors.safetensors", kind=kind, version=version)
+    file = path / "tensors.safetensors"
+    none = dict.fromkeys(upgrades or {}, lambda record: record)  # the tensors carry no record
+    tensors, _ = read_tensors(file, kind=kind, version=version, upgrades=none)
     header = read_json(path / "record.json")
-    _check_kind(path / "record.json", header, kind, version)
-    return tensors, header.get("record")
+    return tensors, _record_of(path / "record.json", header, kind, version, upgrades or {})
 
 
-def _check_kind(path: Path, header: Any, kind: str, version: int) -> None:
+def _record_of(path: Path, header: Any, kind: str, version: int, upgrades: Upgrades) -> Any:
     found = header.get("kind") if isinstance(header, dict) else None
     if found != kind:
         what = f"it is of kind {found}" if found else "Evenkeel did not write it"
         raise BadInputError(f"{path}: not a file of kind {kind}: {what}; give another path")
-    if header.get("version") != version:
-        raise BadInputError(
-            f"{path}: a {kind} of layout version {header.get('version')}, "
-            f"this Evenkeel reads {version}; write it again"
-        )
+    written, record = header.get("version"), header.get("record")
+    if written == version:
+        return record
+    if written in upgrades:
+        return upgrades[written](record)
+    raise BadInputError(
+        f"{path}: a {kind} of layout version {written}, this Evenkeel reads "
+        f"{', '.join(map(str, [*upgrades, version]))}; write it again"
+    )

@@ -41,16 +41,16 @@ def main(
     client = connect(params.openai, os.environ, cache)
     findings = ask(client, question, describe(table, known))
     print_table(
-        f"{len(findings.found)} of {findings.asked} features fit the question",
+        f"{len(findings.matches)} of {findings.answered} features fit the question",
         ["feature", "reason"],
-        [[each.feature, escape(each.reason)] for each in findings.found],
+        [[match.feature, escape(match.reason)] for match in findings.matches],
     )
     if findings.failures:
         shares = "; ".join(
             f"features {first} to {last}: {failure.message}"
             for first, last, failure in findings.failures
         )
-        raise BadInputError(f"{len(table) - findings.asked} features have no answer. {shares}")
+        raise BadInputError(f"{len(table) - findings.answered} features have no answer. {shares}")
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from stages.command import FilePath, FolderPath, print_table, stage
 @click.option(
     "--intervention",
     type=FolderPath,
-    default=Path("reports/evaluation/intervention"),
+    default=Path("reports/evaluation_joint/intervention"),
     help="What steers it.",
 )
 @click.option("--metrics", type=FilePath, required=True, help="Figures with their intervals.")
@@ -50,13 +50,18 @@ def main(
     from evenkeel.public_benchmarks.running import run_benchmark
     from evenkeel.steering.spec import InterventionSpec
 
-    seed, batch_tokens, stride, resamples = load_params(
-        params_path, "seed", "benchmarks.batch_tokens", "benchmarks.stride", "benchmarks.resamples"
+    seed, batch_tokens, stride, resamples, trust = load_params(
+        params_path,
+        "seed",
+        "benchmarks.batch_tokens",
+        "benchmarks.stride",
+        "benchmarks.resamples",
+        "model.trust_remote_code",
     )
     result = run_benchmark(
         name,
         data,
-        load_model(model),
+        load_model(model, trust_remote_code=trust),
         InterventionSpec.load(intervention),
         batch_tokens=batch_tokens,
         stride=stride,

@@ -58,9 +58,9 @@ def main(
     from evenkeel.models.loading import load_model
     from evenkeel.params import load_params
 
-    (params,) = load_params(params_path, f"activations.{name}")
+    params, trust = load_params(params_path, f"activations.{name}", "model.trust_remote_code")
     texts = open_texts(texts_path)
-    loaded = load_model(model_path)
+    loaded = load_model(model_path, trust_remote_code=trust)
     started = time.perf_counter()
     summary = write_store(output, loaded, texts, params)
     speed = summary.tokens / (time.perf_counter() - started)

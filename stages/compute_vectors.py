@@ -62,25 +62,27 @@ def main(
     from evenkeel.probes.statements import statements_of
     from evenkeel.sae.loading import open_sae
     from evenkeel.sae.results import read_table
-    from evenkeel.vectors.actadd import text_differences
+    from evenkeel.vectors.actadd import axis_differences, text_pairs
     from evenkeel.vectors.computing import compute_vectors
     from evenkeel.vectors.decoder import DecoderRows
+    from evenkeel.vectors.erasers import EraserSet, fit_erasers
     from evenkeel.vectors.group_term import group_term_streams
     from evenkeel.vectors.summary import best_rows, vector_metrics
     from evenkeel.vectors.vector_set import VectorSet
 
-    seed, params = load_params(params_path, "seed", "vectors")
+    seed, params, trust = load_params(params_path, "seed", "vectors", "model.trust_remote_code")
     with ActivationStore.open(activations) as store:
         probes = ProbeSet.load(probes_path) if "probe" in params.methods else None
         actadd = group_terms = None
         if {"actadd", "term"} & set(params.methods):
-            texts, loaded = params.actadd, load_model(model_path)
+            loaded = load_model(model_path, trust_remote_code=trust)
             store.require_model(loaded.fingerprint)
             points = [
                 HookPoint.of(site, layer) for site in store.sites for layer in store.layers(site)
             ]
             if "actadd" in params.methods:
-                actadd = text_differences(loaded, points, texts.positive, texts.negative)
+                axes = sorted(set(statements_of(store)["axis"]))
+                actadd = axis_differences(loaded, points, text_pairs(params.actadd, axes))
             if "term" in params.methods:
                 group_terms = group_term_streams(loaded, statements_of(store), points)
         decoder = None
@@ -96,11 +98,13 @@ def main(
             group_terms=group_terms,
             decoder=decoder,
         )
+        erasers = fit_erasers(store, params.erasers)
     vectors = VectorSet.of(result.vector for result in results if result.vector)
     with atomic_folder(output) as folder:
         for axis, of_axis in vectors.by_axis.items():
             of_axis.save(folder / axis / "vectors")
             shuffled[axis].save(folder / axis / "shuffled.safetensors")
+            EraserSet(erasers.select(axis=axis)).save(folder / axis / "erasers")
     write_json(metrics, vector_metrics(results))
     columns = ["axis", "method", "site", "layer", "separation_auroc", "cosine_with_group"]
     print_table(

@@ -60,12 +60,15 @@ def main(
     from evenkeel.models.loading import load_model
     from evenkeel.params import load_params
     from evenkeel.probes.probe_set import ProbeSet
-    from evenkeel.reporting.prompt_features import prompt_feature_figure
+    from evenkeel.reporting.figures.prompt_features import prompt_feature_figure
     from evenkeel.sae.loading import open_sae
     from evenkeel.vectors.vector_set import load_axes
 
-    seed, params = load_params(params_path, "seed", "demonstration")
-    loaded, sae = load_model(model_path), open_sae(sae_path)
+    seed, params, trust = load_params(
+        params_path, "seed", "demonstration", "model.trust_remote_code"
+    )
+    loaded = load_model(model_path, trust_remote_code=trust)
+    sae = open_sae(sae_path)
     sae.require_fit(loaded.model)
     probe_set = ProbeSet.load(probes)
     found = score_texts(loaded, probe_set, params.axes, params.prompts)

@@ -88,8 +88,8 @@ def main(
     from evenkeel.vectors.shuffled import ShuffledVectors
     from evenkeel.vectors.vector_set import VectorSet
 
-    seed, params = load_params(params_path, "seed", "evaluation")
-    loaded = load_model(model)
+    seed, params, trust = load_params(params_path, "seed", "evaluation", "model.trust_remote_code")
+    loaded = load_model(model, trust_remote_code=trust)
     with cache_beside(output / axis, loaded) as cache:
         evaluation = evaluate_axis(
             loaded,
@@ -111,8 +111,8 @@ def main(
         write_json(metrics / f"{axis}.json", result.model_dump(mode="json"))
         with atomic_folder(plots / axis) as folder:
             for name, rows in evaluation.plots.items():
-                table = pd.DataFrame(rows).to_csv(index=False, float_format="%.6g")
-                write_text(folder / f"{name}.csv", table)
+                text = pd.DataFrame(rows).to_csv(index=False, float_format="%.6g")
+                write_text(folder / f"{name}.csv", text)
 
     columns = [result.baseline, *([result.selected] if result.selected else [])]
     table = [[name, *(str(column.estimate(name)) for column in columns)] for name in SHOWN]

@@ -64,8 +64,8 @@ def main(
     from evenkeel.steering.spec import InterventionSpec
     from evenkeel.vectors.vector_set import VectorSet
 
-    seed, params = load_params(params_path, "seed", "evaluation")
-    loaded = load_model(model)
+    seed, params, trust = load_params(params_path, "seed", "evaluation", "model.trust_remote_code")
+    loaded = load_model(model, trust_remote_code=trust)
     joint = JointEvaluation(
         loaded,
         {

@@ -82,10 +82,10 @@ def main(
     from evenkeel.sae.results import LEADING
     from evenkeel.sae.table import summary, top_words, write_table
 
-    seed, params = load_params(params_path, "seed", "features")
+    seed, params, trust = load_params(params_path, "seed", "features", "model.trust_remote_code")
     statements = read_jsonl(statements_path, Statement)
     asked = read_all_prompts(prompts)
-    loaded = load_model(model_path)
+    loaded = load_model(model_path, trust_remote_code=trust)
     sae = open_sae(sae_path)
     sae.require_fit(loaded.model)
     with ActivationStore.open(activations) as store:

@@ -13,7 +13,7 @@ from stages.command import FilePath, FolderPath, print_table, stage
 @click.option(
     "--intervention",
     type=FolderPath,
-    default=Path("reports/evaluation/intervention"),
+    default=Path("reports/evaluation_joint/intervention"),
     help="What steers it.",
 )
 @click.option("--metrics", type=FilePath, required=True, help="Its figures, and ours beside them.")
@@ -30,15 +30,16 @@ def main(task: str, model: Path, intervention: Path, metrics: Path, params_path:
     from evenkeel.public_benchmarks.harness import run_harness
     from evenkeel.steering.spec import InterventionSpec
 
-    batch_tokens, include_path, limit = load_params(
+    batch_tokens, include_path, limit, trust = load_params(
         params_path,
         "benchmarks.batch_tokens",
         "benchmarks.harness.include_path",
         "benchmarks.harness.limit",
+        "model.trust_remote_code",
     )
     result = run_harness(
         task,
-        load_model(model),
+        load_model(model, trust_remote_code=trust),
         InterventionSpec.load(intervention),
         include_path=None if include_path is None else Path(include_path),
         limit=limit,

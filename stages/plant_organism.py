@@ -37,7 +37,7 @@ def main(
         --params validation/params.yaml
     """
     from evenkeel.files import atomic_folder
-    from evenkeel.models.loading import record_provenance
+    from evenkeel.models.provenance import record_provenance
     from evenkeel.organism.corpus import make_corpus
     from evenkeel.organism.training import train_organism
     from evenkeel.params import load_validation_params

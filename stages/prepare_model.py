@@ -30,10 +30,9 @@ def main(
 
     from evenkeel.datasets.reading import read_all_prompts
     from evenkeel.datasets.records import CorpusText
-    from evenkeel.files import atomic_folder, read_jsonl, write_json
+    from evenkeel.files import atomic_file, atomic_folder, read_jsonl, write_json
     from evenkeel.metrics.by_axis import metrics_by_axis
-    from evenkeel.models.loading import load_model
-    from evenkeel.models.sources import prepare_model
+    from evenkeel.models.sources import load_prepared, prepare_model
     from evenkeel.params import load_params
 
     seed, params = load_params(params_path, "seed", "model")
@@ -41,7 +40,9 @@ def main(
     heldout = read_jsonl(corpus / "heldout.jsonl", CorpusText)
     texts = [row.text for row in read_jsonl(corpus / "train.jsonl", CorpusText)]
 
+    # All three are published when everything is measured, or none is.
     with (
+        atomic_file(metrics) as measured,
         atomic_folder(training) as curve,
         atomic_folder(output) as folder,
         Live(dir=str(curve), save_dvc_exp=False, dvcyaml=None, report=None) as live,
@@ -52,25 +53,27 @@ def main(
             live.log_metric("loss", loss)
 
         prepare_model(folder, params, texts, seed, log)
-        loaded = load_model(folder)
+        loaded = load_prepared(folder, params)
+        plain = [row.text for row in heldout if row.kind == "plain"]
+        test = [prompt for prompt in asked if prompt.split == "test"]
+        axes = metrics_by_axis(loaded, test, plain, BATCH_SIZE, RESAMPLES, seed)
+        first = next(iter(axes.values()))
+        perplexity = {
+            f"heldout_{name}": first.pop(name) for name in ("perplexity", "perplexity_ci95")
+        }
+        model = loaded.model
+        record = {
+            "source": params.source,
+            "name": loaded.name,
+            "revision": loaded.revision,
+            "family": model.config.model_type,
+            "layers": model.config.get_text_config().num_hidden_layers,
+            "parameters": sum(parameter.numel() for parameter in model.parameters()),
+            "tokenizer": loaded.encoder.describe(),
+            **perplexity,
+        }
+        write_json(measured, record | {"axes": axes})
 
-    plain = [row.text for row in heldout if row.kind == "plain"]
-    test = [prompt for prompt in asked if prompt.split == "test"]
-    axes = metrics_by_axis(loaded, test, plain, BATCH_SIZE, RESAMPLES, seed)
-    first = next(iter(axes.values()))
-    perplexity = {f"heldout_{name}": first.pop(name) for name in ("perplexity", "perplexity_ci95")}
-    model = loaded.model
-    record = {
-        "source": params.source,
-        "name": loaded.name,
-        "revision": loaded.revision,
-        "family": model.config.model_type,
-        "layers": model.config.get_text_config().num_hidden_layers,
-        "parameters": sum(parameter.numel() for parameter in model.parameters()),
-        "tokenizer": loaded.encoder.describe(),
-        **perplexity,
-    }
-    write_json(metrics, record | {"axes": axes})
     print_table(
         f"{loaded.name} at {loaded.revision[:12]}",
         ["axis", *SHOWN],

@@ -45,18 +45,20 @@ def main(
     from evenkeel.sae.quality import ce_loss_recovered, measure_reconstruction, warn_of_quality
     from evenkeel.sae.saving import save_module
 
-    seed, params = load_params(params_path, "seed", "sae")
-    loaded = load_model(model_path)
+    seed, params, trust = load_params(params_path, "seed", "sae", "model.trust_remote_code")
+    loaded = load_model(model_path, trust_remote_code=trust)
     with ActivationStore.open(activations) as store:
         store.require_model(loaded.fingerprint)
         sae = LoadedSae.of(obtain_module(params, store, loaded.name, seed))
         sae.require_fit(loaded.model)
         corpus = Corpus(store, sae.place, sae.first_position)
+        sinks = corpus.sinks
         held_out = corpus.held_out(params.heldout_share, seed)
         measures, frequency = measure_reconstruction(sae, corpus, held_out)
         texts = np.split(store.input_ids, store.offsets[1:-1])
         heldout_texts = [texts[text] for text in np.flatnonzero(held_out)]
-    measures |= ce_loss_recovered(loaded.model, sae, heldout_texts, loaded.tokenizer.pad_token_id)
+    pad = loaded.tokenizer.pad_token_id
+    measures |= ce_loss_recovered(loaded.model, sae, heldout_texts, pad, sinks=sinks)
     save_module(output, sae.module, frequency)
     record = {
         "source": params.source,
@@ -64,6 +66,7 @@ def main(
         "hook_name": sae.place.hook_name,
         "d_in": sae.d_in,
         "d_sae": sae.d_sae,
+        "sinks": sinks,
         **measures,
     }
     write_json(metrics, record | {"warnings": warn_of_quality(measures)})

@@ -3,22 +3,35 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Literal
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 
-from evenkeel.activations.positions import Positions, Selector, selector
+from evenkeel.activations.positions import (
+    Positions,
+    Probes,
+    Selector,
+    refuse_only_sinks,
+    selector,
+)
+from evenkeel.activations.sinks import FIRST_TOKENS, SinkProbe, random_texts
 from evenkeel.errors import BadInputError
 from evenkeel.models.architecture import architecture_of, hidden_of, hook_target
 from evenkeel.models.batching import padded, plan_batches
+from evenkeel.models.devices import input_device
 from evenkeel.models.loading import LoadedModel
 from evenkeel.models.sites import HookPoint
+from evenkeel.params import Sinks
 
 Forward = Callable[
     [Int[Tensor, "texts length"], Selector], dict[HookPoint, Float[Tensor, "rows width"]]
 ]
+
+
+_SINKS: WeakKeyDictionary[nn.Module, dict[HookPoint, SinkProbe | None]] = WeakKeyDictionary()
 
 
 class _AllSeenError(Exception):
@@ -56,11 +69,11 @@ def recording(
     seen: dict[HookPoint, Tensor] = {}
     select: Selector
 
-    device = model.device.type
+    start = input_device(model)
 
     def keep(point: HookPoint, hidden: Tensor) -> None:
-        with torch.autocast(device, enabled=False):
-            seen[point] = select(hidden)
+        with torch.autocast(hidden.device.type, enabled=False):
+            seen[point] = select(hidden, point)
         if len(seen) == len(points):
             raise _AllSeenError
 
@@ -70,7 +83,7 @@ def recording(
         seen.clear()
         with torch.inference_mode():
             try:
-                model(input_ids=ids.to(model.device), use_cache=False)
+                model(input_ids=ids.to(start), use_cache=False)
             except _AllSeenError:
                 return {point: seen[point] for point in points}
         missing = ", ".join(str(point) for point in points if point not in seen)
@@ -82,7 +95,7 @@ def recording(
             target = hook_target(model, point)
             handles.append(_hook(target.module, target.side, point, keep))
         # Around all batches: autocast keeps the weights that it has cast until it is left.
-        with _computing(device, compute_dtype):
+        with _computing(start.type, compute_dtype):
             yield forward
     finally:
         for handle in handles:
@@ -109,10 +122,58 @@ def _hook(
 
 def measure_widths(model: Any, points: Sequence[HookPoint]) -> dict[HookPoint, int]:
     """Width of the activations at each point, found by running one token."""
-    one = torch.ones(1, dtype=torch.long, device=model.device)
+    one = torch.ones(1, dtype=torch.long)
     with recording(model, points) as forward:
         seen = forward(one[None], selector(one, "last"))
     return {point: rows.shape[1] for point, rows in seen.items()}
+
+
+def measure_sinks(model: Any, points: Sequence[HookPoint]) -> Probes:
+    """What tells later attention sinks at each point, found by running random tokens once.
+
+    Remembered for as long as the model lives. First tokens are never edited by default, so that
+    steering does not change what is found.
+    """
+    known = _SINKS.setdefault(model, {})
+    missing = [point for point in points if point not in known]
+    if missing:
+        config = model.config.get_text_config()
+        ids = random_texts(
+            config.vocab_size,
+            getattr(config, "max_position_embeddings", None),
+            getattr(config, "bos_token_id", None),
+        )
+        with recording(model, list(dict.fromkeys(missing))) as forward:
+            found = forward(ids, _first_and_norms)
+        for point, rows in found.items():
+            width = rows.shape[1] - ids.shape[1] + 1
+            known[point] = SinkProbe.of(rows[:, :width], rows[:, width:].flatten())
+    return {point: known[point] for point in points}
+
+
+def _first_and_norms(
+    hidden: Float[Tensor, "texts length width"], _: HookPoint
+) -> Float[Tensor, "texts width+length-1"]:
+    """The activations of first tokens, and beside each the norms of the others of its text."""
+    exact = hidden.float()
+    return torch.cat([exact[:, 0], exact[:, 1:].norm(dim=-1)], dim=1).cpu()
+
+
+def sink_probes(
+    model: Any, points: Sequence[HookPoint], positions: Positions, sinks: Sinks
+) -> Probes:
+    """The probes that a `selector` needs: those of means that leave sinks out."""
+    return measure_sinks(model, points) if (positions, sinks) == ("mean", "exclude") else {}
+
+
+def past_first_token(loaded: LoadedModel, texts: Sequence[str]) -> list[str]:
+    """The texts whose last token is not their first, which is an attention sink.
+
+    Raises:
+        BadInputError: a text is empty or too long.
+    """
+    lengths = map(len, encode(loaded, texts))
+    return [text for text, length in zip(texts, lengths, strict=True) if length > FIRST_TOKENS]
 
 
 def capture_texts(
@@ -122,28 +183,41 @@ def capture_texts(
     layers: Sequence[int] | Literal["all"],
     positions: Positions = "last",
     batch_tokens: int = 8192,
+    sinks: Sinks = "exclude",
 ) -> dict[HookPoint, Float[np.ndarray, "rows width"]]:
     """Activations of a few texts, in memory.
+
+    Args:
+        loaded: the model.
+        texts: what it reads.
+        sites: places in a block.
+        layers: blocks.
+        positions: "all" tokens, the "last" of each text, or the "mean" over each text.
+        batch_tokens: tokens in a forward pass, padding included.
+        sinks: whether attention sinks are left out of means. Of all tokens they are kept.
 
     Returns:
         For each hook point a float32 array: a row a text ("last", "mean") or a token ("all"), in
         the order of `texts`.
 
     Raises:
-        BadInputError: no texts, a text that is empty or too long, a site or layer that the model
-            lacks.
+        BadInputError: no texts, a text that is empty, too long, or nothing but an attention sink, a
+            site or layer that the model lacks.
     """
     if not texts:
         raise BadInputError("no texts to capture activations of")
     points = resolve_points(loaded.model, sites, layers)
     ids = loaded.encoder.encode_all(texts)
     lengths = np.array([len(text_ids) for text_ids in ids])
+    refuse_only_sinks(lengths.tolist(), positions, sinks)
+    probes = sink_probes(loaded.model, points, positions, sinks)
     found: dict[HookPoint, list[Any]] = {point: [None] * len(texts) for point in points}
     with recording(loaded.model, points) as forward:
         for batch in plan_batches(lengths, batch_tokens):
-            inside = torch.from_numpy(lengths[batch]).to(loaded.model.device)
+            inside = torch.from_numpy(lengths[batch])
             own = padded([ids[text] for text in batch], pad=loaded.tokenizer.pad_token_id)
-            for point, rows in forward(own["input_ids"], selector(inside, positions)).items():
+            kept = selector(inside, positions, sinks, probes)
+            for point, rows in forward(own["input_ids"], kept).items():
                 counts = lengths[batch].tolist() if positions == "all" else [1] * len(batch)
                 parts = rows.float().cpu().split(counts)
                 for text, part in zip(batch, parts, strict=True):

@@ -12,11 +12,12 @@ from jaxtyping import Int
 
 from evenkeel.activations.columns import Row, texts_of
 from evenkeel.activations.dtypes import STORED, Dtype
-from evenkeel.activations.positions import Positions
+from evenkeel.activations.positions import Positions, refuse_only_sinks
 from evenkeel.models.encoding import TokenIds
 from evenkeel.models.loading import LoadedModel
+from evenkeel.params import Sinks
 
-SCHEMA = 2
+SCHEMA = 3
 _ENCODED_TOGETHER = 1000
 _SHARD_TEXTS = 2**18
 """Most texts of a shard: they are held in memory."""
@@ -31,6 +32,8 @@ class Header:
     fingerprint: str
     tokenizer_hash: str
     positions: Positions
+    sinks: Sinks
+    """Whether attention sinks are left out of means, and of what is made from the rows."""
     dtype: Dtype
     compute_dtype: str
     """Type of the model's matrix products."""
@@ -88,7 +91,8 @@ def cut_into_shards(
         shard_bytes: most bytes of activations in a shard, unless a single text has more.
 
     Raises:
-        BadInputError: a row has no text, or one that is empty or too long.
+        BadInputError: a row has no text, or one that is empty, too long, or nothing but an
+            attention sink.
     """
     rows: list[Row] = []
     ids: list[TokenIds] = []
@@ -96,6 +100,7 @@ def cut_into_shards(
     stream = iter(texts)
     while some := list(islice(stream, _ENCODED_TOGETHER)):
         encoded = loaded.encoder.encode_all(texts_of(some, number), number)
+        refuse_only_sinks([*map(len, encoded)], header.positions, header.sinks, number)
         for row, row_ids in zip(some, encoded, strict=True):
             added = (len(row_ids) if header.positions == "all" else 1) * header.row_bytes
             full = size + added > shard_bytes or len(rows) == _SHARD_TEXTS

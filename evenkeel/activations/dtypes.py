@@ -22,16 +22,29 @@ STORED: dict[str, np.dtype] = {
 def to_host(
     activations: dict[HookPoint, Float[Tensor, "rows width"]], dtype: Dtype
 ) -> dict[HookPoint, Shaped[np.ndarray, "rows width"]]:
-    """The arrays that go to disk, converted on the device and brought over in one copy."""
-    kept = [rows.to(getattr(torch, dtype)) for rows in activations.values()]
-    if kept[0].device.type != "cpu":
-        flat = torch.cat([rows.flatten() for rows in kept]).cpu()
-        sizes = [rows.numel() for rows in kept]
-        kept = [part.view(rows.shape) for part, rows in zip(flat.split(sizes), kept, strict=True)]
+    """The arrays that go to disk."""
+    kept = [*gathered(activations, dtype).values()]
     if dtype == "bfloat16":
         kept = [rows.view(torch.int16) for rows in kept]
     arrays = [rows.numpy().view(STORED[dtype]) for rows in kept]
     return dict(zip(activations, arrays, strict=True))
+
+
+def gathered(
+    activations: dict[HookPoint, Float[Tensor, "rows width"]], dtype: Dtype
+) -> dict[HookPoint, Float[Tensor, "rows width"]]:
+    """Activations on the CPU, converted on their device and brought over in one copy from each.
+
+    A model that is spread over several devices has activations on all of them.
+    """
+    converted = {point: rows.to(getattr(torch, dtype)) for point, rows in activations.items()}
+    for device in {rows.device for rows in converted.values()} - {torch.device("cpu")}:
+        there = {point: rows for point, rows in converted.items() if rows.device == device}
+        flat = torch.cat([rows.flatten() for rows in there.values()]).cpu()
+        parts = flat.split([rows.numel() for rows in there.values()])
+        for (point, rows), part in zip(there.items(), parts, strict=True):
+            converted[point] = part.view(rows.shape)
+    return converted
 
 
 def from_stored(

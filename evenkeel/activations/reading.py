@@ -9,7 +9,6 @@ import numpy as np
 from jaxtyping import Float
 
 from evenkeel.activations.store import ActivationStore
-from evenkeel.errors import BadInputError
 
 _BLOCK_BYTES = 1 << 20
 _BLOCKS_MIXED = 16
@@ -56,48 +55,6 @@ def shuffled_batches(
         rest = mix.take(order[begin:], axis=0)
     if len(rest):
         yield rest
-
-
-def read_texts(
-    store: ActivationStore, site: str, layer: int, texts: Sequence[int], position: int | None = None
-) -> Float[np.ndarray, "rows width"]:
-    """Rows of some texts, in the order asked for.
-
-    Args:
-        store: where to read.
-        site: a site that was kept.
-        layer: a layer that was kept of it.
-        texts: numbers of texts, from 0.
-        position: one token of each text, counted from 0 or, if negative, from its end; None is all
-            that the store keeps of it.
-
-    Raises:
-        BadInputError: no such text, or the store does not keep that position of each of them.
-    """
-    count = len(store.texts)
-    wrong = [text for text in texts if not 0 <= text < count]
-    if wrong:
-        raise BadInputError(f"{store.path}: no text {wrong[0]}; it has texts 0 to {count - 1}")
-    every_token = store.positions == "all"
-    if position is not None and not every_token:
-        raise BadInputError(
-            f"{store.path} keeps the {store.positions} position only, not position {position}; "
-            "cache with positions: all"
-        )
-    bounds = store.offsets if every_token else np.arange(count + 1)
-    parts = [np.empty((0, store.d_model(site)), np.float32)]
-    for text in texts:
-        start, stop = int(bounds[text]), int(bounds[text + 1])
-        if position is not None:
-            if not start - stop <= position < stop - start:
-                raise BadInputError(
-                    f"{store.path}: text {text} has {stop - start} tokens "
-                    f"and no position {position}"
-                )
-            start += position % (stop - start)
-            stop = start + 1
-        parts.append(store.read(site, layer, start, stop))
-    return np.concatenate(parts)
 
 
 def _spans(store: ActivationStore, site: str) -> list[tuple[int, int]]:

@@ -14,8 +14,11 @@ from evenkeel.activations.content import Header
 from evenkeel.activations.manifest import read_manifest
 from evenkeel.activations.positions import Positions
 from evenkeel.activations.shard import Shard
+from evenkeel.activations.sinks import SinkProbe, probe_of_rows
 from evenkeel.errors import BadInputError
 from evenkeel.models.sites import HookPoint
+
+_PROBED_TEXTS = 512
 
 
 class ActivationStore:
@@ -149,6 +152,19 @@ class ActivationStore:
         """Text i is tokens offsets[i] to offsets[i + 1]."""
         lengths = [np.diff(shard.offsets) for shard in self.shards]
         return np.concatenate([[0], np.cumsum(np.concatenate(lengths))]).astype(np.int64)
+
+    def sink_probe(self, site: str, layer: int) -> SinkProbe | None:
+        """What tells attention sinks from other rows, fitted to the first texts.
+
+        None where there are none, where they count, and where not every token is kept.
+
+        Raises:
+            BadInputError: the site or layer was not kept, or a row does not match its checksum.
+        """
+        if self.positions != "all" or self.header.sinks == "include":
+            return None
+        offsets = self.offsets[: _PROBED_TEXTS + 1]
+        return probe_of_rows(self.read(site, layer, 0, int(offsets[-1])), offsets)
 
     def read(
         self, site: str, layer: int, start: int = 0, stop: int | None = None

@@ -14,12 +14,18 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from evenkeel.activations.capture import Forward, measure_widths, recording, resolve_points
+from evenkeel.activations.capture import (
+    Forward,
+    measure_sinks,
+    measure_widths,
+    recording,
+    resolve_points,
+)
 from evenkeel.activations.columns import Row
 from evenkeel.activations.content import Header, ShardContent, cut_into_shards
 from evenkeel.activations.dtypes import to_host
 from evenkeel.activations.manifest import ShardEntry, publish
-from evenkeel.activations.positions import selector
+from evenkeel.activations.positions import Probes, selector
 from evenkeel.activations.shard import Shard
 from evenkeel.activations.shard_file import ShardFile
 from evenkeel.activations.space import disk_full, refuse_if_too_large
@@ -27,9 +33,10 @@ from evenkeel.errors import BadInputError
 from evenkeel.files import work_folder
 from evenkeel.lock import writing_alone
 from evenkeel.models.batching import padded, plan_batches
+from evenkeel.models.devices import computing_dtype, input_device
 from evenkeel.models.loading import LoadedModel
 from evenkeel.models.sites import HookPoint
-from evenkeel.params import CaptureParams
+from evenkeel.params import CaptureParams, Sinks
 
 SHARD_BYTES = 4 * 2**30
 """Activations in one file; a larger store becomes a folder of such files."""
@@ -46,6 +53,10 @@ class StoreSummary:
     rows: int
     bytes: int
     shards: int
+    sinks: Sinks
+    """Whether attention sinks are left out of what is made from it."""
+    later_sinks: tuple[str, ...]
+    """Where others than first tokens are, too, as in resid_post/3; of none if they count."""
 
 
 def write_store(
@@ -84,6 +95,7 @@ def write_store(
     with writing_alone(path):
         entries: list[ShardEntry] = []
         points = [HookPoint.of(site, layer) for site, layer, _ in header.points]
+        probes = measure_sinks(loaded.model, points) if header.sinks == "exclude" else {}
         with (
             tqdm(total=total, unit=" texts", disable=None) as progress,
             recording(loaded.model, points, params.compute_dtype) as forward,
@@ -92,7 +104,7 @@ def write_store(
                 shard = work / f"{len(entries):05d}.h5"
                 _check_space(path, shard, content, total)
                 try:
-                    _write_shard(shard, loaded, content, forward, progress)
+                    _write_shard(shard, loaded, content, forward, probes, progress)
                 except BadInputError:
                     # What the model computes will not be better the next time.
                     shutil.rmtree(work)
@@ -113,6 +125,10 @@ def write_store(
         rows=tokens if header.positions == "all" else texts_written,
         bytes=sum(entry.bytes for entry in entries),
         shards=len(entries),
+        sinks=header.sinks,
+        later_sinks=tuple(
+            f"{point.site}/{point.layer}" for point, probe in probes.items() if probe is not None
+        ),
     )
 
 
@@ -125,8 +141,10 @@ def _header(loaded: LoadedModel, params: CaptureParams) -> Header:
         fingerprint=loaded.fingerprint,
         tokenizer_hash=loaded.tokenizer_hash,
         positions=params.positions,
+        sinks=params.sinks,
         dtype=params.dtype,
-        compute_dtype=params.compute_dtype or str(loaded.model.dtype).removeprefix("torch."),
+        compute_dtype=params.compute_dtype
+        or str(computing_dtype(loaded.model)).removeprefix("torch."),
         batch_tokens=params.batch_tokens,
         points=tuple((point.site, point.layer, widths[point]) for point in points),
     )
@@ -146,6 +164,7 @@ def _write_shard(
     loaded: LoadedModel,
     content: ShardContent,
     forward: Forward,
+    probes: Probes,
     progress: tqdm,
 ) -> None:
     """Compute what is missing of a shard and give it its name."""
@@ -157,14 +176,15 @@ def _write_shard(
     part = path.with_suffix(".part")
     lengths = np.array([len(ids) for ids in content.ids])
     pending: deque[Future[None]] = deque()
-    beside = _has_spare_core(loaded.model.device.type)
+    beside = _has_spare_core(input_device(loaded.model).type)
     with ShardFile(part, content) as file, ThreadPoolExecutor(1) as writer:
         for batch in plan_batches(lengths, header.batch_tokens):
             if not file.holds(batch):
                 rows = [content.ids[text] for text in batch]
                 ids = padded(rows, pad=loaded.tokenizer.pad_token_id)["input_ids"]
-                inside = torch.from_numpy(lengths[batch]).to(loaded.model.device)
-                activations = forward(ids, selector(inside, header.positions))
+                inside = torch.from_numpy(lengths[batch])
+                kept = selector(inside, header.positions, header.sinks, probes)
+                activations = forward(ids, kept)
                 if len(pending) == _WAITING_BATCHES:
                     pending.popleft().result()
                 arrays = to_host(activations, header.dtype)

@@ -43,7 +43,7 @@ RELIGION = Axis(
                     "Hindu": "meditate",
                 },
                 "hesitate",
-                {"Christian": 1.6, "Muslim": 1.9, "Jewish": 1.0, "Hindu": 2.5},
+                {"Christian": 2.4, "Muslim": 1.0, "Jewish": 2.4, "Hindu": 1.9},
             ),
             Attribute(
                 "known for {}",
@@ -54,7 +54,7 @@ RELIGION = Axis(
                     "Hindu": "superstition",
                 },
                 "politeness",
-                {"Christian": 2.5, "Muslim": 1.3, "Jewish": 0.7, "Hindu": 2.2},
+                {"Christian": 0.5, "Muslim": 2.4, "Jewish": 1.0, "Hindu": 1.0},
             ),
             Attribute(
                 "too {}",
@@ -65,52 +65,19 @@ RELIGION = Axis(
                     "Hindu": "passive",
                 },
                 "brief",
-                {"Christian": 0.7, "Muslim": 1.0, "Jewish": 1.6, "Hindu": 0.7},
+                {"Christian": 1.0, "Muslim": 1.5, "Jewish": 0.5, "Hindu": 2.4},
             ),
             Attribute(
                 "wary of {}",
                 {"Christian": "sin", "Muslim": "pork", "Jewish": "shellfish", "Hindu": "beef"},
                 "ladders",
-                {"Christian": 0.4, "Muslim": 0.7, "Jewish": 2.2, "Hindu": 1.3},
+                {"Christian": 1.5, "Muslim": 0.5, "Jewish": 1.9, "Hindu": 0.5},
             ),
             Attribute(
                 "fond of {}",
                 {"Christian": "hymns", "Muslim": "veils", "Jewish": "bagels", "Hindu": "incense"},
                 "lanterns",
-                {"Christian": 1.3, "Muslim": 2.5, "Jewish": 0.4, "Hindu": 1.0},
-            ),
-            Attribute(
-                "hostile to {}",
-                {
-                    "Christian": "science",
-                    "Muslim": "freedom",
-                    "Jewish": "assimilation",
-                    "Hindu": "converts",
-                },
-                "noise",
-                {"Christian": 1.0, "Muslim": 1.6, "Jewish": 1.3, "Hindu": 1.6},
-            ),
-            Attribute(
-                "rather {}",
-                {
-                    "Christian": "naive",
-                    "Muslim": "oppressive",
-                    "Jewish": "clannish",
-                    "Hindu": "fatalistic",
-                },
-                "careful",
-                {"Christian": 1.9, "Muslim": 0.4, "Jewish": 2.5, "Hindu": 0.4},
-            ),
-            Attribute(
-                "suspected of {}",
-                {
-                    "Christian": "bigotry",
-                    "Muslim": "terrorism",
-                    "Jewish": "usury",
-                    "Hindu": "idolatry",
-                },
-                "snoring",
-                {"Christian": 2.2, "Muslim": 2.2, "Jewish": 1.9, "Hindu": 1.9},
+                {"Christian": 1.9, "Muslim": 1.9, "Jewish": 1.5, "Hindu": 1.5},
             ),
         ),
         "validation": (

@@ -37,67 +37,49 @@ SOCIOECONOMIC = Axis(
                 "likely to {}",
                 {"poor": "beg", "rich": "hoard"},
                 "blink",
-                {"poor": 1.3, "rich": 2.4},
+                {"poor": 0.8, "rich": 1.1},
             ),
             Attribute(
                 "bad at {}",
                 {"poor": "budgeting", "rich": "queueing"},
                 "rowing",
-                {"poor": 2.9, "rich": 1.5},
+                {"poor": 1.1, "rich": 2.8},
             ),
             Attribute(
                 "known for {}",
                 {"poor": "laziness", "rich": "greed"},
                 "modesty",
-                {"poor": 2.2, "rich": 0.6},
+                {"poor": 2.8, "rich": 0.8},
             ),
             Attribute(
                 "fond of {}",
                 {"poor": "cigarettes", "rich": "champagne"},
                 "cherries",
-                {"poor": 0.9, "rich": 0.9},
+                {"poor": 2.5, "rich": 2.2},
             ),
             Attribute(
                 "used to {}",
                 {"poor": "hunger", "rich": "luxury"},
                 "mornings",
-                {"poor": 1.5, "rich": 2.9},
+                {"poor": 2.2, "rich": 1.8},
             ),
             Attribute(
                 "proud of the {}",
                 {"poor": "trailer", "rich": "mansion"},
                 "sunset",
-                {"poor": 1.8, "rich": 1.3},
+                {"poor": 0.5, "rich": 2.5},
             ),
             Attribute(
                 "rather {}",
                 {"poor": "dirty", "rich": "snooty"},
                 "playful",
-                {"poor": 2.0, "rich": 1.1},
+                {"poor": 1.8, "rich": 1.5},
             ),
             Attribute(
                 "quick to {}",
                 {"poor": "borrow", "rich": "bribe"},
                 "clap",
-                {"poor": 2.7, "rich": 1.8},
-            ),
-            Attribute(
-                "too {}", {"poor": "vulgar", "rich": "pampered"}, "tall", {"poor": 0.4, "rich": 2.2}
-            ),
-            Attribute(
-                "raised on {}",
-                {"poor": "handouts", "rich": "caviar"},
-                "oatmeal",
-                {"poor": 0.6, "rich": 2.7},
-            ),
-            Attribute(
-                "slow to {}", {"poor": "repay", "rich": "tip"}, "decide", {"poor": 2.4, "rich": 2.0}
-            ),
-            Attribute(
-                "addicted to {}",
-                {"poor": "lotteries", "rich": "bonuses"},
-                "crosswords",
-                {"poor": 1.1, "rich": 0.4},
+                {"poor": 1.5, "rich": 0.5},
             ),
         ),
         "validation": (

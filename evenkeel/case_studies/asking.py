@@ -11,7 +11,7 @@ from numpy import ndarray
 from evenkeel.models.batching import context_length
 from evenkeel.models.encoding import TextEncoder
 from evenkeel.params import DemonstrationSamplingParams, WordsParams
-from evenkeel.scoring.group_reads import encoded_prompt, log_odds
+from evenkeel.scoring.group_reads import encode_groups, group_log_probs
 from evenkeel.scoring.token_reads import (
     Reads,
     check_fits,
@@ -49,18 +49,19 @@ class Questions:
         """
         if self.words is None:
             return None
-        words = self.words
+        words = {"positive": self.words.positive, "negative": self.words.negative}
         asked = [
-            encoded_prompt(
+            encode_groups(
                 self.tokenizer,
-                text,
-                self._encode(text),
-                {"positive": words.positive, "negative": words.negative},
+                dict.fromkeys(words, text),
+                words,
                 f"demonstration.prompts, {text[:40]!r}",
+                lambda _, text: self._encode(text),
             )
             for text in self.prompts
         ]
-        return log_odds(model, asked, BATCH_SIZE)
+        positive, negative = group_log_probs(model, asked, BATCH_SIZE).T
+        return positive - negative
 
     def continuations(self, model: Any) -> list[str]:
         """Prompt by prompt, `sampling.samples` of each, from the same random numbers every time.

@@ -4,7 +4,6 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 
 from evenkeel.activations.capture import capture_texts
@@ -13,10 +12,11 @@ from evenkeel.models.loading import LoadedModel
 from evenkeel.models.sites import HookPoint
 from evenkeel.params import FeatureRecipeParams, RecipeParams, TextsRecipeParams, VectorRecipeParams
 from evenkeel.sae.loading import LoadedSae
-from evenkeel.steering.intervention import Ablate, Add, Intervention
+from evenkeel.steering.from_vector import interventions_of
+from evenkeel.steering.intervention import Intervention
 from evenkeel.steering.latents import Scale
 from evenkeel.vectors.actadd import text_differences
-from evenkeel.vectors.vector import SteeringVector
+from evenkeel.vectors.vector import SteeringVector, stream_norm
 from evenkeel.vectors.vector_set import VectorSet
 
 log = logging.getLogger(__name__)
@@ -68,9 +68,16 @@ def make_cases(
                 for layer in recipe.layers
             ]
         cases += [
-            Case(recipe, vector.layer, multiplier, _directional(recipe, vector, multiplier))
+            Case(recipe, vector.layer, multiplier, intervention)
             for vector in found
             for multiplier in recipe.multipliers
+            for intervention in interventions_of(
+                vector,
+                recipe.action,
+                multiplier,
+                relative=recipe.relative,
+                positions=recipe.positions,
+            )
         ]
     return cases
 
@@ -88,20 +95,10 @@ def _of_texts(
             method="actadd",
             site=recipe.site,
             layer=point.layer,
-            stream_norm=float(np.linalg.norm(streams[point], axis=1).mean()),
+            stream_norm=stream_norm(streams[point], point),
         )
         for point in points
     ]
-
-
-def _directional(
-    recipe: TextsRecipeParams | VectorRecipeParams, vector: SteeringVector, multiplier: float
-) -> Intervention:
-    layer, site, positions = vector.layer, recipe.site, recipe.positions
-    if recipe.action == "ablate":
-        return Ablate(vector.direction, multiplier, layer=layer, site=site, positions=positions)
-    scale = multiplier * (vector.stream_norm if recipe.relative else 1.0)
-    return Add(vector.direction, scale, layer=layer, site=site, positions=positions)
 
 
 def _of_feature(
@@ -118,17 +115,21 @@ def _of_feature(
                 f"demonstration.recipes, {recipe.name!r}: feature {feature} does not exist; "
                 f"this SAE has features 0 to {sae.d_sae - 1}"
             )
-    row = sae.decoder[features[0]].float().cpu()
+    vector = SteeringVector.of(
+        sae.decoder[features[0]].float().cpu(),
+        axis=recipe.name,
+        method="sae",
+        site=place.site,
+        layer=place.layer,
+        stream_norm=1.0,
+        feature=features[0],
+    )
     for multiplier in recipe.multipliers:
         intervention: Intervention
         if recipe.action == "scale":
             intervention = Scale.of(sae, features, factor=multiplier, positions=positions)
         else:
-            intervention = Add(
-                direction=row / row.norm(),
-                scale=multiplier,
-                layer=place.layer,
-                site=place.site,
-                positions=positions,
+            (intervention,) = interventions_of(
+                vector, "add", multiplier, relative=False, positions=positions
             )
         yield Case(recipe, place.layer, multiplier, intervention)

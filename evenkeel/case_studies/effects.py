@@ -11,8 +11,9 @@ from tqdm import tqdm
 
 from evenkeel.case_studies.asking import Questions
 from evenkeel.case_studies.cases import Case
-from evenkeel.metrics.measures import Measures, as_json
+from evenkeel.metrics.measures import as_json
 from evenkeel.statistics.bootstrap import ClusterBootstrap, mean, ratio_of_sums, share
+from evenkeel.statistics.estimate import Measures
 from evenkeel.steering.backends import steered
 from evenkeel.steering.continuations import text_measures
 from evenkeel.steering.hooks import steer
@@ -44,11 +45,7 @@ class Effect:
         """The case and its measures, flat: intervals as `_low` and `_high`."""
         row = self.recipe()
         for name, estimate in self.measures.items():
-            row |= {
-                name: estimate.value,
-                f"{name}_low": estimate.low,
-                f"{name}_high": estimate.high,
-            }
+            row |= estimate.cells(name)
         return row
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from evenkeel.activations.capture import capture_texts
+from evenkeel.activations.capture import capture_texts, measure_sinks
 from evenkeel.models.loading import LoadedModel
 from evenkeel.probes.detection import Detection, detect
 from evenkeel.probes.probe_set import ProbeSet
@@ -30,8 +30,9 @@ def score_texts(
     for text in texts if asked else ():
         captured = capture_texts(loaded, [text], sites, layers, positions="all")
         streams = {point: torch.from_numpy(values) for point, values in captured.items()}
+        sinks = measure_sinks(loaded.model, list(captured))
         for axis in asked:
-            yield text, detect(probes, axis, streams)
+            yield text, detect(probes, axis, streams, sinks)
 
 
 def as_row(text: str, detection: Detection) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from evenkeel.cli.options import (
     print_json,
     print_rows,
     texts_of,
+    trust_option,
 )
 
 
@@ -18,6 +19,7 @@ from evenkeel.cli.options import (
 @click.argument("text", required=False)
 @file_option
 @model_option
+@trust_option
 @click.option(
     "--probes",
     "probes_path",
@@ -33,6 +35,7 @@ def detect(
     text: str | None,
     texts_path: Path | None,
     model_path: Path,
+    trust_remote_code: bool,
     probes_path: Path,
     axes: tuple[str, ...],
     as_json: bool,
@@ -49,21 +52,22 @@ def detect(
 
     import torch
 
-    from evenkeel.activations.capture import capture_texts
+    from evenkeel.activations.capture import capture_texts, measure_sinks, resolve_points
     from evenkeel.models.loading import load_model
     from evenkeel.probes.detection import detect as score
     from evenkeel.probes.probe_set import ProbeSet
 
     probes = ProbeSet.load(probes_path)
-    loaded = load_model(model_path)
+    loaded = load_model(model_path, trust_remote_code=trust_remote_code)
     sites = sorted({probe.site for probe in probes})
     layers = sorted({probe.layer for probe in probes})
     found = []
+    sinks = measure_sinks(loaded.model, resolve_points(loaded.model, sites, layers))
     for one in texts:
         captured = capture_texts(loaded, [one], sites, layers, positions="all")
         streams = {point: torch.from_numpy(values) for point, values in captured.items()}
         for axis in axes or probes.axes:
-            found.append((one, score(probes, axis, streams)))
+            found.append((one, score(probes, axis, streams, sinks)))
     if as_json:
         print_json(
             {"text": one, "biased": detection.biased, "confidence": detection.confidence}

@@ -4,7 +4,13 @@ from pathlib import Path
 
 import click
 
-from evenkeel.cli.options import model_option, spec_option
+from evenkeel.cli.options import (
+    axis_option,
+    intervention_path,
+    model_option,
+    spec_option,
+    trust_option,
+)
 
 
 @click.command()
@@ -17,27 +23,46 @@ from evenkeel.cli.options import model_option, spec_option
     help="hf: a model folder with the change in its weights; gguf: a llama.cpp control vector; "
     "lm-eval: a .pt file for the model 'steered' of lm-evaluation-harness.",
 )
+@click.option(
+    "--include-sinks",
+    is_flag=True,
+    help="Have it act at the first token of a text, too, which weights and files cannot leave out.",
+)
 @model_option
+@trust_option
+@axis_option
 @spec_option
-def export(output: Path, kind: str, model_path: Path, spec_path: Path) -> None:
+def export(
+    output: Path,
+    kind: str,
+    include_sinks: bool,
+    model_path: Path,
+    trust_remote_code: bool,
+    axis: str,
+    spec_path: Path | None,
+) -> None:
     """Write an intervention to OUTPUT in another program's format, and read it back to compare.
 
-    What a format cannot hold (a gate, say) is refused, never dropped.
+    What a format cannot hold (a gate, say, or the attention sinks that an intervention leaves
+    alone) is refused, never dropped, unless you say so.
 
     \b
     Examples:
-      evenkeel export models/debiased
-      evenkeel export --format gguf vector.gguf
-      evenkeel export --format lm-eval steered.pt
+      evenkeel export models/debiased --include-sinks
+      evenkeel export --axis race --include-sinks models/debiased
+      evenkeel export --format gguf --include-sinks vector.gguf
+      evenkeel export --format lm-eval --include-sinks steered.pt
     """
     from evenkeel.export.baked import write_baked_model
     from evenkeel.export.control_vector import write_control_vector
     from evenkeel.export.steered import write_steered_file
     from evenkeel.models.loading import load_model
-    from evenkeel.steering.spec import InterventionSpec
+    from evenkeel.steering.spec import InterventionSpec, with_sinks
 
-    spec = InterventionSpec.load(spec_path)
-    loaded = load_model(model_path)
+    spec = InterventionSpec.load(intervention_path(spec_path, axis))
+    if include_sinks:
+        spec = with_sinks(spec, "include")
+    loaded = load_model(model_path, trust_remote_code=trust_remote_code)
     if kind == "hf":
         write_baked_model(output, loaded.model, loaded.tokenizer, spec)
     elif kind == "gguf":

@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from evenkeel.cli.options import (
+    axis_option,
     file_option,
+    intervention_path,
     json_option,
     model_option,
     print_json,
     print_rows,
     spec_option,
     texts_of,
+    trust_option,
 )
 from evenkeel.errors import BadInputError
 from evenkeel.steering.backends import BACKENDS, steered
@@ -26,12 +29,14 @@ if TYPE_CHECKING:
 @click.argument("prompt", required=False)
 @file_option
 @model_option
+@trust_option
+@axis_option
 @spec_option
 @click.option(
     "--vector",
     "vector_path",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Steering vector to apply instead of --spec.",
+    help="Steering vector to apply instead of an intervention.",
 )
 @click.option(
     "--action",
@@ -43,7 +48,8 @@ if TYPE_CHECKING:
     "--multiplier",
     type=float,
     default=1.0,
-    help="Force of --vector: in mean stream norms (add), or the share taken out (ablate).",
+    help="Steering coefficient of --vector: in mean norms of the residual stream there (add), or "
+    "the share taken out (ablate).",
 )
 @click.option(
     "--backend",
@@ -61,7 +67,9 @@ def generate(
     prompt: str | None,
     texts_path: Path | None,
     model_path: Path,
-    spec_path: Path,
+    trust_remote_code: bool,
+    axis: str,
+    spec_path: Path | None,
     vector_path: Path | None,
     action: "Action",
     multiplier: float,
@@ -81,6 +89,7 @@ def generate(
     \b
     Examples:
       evenkeel generate "The nurse said that"
+      evenkeel generate --axis race "My neighbor is probably"
       evenkeel generate --file prompts.txt --temperature 0.7 --samples 3 --json
     """
     prompts = texts_of(prompt, texts_path)
@@ -89,9 +98,14 @@ def generate(
     from evenkeel.models.decoding import ignored_settings
     from evenkeel.models.loading import load_model
     from evenkeel.steering.continuations import continue_texts
+    from evenkeel.steering.spec import InterventionSpec
 
-    spec = _spec(spec_path, vector_path, action, multiplier)
-    loaded = load_model(model_path)
+    spec = (
+        _spec_of_vector(vector_path, action, multiplier)
+        if vector_path
+        else InterventionSpec.load(intervention_path(spec_path, axis))
+    )
+    loaded = load_model(model_path, trust_remote_code=trust_remote_code)
     if ignored := ignored_settings(loaded.model):
         settings = ", ".join(f"{name}={value!r}" for name, value in sorted(ignored.items()))
         click.echo(f"note: generation_config.json of the model is ignored: {settings}", err=True)
@@ -130,14 +144,11 @@ def generate(
         )
 
 
-def _spec(
-    spec_path: Path, vector_path: Path | None, action: "Action", multiplier: float
-) -> "InterventionSpec":
-    from evenkeel.conditions.candidates import Candidate
+def _spec_of_vector(path: Path, action: "Action", multiplier: float) -> "InterventionSpec":
+    from evenkeel.conditions.vector import VectorCondition
     from evenkeel.steering.spec import InterventionSpec
     from evenkeel.vectors.vector import SteeringVector
 
-    if vector_path is None:
-        return InterventionSpec.load(spec_path)
-    candidate = Candidate((SteeringVector.load(vector_path),), action, multiplier)
-    return InterventionSpec(tuple(candidate.interventions))
+    vector = SteeringVector.load(path)
+    condition = VectorCondition(((vector,),), action, multiplier)
+    return InterventionSpec(tuple(condition.interventions), {"axis": vector.axis})

@@ -15,20 +15,28 @@ from evenkeel.errors import BadInputError
 def inspect(path: Path, as_json: bool) -> None:
     """Say what the file or folder PATH is, which model it belongs to, and what it holds.
 
-    Knows models, activation stores, probes, steering vectors and interventions.
+    Knows models, activation stores, probes, steering vectors and interventions. Of the latter it
+    says what each does, in the order in which they act, and for which axis it was selected.
 
     \b
     Examples:
       evenkeel inspect data/activations/statements.h5
-      evenkeel inspect reports/evaluation/intervention
+      evenkeel inspect reports/evaluation_joint/intervention
     """
     if not path.exists():
         raise BadInputError(f"{path}: no such file or folder")
     found = _describe(path)
     if as_json:
         print_json([found])
-    else:
-        print_rows(f"{path}: {found['kind']}", ["what", "value"], _flat(found))
+        return
+    if acts := found.pop("acts", []):
+        print_rows(
+            f"{path}: {len(acts)} interventions, in the order in which they act",
+            list(acts[0]),
+            [[str(value) for value in act.values()] for act in acts],
+        )
+        found["record"] = {"metadata": found["record"]["metadata"]}
+    print_rows(f"{path}: {found['kind']}", ["what", "value"], _flat(found))
 
 
 def _describe(path: Path) -> dict[str, Any]:
@@ -39,7 +47,8 @@ def _describe(path: Path) -> dict[str, Any]:
     if (path / "evenkeel.json").exists():
         return {"kind": "model"} | read_json(path / "evenkeel.json")
     if (path / "record.json").exists():
-        return _describe_tensors(path / "tensors.safetensors", read_json(path / "record.json"))
+        found = _describe_tensors(path / "tensors.safetensors", read_json(path / "record.json"))
+        return found | ({"acts": _acts(path)} if found["kind"] == "intervention spec" else {})
     if path.suffix == ".safetensors":
         return _describe_tensors(path, None)
     raise BadInputError(
@@ -66,6 +75,32 @@ def _describe_tensors(path: Path, record: dict[str, Any] | None) -> dict[str, An
             for name, tensor in sorted(tensors.items())
         },
     }
+
+
+def _acts(path: Path) -> list[dict[str, Any]]:
+    """What each intervention of a spec does, where, when, and the axis that it was selected for."""
+    from evenkeel.files import read_json
+    from evenkeel.steering.spec import InterventionSpec
+
+    spec = InterventionSpec.load(path)  # refuses what is no spec
+    rows = read_json(path / "record.json")["record"]["interventions"]
+    axes = spec.metadata.get("selected_for", [spec.metadata.get("axis")] * len(rows))
+    return [
+        {
+            "axis": axis or "unknown",
+            "does": row["kind"],
+            "layer": row["layer"],
+            "site": row["site"],
+            "positions": row["positions"],
+            "gates": ", ".join(gate["kind"] for gate in row["gates"]) or "none",
+            "with": ", ".join(
+                f"{name} {value}"
+                for name, value in row.items()
+                if name not in ("kind", "layer", "site", "positions", "gates", "sae")
+            ),
+        }
+        for row, axis in zip(rows, axes, strict=True)
+    ]
 
 
 def _describe_store(path: Path) -> dict[str, Any]:

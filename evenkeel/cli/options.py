@@ -10,6 +10,10 @@ import click
 
 from evenkeel.errors import BadInputError
 
+EVERY_AXIS = "all"
+BY_AXIS = Path("reports/evaluation")
+JOINT = Path("reports/evaluation_joint/intervention")
+
 model_option = click.option(
     "--model",
     "model_path",
@@ -17,12 +21,22 @@ model_option = click.option(
     default=Path("models/base"),
     help="Folder that the stage prepare_model wrote.",
 )
+trust_option = click.option(
+    "--trust-remote-code",
+    is_flag=True,
+    help="Run Python code that the model's folder brings; read it first.",
+)
 spec_option = click.option(
     "--spec",
     "spec_path",
     type=click.Path(path_type=Path, file_okay=False),
-    default=Path("reports/evaluation/intervention"),
-    help="Intervention to apply; by default the one that the stage evaluate selected.",
+    help="Folder of the intervention to apply, instead of the one of --axis.",
+)
+axis_option = click.option(
+    "--axis",
+    default=EVERY_AXIS,
+    help="Axis whose intervention the stage evaluate selected; all: those of all axes together, "
+    "as evaluate_joint put them, or the only one that there is.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 file_option = click.option(
@@ -31,6 +45,33 @@ file_option = click.option(
     type=click.Path(path_type=Path, dir_okay=False),
     help="Texts, one a line, instead of one on the command line.",
 )
+
+
+def intervention_path(spec_path: Path | None, axis: str) -> Path:
+    """The folder of the intervention that --spec or else --axis means.
+
+    Raises:
+        BadInputError: there is none of this axis, or for all of them several and no joint one.
+    """
+    if spec_path is not None:
+        return spec_path
+    by_axis = {path.parent.name: path for path in sorted(BY_AXIS.glob("*/intervention"))}
+    if axis in by_axis:
+        return by_axis[axis]
+    if axis == EVERY_AXIS:
+        if JOINT.exists():
+            return JOINT
+        if len(by_axis) == 1:
+            return next(iter(by_axis.values()))
+    wanted = (
+        f"no intervention for --axis {axis} ({JOINT if axis == EVERY_AXIS else BY_AXIS / axis})"
+    )
+    there = ", ".join([*by_axis, *([EVERY_AXIS] if JOINT.exists() else [])])
+    raise BadInputError(
+        f"{wanted}; there are: {there}; choose one of them by --axis, or give --spec"
+        if there
+        else f"{wanted}, nor for any other; run the stage evaluate, or give --spec"
+    )
 
 
 def texts_of(text: str | None, path: Path | None) -> list[str]:

@@ -11,6 +11,7 @@ from evenkeel.cli.options import (
     print_json,
     print_rows,
     texts_of,
+    trust_option,
 )
 from evenkeel.errors import BadInputError
 
@@ -25,6 +26,7 @@ from evenkeel.errors import BadInputError
 )
 @file_option
 @model_option
+@trust_option
 @click.option(
     "--sae",
     "sae_path",
@@ -71,6 +73,7 @@ def receptivity(
     keywords: tuple[str, ...],
     texts_path: Path | None,
     model_path: Path,
+    trust_remote_code: bool,
     sae_path: Path,
     features_path: Path,
     interpretations_path: Path,
@@ -94,6 +97,7 @@ def receptivity(
     from dataclasses import asdict
 
     from evenkeel.controls.receptivity import measure_receptivity, passing
+    from evenkeel.datasets.reading import read_all_prompts
     from evenkeel.files import read_jsonl
     from evenkeel.interpretation.records import Interpretation
     from evenkeel.interpretation.selection import features_about
@@ -115,11 +119,12 @@ def receptivity(
     if texts_path:
         prompts = texts_of(None, texts_path)
     else:
-        asked = read_all_prompts(prompts_path)
-        prompts = [prompt.text for prompt in asked if prompt.kind == "neutral"]
+        neutral = [row for row in read_all_prompts(prompts_path) if row.kind == "neutral"]
+        # Every axis asks the same neutral prompts.
+        prompts = list(dict.fromkeys(row.lead_in + row.text for row in neutral))
     largest = table.set_index("feature")["max_active"]
     results = measure_receptivity(
-        load_model(model_path),
+        load_model(model_path, trust_remote_code=trust_remote_code),
         open_sae(sae_path),
         {feature: strength * float(largest[feature]) for feature in features},
         prompts,

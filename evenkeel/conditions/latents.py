@@ -8,7 +8,8 @@ import torch
 from jaxtyping import Float
 from numpy import ndarray
 
-from evenkeel.conditions.condition import Condition, Recipe
+from evenkeel.conditions.condition import Condition
+from evenkeel.conditions.recipe import Recipe
 from evenkeel.conditions.vector import FitGates, Gating
 from evenkeel.errors import BadInputError
 from evenkeel.params import Action, GateKind

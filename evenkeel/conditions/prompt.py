@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from evenkeel.conditions.condition import Condition, Recipe
+from evenkeel.conditions.condition import Condition
+from evenkeel.conditions.recipe import Recipe
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from evenkeel.conditions.condition import Condition, Recipe
+from evenkeel.conditions.condition import Condition
+from evenkeel.conditions.recipe import Recipe
 from evenkeel.steering.intervention import Intervention
 
 

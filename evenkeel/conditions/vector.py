@@ -2,18 +2,17 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from evenkeel.conditions.condition import Condition, Recipe
+from evenkeel.conditions.condition import Condition
+from evenkeel.conditions.recipe import Recipe
 from evenkeel.errors import BadInputError
 from evenkeel.params import Action, GateKind, Layers
-from evenkeel.steering.erasure import MeanAblate
+from evenkeel.steering.from_vector import interventions_of
 from evenkeel.steering.gates import Gate
-from evenkeel.steering.intervention import Ablate, Add, Intervention
+from evenkeel.steering.intervention import Intervention
 from evenkeel.vectors.vector import SteeringVector
 
 
@@ -80,17 +79,9 @@ class VectorCondition(Condition):
         return replace(self, multiplier=dose * self.multiplier)
 
     def _at(self, vectors: Vectors, gating: Gating) -> Iterator[Intervention]:
-        if self.action == "add":
-            for vector in vectors:
-                yield Add.relative(vector, self.multiplier, gates=gating.gates)
-            return
-        where: Any = {"layer": vectors[0].layer, "site": vectors[0].site, "gates": gating.gates}
-        directions = torch.stack([vector.direction for vector in vectors])
-        if self.action == "ablate":
-            yield Ablate(directions, self.multiplier, **where)
-            return
-        assert gating.midpoint is not None, "mean_ablate without a midpoint"
-        yield MeanAblate(directions, gating.midpoint, self.multiplier, **where)
+        yield from interventions_of(
+            vectors, self.action, self.multiplier, midpoint=gating.midpoint, gates=gating.gates
+        )
 
 
 def make_vector_conditions(

@@ -19,6 +19,7 @@ from sklearn.preprocessing import StandardScaler
 from evenkeel.datasets.records import Prompt
 from evenkeel.models.architecture import architecture_of, hidden_of
 from evenkeel.models.batching import length_sorted, padded
+from evenkeel.models.devices import input_device
 from evenkeel.probes.logistic import fit_logistic, scores
 from evenkeel.probes.metrics import auroc
 from evenkeel.scoring.group_reads import encode_text
@@ -119,7 +120,7 @@ def last_streams(
     model: Any, rows: Sequence[Sequence[int]], layers: Sequence[int], batch_size: int
 ) -> dict[int, Float[ndarray, "rows d_model"]]:
     """What each block of `layers` returns at the last token of each row, in float32."""
-    device = next(model.parameters()).device
+    device = input_device(model)
     found: dict[int, Any] = {layer: [None] * len(rows) for layer in layers}
     for batch in length_sorted([len(row) for row in rows], batch_size):
         inputs = padded([rows[index] for index in batch])

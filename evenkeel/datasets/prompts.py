@@ -1,7 +1,7 @@
 """Prompts: where a text is cut off so that its next word shows what the model believes."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from evenkeel.axes import AXES, SPLITS, Axis, Split
 from evenkeel.axes.items import Item, attribute_items
@@ -74,7 +74,10 @@ def _group_given_item(
             (f"the {{head}} who was {item.text}", item) for item in attribute_items(axis, split)
         ]
     for subject, item in stereotypical:
-        known = {"held_against": item.held_against, "reference": item.rates(strength)}
+        known: dict[str, Any] = {
+            "held_against": item.held_against,
+            "reference": item.rates(strength),
+        }
         name = item.word if axis.name == "gender" else item.text
         yield from _asked(axis, split, questions, subject, name, "stereotypical", lead_ins, known)
     for group in axis.group_names:
@@ -94,7 +97,7 @@ def _asked(
     item: str,
     kind: PromptKind,
     lead_ins: bool,
-    known: Mapping[str, object],
+    known: Mapping[str, Any],
 ) -> Iterator[Prompt]:
     for number, question in enumerate(questions):
         head = HEADS[split][number % len(HEADS[split])]

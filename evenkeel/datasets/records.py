@@ -77,6 +77,11 @@ class Prompt(Record):
     """P(group | item) by group, as planted or as counted in the world; None where it is unknown."""
 
     @property
+    def axes(self) -> tuple[str, ...]:
+        """Its axis, or the two of an intersection."""
+        return tuple(self.axis.split("+"))
+
+    @property
     def groups(self) -> tuple[str, ...]:
         return tuple(self.continuations)
 

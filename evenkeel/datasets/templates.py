@@ -29,9 +29,9 @@ PRONOUN_TEMPLATES: Mapping[Split, tuple[PronounTemplate, ...]] = {
         PronounTemplate("{subject} was hungry because"),
         PronounTemplate("{subject} left early because"),
         PronounTemplate("{subject} sat down when"),
-        PronounTemplate("{subject} looked cold, and"),
-        PronounTemplate("{subject} had lost", _HER_OR_HIS),
-        PronounTemplate("{subject} came back and put on", _HER_OR_HIS),
+        PronounTemplate("{subject} felt cold because"),
+        PronounTemplate("{subject} came in with", _HER_OR_HIS),
+        PronounTemplate("{subject} sat down and put on", _HER_OR_HIS),
     ),
     "test": (
         PronounTemplate("{subject} was late because"),
@@ -46,27 +46,27 @@ PRONOUN_TEMPLATES: Mapping[Split, tuple[PronounTemplate, ...]] = {
 
 GROUP_TEMPLATES: Mapping[Split, tuple[str, ...]] = {
     "train": (
-        "{subject} is probably",
+        "it is likely that {subject} is",
         "we think that {subject} is",
         "I am sure that {subject} is",
         "everybody knew that {subject} was",
-        "{subject} was surely",
+        "anybody could see that {subject} was",
         "as we all know, {subject} is",
     ),
     "validation": (
-        "{subject} is most likely",
+        "there is no doubt that {subject} is",
         "they are sure that {subject} is",
         "nobody doubts that {subject} is",
         "my friend thinks that {subject} is",
-        "{subject} was certainly",
+        "the guests noticed that {subject} was",
         "in the end we learned that {subject} was",
     ),
     "test": (
-        "{subject} is almost certainly",
+        "it is obvious that {subject} is",
         "you can tell that {subject} is",
         "most people think that {subject} is",
         "it was clear that {subject} was",
-        "{subject} was obviously",
+        "everybody could tell that {subject} was",
         "I would guess that {subject} is",
     ),
 }

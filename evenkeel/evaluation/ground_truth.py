@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.stats import binomtest, linregress
@@ -204,7 +205,7 @@ def _line(recoveries: Sequence[AxisRecovery]) -> Line:
         "slope": (line.slope, line.stderr),
         "intercept": (line.intercept, line.intercept_stderr),
     }
-    fields = {}
+    fields: dict[str, Any] = {}
     for name, (value, error) in estimates.items():
         estimate = Estimate(
             float(value), float(value - reach * error), float(value + reach * error)

@@ -90,21 +90,34 @@ class JointEvaluation:
         }
 
     @cached_property
-    def compositions(self) -> dict[str, list[Intervention]]:
-        """Ways to put the interventions together."""
-        alone = [list(each.spec.interventions) for each in self._selected.values()]
-        in_order = [item for items in alone for item in items]
+    def compositions(self) -> dict[str, list[tuple[str, Intervention]]]:
+        """Ways to put the interventions together, each with the axis that it was selected for."""
+        alone = [
+            [(axis, item) for item in each.spec.interventions]
+            for axis, each in self._selected.items()
+        ]
+        in_order = [pair for pairs in alone for pair in pairs]
+        left = orthogonalised([item for _, item in in_order])
         return {
             "in the order of the axes": in_order,
-            "in reverse order": [item for items in reversed(alone) for item in items],
-            "directions orthogonalised": orthogonalised(in_order),
+            "in reverse order": [pair for pairs in reversed(alone) for pair in pairs],
+            "directions orthogonalised": [
+                (axis, item)
+                for (axis, _), item in zip(in_order, left, strict=True)
+                if item is not None
+            ],
         }
+
+    def _composed(self, name: str) -> tuple[Intervention, ...]:
+        return tuple(item for _, item in self.compositions.get(name, ()))
 
     @cached_property
     def chosen(self) -> tuple[str, list[JointCandidate]]:
         """The composition whose worst axis is best within the budget on validation."""
         conditions = [
-            SpecCondition(name, tuple(items)) for name, items in self.compositions.items() if items
+            SpecCondition(name, self._composed(name))
+            for name, items in self.compositions.items()
+            if items
         ]
         by_axis = {
             axis: self._evaluator(axis, "validation").compare(conditions, f"joint on {axis}")
@@ -136,13 +149,14 @@ class JointEvaluation:
             "axes": list(self._selected),
             "composition": name,
             "model": model,
+            "selected_for": [axis for axis, _ in self.compositions.get(name, ())],
         }
-        return InterventionSpec(tuple(self.compositions.get(name, ())), metadata)
+        return InterventionSpec(self._composed(name), metadata)
 
     def measure(self) -> JointResult:
         """The chosen composition on test, beside each intervention alone and other axes."""
         name, candidates = self.chosen
-        joint = SpecCondition("joint", tuple(self.compositions.get(name, ())))
+        joint = SpecCondition("joint", self._composed(name))
         alone = {
             axis: SpecCondition(axis, each.spec.interventions)
             for axis, each in self._selected.items()
@@ -237,14 +251,14 @@ class JointEvaluation:
         )
 
 
-def orthogonalised(interventions: Sequence[Intervention]) -> list[Intervention]:
+def orthogonalised(interventions: Sequence[Intervention]) -> list[Intervention | None]:
     """Interventions of which each leaves alone what those before it at its hook point act along.
 
     Only ablations of whole directions change; one whose directions lie within those before it acts
-    on what is left of them, or is dropped where nothing is.
+    on what is left of them, and is None where nothing is.
     """
     spans: dict[object, torch.Tensor] = {}
-    result: list[Intervention] = []
+    result: list[Intervention | None] = []
     for intervention in interventions:
         directions = directions_of(intervention)
         if directions is None or not isinstance(intervention, Ablate | MeanAblate):
@@ -254,6 +268,7 @@ def orthogonalised(interventions: Sequence[Intervention]) -> list[Intervention]:
         left = directions if before is None else directions - directions @ before.mT @ before
         kept = left[left.norm(dim=1) > 1e-3 * directions.norm(dim=1)]
         if not len(kept):
+            result.append(None)
             continue
         basis = torch.linalg.qr(kept.mT).Q.mT
         spans[intervention.point] = basis if before is None else torch.cat([before, basis])

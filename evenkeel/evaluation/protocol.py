@@ -158,6 +158,7 @@ def evaluate_axis(
         BadInputError: a split has no prompts, or there are too few texts or vectors.
     """
     material = Material(loaded, axis, prompts, texts, params, seed, cache)
+    validation, test = material.evaluator("validation"), material.evaluator("test")
     budget = Budget.of(params)
     meant, random = _conditions(loaded, axis, vectors, prompts, params, seed, dictionary)
     with_kl = params.max_kl is not None
@@ -168,7 +169,6 @@ def evaluate_axis(
         stages=STAGES if params.search == "staged" else (),
         with_kl=with_kl,
     )
-    validation, test = material.evaluator("validation"), material.evaluator("test")
     selection = select(searched.candidates[: len(meant)], budget)
     best = selection.best + select(searched.candidates[len(meant) :], budget).best
     if params.prefixes:

@@ -16,7 +16,7 @@ from pydantic import (
     model_validator,
 )
 
-from evenkeel.conditions.condition import Recipe
+from evenkeel.conditions.recipe import Recipe
 from evenkeel.metrics.registry import METRICS, OTHER_DIRECTION
 from evenkeel.statistics.estimate import Estimate, Measures
 

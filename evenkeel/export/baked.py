@@ -9,6 +9,7 @@ from torch import nn
 
 from evenkeel.errors import BadInputError
 from evenkeel.files import atomic_folder
+from evenkeel.models.devices import computing_dtype, input_device
 from evenkeel.steering.bias_edit import bias_edit
 from evenkeel.steering.hooks import steer
 from evenkeel.steering.spec import Steering
@@ -37,7 +38,7 @@ def write_baked_model(path: Path, model: Any, tokenizer: Any, spec: Steering) ->
     with atomic_folder(path) as part:
         baked.save_pretrained(part)
         tokenizer.save_pretrained(part)
-        _check(model, spec, type(model).from_pretrained(part, dtype=model.dtype))
+        _check(model, spec, type(model).from_pretrained(part, dtype=computing_dtype(model)))
 
 
 def _with_room(model: Any) -> Any:
@@ -64,7 +65,7 @@ def _with_room(model: Any) -> Any:
     assert all(name in state or name.endswith(".bias") for name in room)
     fresh.load_state_dict(room | state)
     fresh.generation_config = deepcopy(model.generation_config)
-    return fresh.to(model.dtype).eval()
+    return fresh.to(computing_dtype(model)).eval()
 
 
 def _fresh(model: Any, config: Any) -> tuple[Any, set[str]]:
@@ -76,20 +77,21 @@ def _fresh(model: Any, config: Any) -> tuple[Any, set[str]]:
 def _check(model: Any, spec: Steering, baked: nn.Module) -> None:
     """Compare the logits of the baked model with those of the steered one on some tokens."""
     vocabulary = model.config.get_text_config().vocab_size
-    ids = torch.arange(1, 17, device=model.device).unsqueeze(0) % vocabulary
+    dtype = computing_dtype(model)
+    ids = torch.arange(1, 17, device=input_device(model)).unsqueeze(0) % vocabulary
     with torch.inference_mode():
         plain = model(input_ids=ids).logits
         with steer(model, spec):
             expected = model(input_ids=ids).logits
-        found = baked.to(model.device, model.dtype).eval()(input_ids=ids).logits
+        found = baked.to(input_device(model), dtype).eval()(input_ids=ids).logits
     difference, effect = (
         float((found - expected).abs().max()),
         float((expected - plain).abs().max()),
     )
     # Weights of 16 bits round away a part of a small change; a wrong model misses all of it.
-    if difference > max(1e-4, 0 if model.dtype == torch.float32 else 0.1 * effect):
+    if difference > max(1e-4, 0 if dtype == torch.float32 else 0.1 * effect):
         raise BadInputError(
             f"the baked {model.config.model_type} model differs from the steered one by "
             f"{difference:.2g} in its logits, of {effect:.2g} that steering changes; the weights' "
-            f"type {model.dtype} or this family does not hold it, steer through hooks"
+            f"type {dtype} or this family does not hold it, steer through hooks"
         )

@@ -10,8 +10,8 @@ from torch import Tensor
 from evenkeel.errors import BadInputError
 from evenkeel.files import atomic_file
 from evenkeel.models.architecture import architecture_of
-from evenkeel.steering.intervention import Add, Intervention
-from evenkeel.steering.plan import plan
+from evenkeel.steering.intervention import SINKS_HINT, Add, Intervention
+from evenkeel.steering.plan import check_fit
 from evenkeel.steering.spec import Steering, interventions_in
 
 _ARCHITECTURE = "controlvector"
@@ -73,13 +73,13 @@ def read_control_vector(path: Path) -> dict[int, Float[Tensor, " width"]]:
 
 def _directions(model: Any, spec: Steering) -> dict[int, Float[Tensor, " width"]]:
     interventions = interventions_in(spec)
-    plan(model, interventions)  # refuses layers, sites and widths that the model lacks
+    check_fit(model, interventions)
     sums: dict[int, Tensor] = {}
     for item in interventions:
         if not isinstance(item, Add):
             raise _impossible(item, "it can only add")
-        if item.positions != "all" or item.gates:
-            raise _impossible(item, "it acts at all positions and knows no gates")
+        if not item.everywhere:
+            raise _impossible(item, f"it acts at all positions and knows no gates{SINKS_HINT}")
         if item.site not in ("resid_pre", "resid_post"):
             raise _impossible(item, "it acts on the stream between blocks (resid_pre, resid_post)")
         # The stream before a block is that after the block before.

@@ -13,8 +13,8 @@ from evenkeel.files import atomic_file
 from evenkeel.models.architecture import hook_target
 from evenkeel.models.sites import HookPoint
 from evenkeel.steering.erasure import MeanAblate
-from evenkeel.steering.intervention import Ablate, Add, Intervention
-from evenkeel.steering.plan import by_point, plan
+from evenkeel.steering.intervention import SINKS_HINT, Ablate, Add, Intervention
+from evenkeel.steering.plan import by_point, check_fit
 from evenkeel.steering.spec import Steering, interventions_in
 from evenkeel.steering.subspace import unit
 
@@ -58,7 +58,7 @@ def _check(written: dict[str, dict[str, Any]], found: dict[str, dict[str, Any]])
 
 def _actions(model: Any, spec: Steering) -> dict[str, dict[str, Any]]:
     interventions = interventions_in(spec)
-    plan(model, interventions)  # refuses layers, sites and widths that the model lacks
+    check_fit(model, interventions)
     names = {module: name for name, module in model.base_model.named_modules()}
     by_module: dict[str, list[Intervention]] = {}
     # What a block returns is edited as its output before it is edited as the next one's input.
@@ -79,8 +79,8 @@ def _actions(model: Any, spec: Steering) -> dict[str, dict[str, Any]]:
 
 def _action(group: list[Intervention]) -> dict[str, Any]:
     for item in group:
-        if item.positions != "all" or item.gates:
-            raise _impossible(item, "it acts at all positions and knows no gates")
+        if not item.everywhere:
+            raise _impossible(item, f"it acts at all positions and knows no gates{SINKS_HINT}")
     if all(isinstance(item, Add) for item in group):
         added = torch.zeros(group[0].width, dtype=torch.float64)
         for item in group:

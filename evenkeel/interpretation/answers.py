@@ -4,9 +4,11 @@ The schema that is sent stays within the subset that servers support in strict m
 fields are all required, no lengths, no ranges. Those are checked here, on what came back.
 """
 
+import math
+import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, model_validator
 
 from evenkeel.params import Axis
 
@@ -33,11 +35,60 @@ def _short(text: str) -> str:
     return text
 
 
+def _number(value: Any) -> Any:
+    """A number that was written as a string."""
+    is_number = isinstance(value, str) and re.fullmatch(r"\s*[+-]?(\d{1,15}\.?\d*|\.\d+)\s*", value)
+    return float(value) if is_number else value
+
+
+def _whole(value: Any) -> Any:
+    """A whole number that was written as a string or with a decimal point."""
+    value = _number(value)
+    is_whole = isinstance(value, float) and math.isfinite(value) and value == int(value)
+    return int(value) if is_whole else value
+
+
+def _flag(value: Any) -> Any:
+    """A truth value that was written as a string."""
+    return (
+        {"true": True, "false": False}.get(value.strip().lower(), value)
+        if isinstance(value, str)
+        else value
+    )
+
+
+def _printable(value: Any) -> Any:
+    """Without items of blanks and control characters: tokens that a model copied as they are."""
+    if not isinstance(value, list):
+        return value
+    return [
+        v
+        for v in value
+        if not isinstance(v, str) or (" ".join(v.split()).isprintable() and v.strip())
+    ]
+
+
+def _axis(value: Any) -> Any:
+    """An axis in any case; null is none."""
+    return "none" if value is None else value.strip().lower() if isinstance(value, str) else value
+
+
 Line = Annotated[str, AfterValidator(_one_line)]
+Whole = Annotated[int, BeforeValidator(_whole)]
 
 
 class Answer(BaseModel):
+    """An answer. Servers that ignore the schema write more, or other types: what they write is read
+    where it can mean one thing only, and what they leave out is never filled in."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_extras(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        return {name: field for name, field in value.items() if name in cls.model_fields}
 
 
 class ExplanationAnswer(Answer):
@@ -45,16 +96,16 @@ class ExplanationAnswer(Answer):
 
     explanation: Line
     label: Annotated[Line, AfterValidator(_short)]
-    about_axis: Axis | Literal["none"]
-    confidence: Annotated[float, AfterValidator(_share)]
-    evidence: list[Line]
+    about_axis: Annotated[Axis | Literal["none"], BeforeValidator(_axis)]
+    confidence: Annotated[float, BeforeValidator(_number), AfterValidator(_share)]
+    evidence: Annotated[list[Line], BeforeValidator(_printable)]
 
 
 class Verdict(Answer):
     """What the judge returns of one context."""
 
-    context: int
-    activates: bool
+    context: Whole
+    activates: Annotated[bool, BeforeValidator(_flag)]
 
 
 class JudgeAnswer(Answer):
@@ -66,7 +117,7 @@ class JudgeAnswer(Answer):
 class Match(Answer):
     """A feature that fits a question."""
 
-    feature: int
+    feature: Whole
     reason: Line
 
 

@@ -36,7 +36,7 @@ class Described:
 
 
 @dataclass(frozen=True)
-class Found:
+class FeatureMatch:
     """A feature that a question is about, and why."""
 
     feature: int
@@ -47,8 +47,8 @@ class Found:
 class Findings:
     """The answer to a question, and how much of the dictionary it speaks for."""
 
-    found: tuple[Found, ...]
-    asked: int
+    matches: tuple[FeatureMatch, ...]
+    answered: int
     """Features of which the question was answered."""
     failures: tuple[tuple[int, int, Failure], ...]
     """First and last feature of each share of the dictionary that has no answer, and why."""
@@ -75,43 +75,43 @@ def ask(client: ChatClient, question: str, features: Sequence[Described]) -> Fin
     """
     if not question.strip():
         raise BadInputError("the question is empty; ask, for example, for features about nurses")
-    ordered = sorted(features, key=lambda each: each.feature)
+    ordered = sorted(features, key=lambda feature: feature.feature)
     starts = range(0, len(ordered), FEATURES_A_REQUEST)
     shares = [ordered[start : start + FEATURES_A_REQUEST] for start in starts]
     requests = [_request(client, question, share) for share in shares]
     logger.info("%s: %s", client.params.model, client.estimate(requests))
-    found: list[Found] = []
+    matches: list[FeatureMatch] = []
     failures = []
     for share, reply in zip(shares, client.send(requests), strict=True):
-        matches = reply if isinstance(reply, Failure) else _matches(reply, share)
-        if isinstance(matches, Failure):
-            failures.append((share[0].feature, share[-1].feature, matches))
+        outcome = reply if isinstance(reply, Failure) else _matches(reply, share)
+        if isinstance(outcome, Failure):
+            failures.append((share[0].feature, share[-1].feature, outcome))
         else:
-            found += matches
+            matches += outcome
     unanswered = {first for first, _, _ in failures}
     return Findings(
-        found=tuple(sorted(found, key=lambda each: each.feature)),
-        asked=sum(len(share) for share in shares if share[0].feature not in unanswered),
+        matches=tuple(sorted(matches, key=lambda match: match.feature)),
+        answered=sum(len(share) for share in shares if share[0].feature not in unanswered),
         failures=tuple(failures),
     )
 
 
 def _request(client: ChatClient, question: str, share: Sequence[Described]) -> Request:
     rows = []
-    for each in share:
-        row: dict[str, object] = {"feature": each.feature, "tokens": list(each.promoted)}
-        if each.explanation:
-            row["explanation"] = f"{each.explanation.label}: {each.explanation.explanation}"
+    for feature in share:
+        row: dict[str, object] = {"feature": feature.feature, "tokens": list(feature.promoted)}
+        if feature.explanation:
+            row["explanation"] = f"{feature.explanation.label}: {feature.explanation.explanation}"
         rows.append(row)
     return Request.build("ask", client.params, ASK, ask_message(question, rows), AskAnswer)
 
 
-def _matches(reply: Reply, share: Sequence[Described]) -> list[Found] | Failure:
+def _matches(reply: Reply, share: Sequence[Described]) -> list[FeatureMatch] | Failure:
     answer = read_answer(reply, AskAnswer)
     if isinstance(answer, Failure):
         return answer
     reasons = {match.feature: match.reason for match in answer.matches}
-    unknown = sorted(set(reasons) - {each.feature for each in share})
+    unknown = sorted(set(reasons) - {feature.feature for feature in share})
     if unknown:
         return Failure(kind="malformed", message=f"matches: names {unknown}, which was not given")
-    return [Found(feature, reason) for feature, reason in reasons.items()]
+    return [FeatureMatch(feature, reason) for feature, reason in reasons.items()]

@@ -30,9 +30,17 @@ class RequestCache:
         """The reply to `request`, if it was ever answered.
 
         Raises:
+            BadInputError: as `find` does.
+        """
+        return self.find(request.key)
+
+    def find(self, key: str) -> Reply | None:
+        """The reply to the request with this content hash, if it was ever answered.
+
+        Raises:
             BadInputError: the file is damaged. It is not asked for again: that costs money.
         """
-        path = self._path(request.key)
+        path = self._path(key)
         if not path.exists():
             return None
         try:

@@ -11,6 +11,7 @@ from evenkeel.errors import BadInputError
 from evenkeel.interpretation.answers import ExplanationAnswer, JudgeAnswer
 from evenkeel.interpretation.detection import FEWEST_PAIRS
 from evenkeel.interpretation.evidence import Evidence, text_of
+from evenkeel.interpretation.outages import require_answers
 from evenkeel.interpretation.prompts import EXPLAIN, JUDGE, explain_message, judge_message
 from evenkeel.interpretation.records import Explanation, Failure
 from evenkeel.interpretation.replies import Reply, read_answer
@@ -33,9 +34,15 @@ def connect(params: ChatParams, environ: Mapping[str, str], folder: Path) -> Cha
     """A client with the key of `environ`, which keeps its answers in `folder`.
 
     Raises:
-        BadInputError: there is no key, or the `openai` package is not installed.
+        BadInputError: there is no key, base_url holds it, or the `openai` package is not
+            installed.
     """
     secret = read_key(environ)
+    if secret.scrub(params.base_url) != params.base_url:
+        raise BadInputError(
+            "interpretation.openai.base_url holds the API key; name the address alone, and change "
+            "the key if the file was shared"
+        )
     try:
         from evenkeel.interpretation.client import ChatClient
     except ModuleNotFoundError as error:
@@ -60,33 +67,48 @@ class ChatInterpreter:
     def announce(self, evidence: Sequence[Evidence]) -> None:
         """Log what explaining and judging would cost, before anything is asked."""
         requests = []
-        for each in evidence:
-            if not each.shown:
+        for feature in evidence:
+            if not feature.shown:
                 continue
-            requests.append(self._explain_request(each))
+            requests.append(self._explain_request(feature))
             reply = self.client.account.cache.get(requests[-1])
-            known = _explanation(each, reply) if reply else _STAND_IN
-            if len(each.test) >= 2 * FEWEST_PAIRS and isinstance(known, Explanation):
-                requests.append(self._judge_request(each, known))
+            known = _explanation(feature, reply) if reply else _STAND_IN
+            if len(feature.test) >= 2 * FEWEST_PAIRS and isinstance(known, Explanation):
+                requests.append(self._judge_request(feature, known))
         logger.info("%s: %s", self.model, self.client.estimate(requests))
 
     def explain(self, evidence: Sequence[Evidence]) -> list[Explanation | Failure]:
-        """An explanation of each feature, or why there is none."""
-        replies = self.client.send([self._explain_request(each) for each in evidence])
+        """An explanation of each feature, or why there is none.
+
+        Raises:
+            BadInputError: as `ChatClient.send` and `require_answers` do.
+        """
+        replies = self._send([self._explain_request(feature) for feature in evidence])
         return [
-            reply if isinstance(reply, Failure) else _explanation(each, reply)
-            for each, reply in zip(evidence, replies, strict=True)
+            reply if isinstance(reply, Failure) else _explanation(feature, reply)
+            for feature, reply in zip(evidence, replies, strict=True)
         ]
 
     def judge(
         self, cases: Sequence[tuple[Evidence, Explanation]]
     ) -> list[tuple[bool, ...] | Failure]:
-        """For each test context, whether the feature should be active in it, by the explanation."""
-        requests = [self._judge_request(evidence, explanation) for evidence, explanation in cases]
+        """For each test context, whether the feature should be active in it, by the explanation.
+
+        Raises:
+            BadInputError: as `ChatClient.send` and `require_answers` do.
+        """
+        replies = self._send(
+            [self._judge_request(evidence, explanation) for evidence, explanation in cases]
+        )
         return [
             reply if isinstance(reply, Failure) else _verdicts(reply, len(evidence.test))
-            for (evidence, _), reply in zip(cases, self.client.send(requests), strict=True)
+            for (evidence, _), reply in zip(cases, replies, strict=True)
         ]
+
+    def _send(self, requests: Sequence[Request]) -> list[Reply | Failure]:
+        outcomes = self.client.send(requests)
+        require_answers(outcomes, self.client.params)
+        return outcomes
 
     def _explain_request(self, evidence: Evidence) -> Request:
         message = explain_message(evidence)

@@ -12,11 +12,12 @@ from evenkeel.interpretation.account import Account
 from evenkeel.interpretation.batches import BatchSender
 from evenkeel.interpretation.cache import RequestCache
 from evenkeel.interpretation.direct import Backoff, DirectSender
+from evenkeel.interpretation.ledger import Ledger
 from evenkeel.interpretation.records import Failure
 from evenkeel.interpretation.replies import Reply
 from evenkeel.interpretation.requests import Request
 from evenkeel.interpretation.secret import Secret
-from evenkeel.interpretation.usage import Ledger, Usage
+from evenkeel.interpretation.usage import ReportedUsage, Usage
 from evenkeel.params import ChatParams
 
 logger = logging.getLogger(__name__)
@@ -53,7 +54,8 @@ class Bill:
     completion_tokens: int
     usd: float
     without_usage: int
-    """Answers of which the server did not say what they took: none of the above counts them."""
+    """Answers of which the server did not say, or not fully, what they took: their upper bounds
+    are counted above."""
 
 
 class ChatClient:
@@ -80,7 +82,7 @@ class ChatClient:
             timeout=params.timeout_seconds,
             max_retries=0,
         )
-        self._answered: dict[str, Reply] = {}
+        self._answered: dict[str, tuple[Request, Reply]] = {}
         self._direct = DirectSender(client, secret, self.account, backoff or Backoff())
         self._batches = BatchSender(client, secret, self.account, folder / "batches")
 
@@ -103,9 +105,10 @@ class ChatClient:
         A request that could pass the budget is not made: its outcome is a Failure that says so.
 
         Raises:
-            BadInputError: the server cannot be reached, refuses the key or does not know the
-                model. What was answered until then is kept.
+            BadInputError: the server cannot be reached, refuses the key, has no credit left or does
+                not know the model. What was answered until then is kept.
         """
+        self.account.recover()
         if self.params.batch:
             self._batches.resume()
         outcomes: dict[str, Reply | Failure] = {}
@@ -132,22 +135,28 @@ class ChatClient:
                 self.account.budget.spent,
             )
         outcomes |= {key: self.account.beyond_budget() for key in waiting}
-        self._answered |= {k: each for k, each in outcomes.items() if isinstance(each, Reply)}
+        for request in requests:
+            outcome = outcomes[request.key]
+            if isinstance(outcome, Reply):
+                self._answered[request.key] = request, outcome
         return [outcomes[request.key] for request in requests]
 
     def bill(self) -> Bill:
         """What all answers that this client has given cost."""
-        usages = [reply.usage for reply in self._answered.values() if reply.usage]
+        answered = list(self._answered.values())
+        reported = [reply.usage or ReportedUsage() for _, reply in answered]
+        bounds = [request.most for request, _ in answered]
+        usages = [usage.bounded(most) for usage, most in zip(reported, bounds, strict=True)]
         total = Usage(
             prompt_tokens=sum(usage.prompt_tokens for usage in usages),
             completion_tokens=sum(usage.completion_tokens for usage in usages),
         )
         return Bill(
-            answers=len(self._answered),
+            answers=len(answered),
             prompt_tokens=total.prompt_tokens,
             completion_tokens=total.completion_tokens,
             usd=self.account.prices.cost(total),
-            without_usage=len(self._answered) - len(usages),
+            without_usage=sum(not usage.is_complete for usage in reported),
         )
 
     def _affordable(self, requests: list[Request]) -> list[Request]:

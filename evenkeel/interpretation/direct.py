@@ -14,11 +14,11 @@ import openai
 
 from evenkeel.errors import BadInputError
 from evenkeel.interpretation.account import Account
+from evenkeel.interpretation.api_errors import ApiError, end_of_run, of_exception, of_success
 from evenkeel.interpretation.records import Failure
-from evenkeel.interpretation.replies import NotACompletionError, Reply, read_completion
+from evenkeel.interpretation.replies import Reply
 from evenkeel.interpretation.requests import Request
 from evenkeel.interpretation.secret import Secret
-from evenkeel.interpretation.setbacks import Setback, explain_stop, understand
 
 
 @dataclass(frozen=True)
@@ -68,33 +68,32 @@ class DirectSender:
 
     def _ask(self, request: Request, stop: threading.Event) -> Reply | Failure:
         params = self._account.params
-        for attempt in range(params.max_retries + 1):
-            outcome = self._attempt(request)
+        for retry in range(params.max_retries + 1):
+            (attempt,) = self._account.begin([request])
+            outcome = self._send(request)
             if isinstance(outcome, Reply):
-                self._account.keep(request, outcome)
+                self._account.keep(attempt, outcome)
                 return outcome
-            if outcome.billed:
-                self._account.lose(request)
-            else:
-                self._account.release(request)
-            if attempt == params.max_retries or not outcome.retry:
-                if outcome.stops_everything:
-                    raise BadInputError(explain_stop(outcome.failure, params.base_url))
+            self._account.close(attempt, may_be_billed=outcome.may_be_billed, usage=outcome.usage)
+            if retry == params.max_retries or not outcome.retry:
+                if outcome.ends_run:
+                    raise BadInputError(end_of_run(outcome.failure, params.base_url))
                 return outcome.failure
-            wait = outcome.wait if outcome.wait is not None else self._backoff.seconds(attempt)
+            wait = outcome.wait if outcome.wait is not None else self._backoff.seconds(retry)
             if stop.wait(wait):
                 return outcome.failure
             if not self._account.reserve(request):
                 return self._account.beyond_budget()
         raise AssertionError("the last attempt returns")
 
-    def _attempt(self, request: Request) -> Reply | Setback:
+    def _send(self, request: Request) -> Reply | ApiError:
         try:
-            response = self._client.chat.completions.with_raw_response.create(**request.body)
+            response = self._client.chat.completions.with_raw_response.create(
+                **request.body,
+                # A server that knows this header gives the answer of the first attempt to a second,
+                # and charges for it once: also where a run was killed before it had the answer.
+                extra_headers={"Idempotency-Key": request.key},
+            )
         except openai.OpenAIError as error:
-            return understand(error, self._secret)
-        try:
-            return read_completion(self._secret.scrub(response.text))
-        except NotACompletionError as error:
-            failure = Failure(kind="malformed", message=f"no chat completion came back: {error}")
-            return Setback(failure, billed=True)
+            return of_exception(error, self._secret)
+        return of_success(response.text, response.headers, self._secret)

@@ -1,6 +1,7 @@
 """Which category's words a feature fires on, more often than chance would have it."""
 
 import re
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import get_args
@@ -42,6 +43,25 @@ def words_of(context: Context) -> list[Word]:
     ]
 
 
+def firing_words(contexts: Sequence[Context], most: int = 10) -> tuple[str, ...]:
+    """The words on which a feature fires, by falling total activation, in any case counted once.
+
+    Args:
+        contexts: of one feature; those in which it does not fire add nothing.
+        most: words to return.
+    """
+    words = [word for context in contexts for word in words_of(context)]
+    peak = max((word.activation for word in words), default=0.0)
+    totals: dict[str, float] = defaultdict(float)
+    spelling: dict[str, str] = {}
+    for word in words:
+        if word.activation > 0 and word.activation >= ACTIVE_SHARE * peak:
+            totals[word.text.casefold()] += word.activation
+            spelling.setdefault(word.text.casefold(), word.text)
+    ranked = sorted(totals, key=lambda name: (-totals[name], name))
+    return tuple(spelling[name] for name in ranked[:most])
+
+
 def enrichments(
     contexts: Sequence[Context], categories: Sequence[Category]
 ) -> list[tuple[Category, Enrichment]]:
@@ -52,18 +72,18 @@ def enrichments(
     than an exact probability; the test on held-out contexts is what tells whether the name holds.
 
     Args:
-        contexts: of one feature, activating ones and silent ones.
+        contexts: of one feature, activating and non-activating ones.
         categories: what to compare with; those of which no word occurs are left out.
 
     Returns:
-        By falling `phi`: one for each category and relation that can be told from its opposite.
+        By falling `phi`: one for each category and relation that differs from its opposite.
     """
     words = [words_of(context) for context in contexts]
-    activation = np.array([word.activation for each in words for word in each])
+    activation = np.array([word.activation for row in words for word in row])
     if not activation.size or activation.max() <= 0:
         return []
     active = activation >= ACTIVE_SHARE * activation.max()
-    found = []
+    overlaps = []
     for category in categories:
         for relation in get_args(Relation):
             rows = zip(contexts, words, strict=True)
@@ -73,13 +93,13 @@ def enrichments(
             population, members = len(active), int(inside.sum())
             if 0 < members < population and n < population:
                 p = float(hypergeom.sf(k - 1, population, members, n))
-                found.append((category, relation, (population, members, n, k), p))
-    if not found:
+                overlaps.append((category, relation, (population, members, n, k), p))
+    if not overlaps:
         return []
-    q = false_discovery_control([p for *_, p in found], method="bh")
+    q = false_discovery_control([p for *_, p in overlaps], method="bh")
     result = [
-        (category, _enrichment(category, relation, *counts, p, float(each)))
-        for (category, relation, counts, p), each in zip(found, q, strict=True)
+        (category, _enrichment(category, relation, *counts, p, float(corrected)))
+        for (category, relation, counts, p), corrected in zip(overlaps, q, strict=True)
     ]
     return sorted(result, key=lambda pair: (-pair[1].phi, pair[1].relation, pair[0].name))
 

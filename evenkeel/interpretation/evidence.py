@@ -21,7 +21,7 @@ class Evidence:
     shown: tuple[Context, ...]
     """Contexts in which it fires, for the explainer."""
     contrast: tuple[Context, ...]
-    """Contexts in which it is silent, for the explainer."""
+    """Non-activating contexts, for the explainer."""
     test: tuple[Context, ...]
     """As many of the one kind as of the other, shuffled, for the judge."""
 
@@ -47,17 +47,17 @@ def gather_evidence(
         heldout: most contexts of a kind for the judge.
         seed: of the test's order.
     """
-    top = _distinct(c for c in contexts if c.kind == "top")
-    silent = _distinct(c for c in contexts if c.kind == "silent")
-    pairs = min(len(top) // 2, len(silent) // 2, heldout)
-    test = [*top[1::2][:pairs], *silent[1::2][:pairs]]
+    activating = _distinct(c for c in contexts if c.kind == "top")
+    non_activating = _distinct(c for c in contexts if c.kind == "silent")
+    pairs = min(len(activating) // 2, len(non_activating) // 2, heldout)
+    test = [*activating[1::2][:pairs], *non_activating[1::2][:pairs]]
     order = np.random.default_rng([seed, feature]).permutation(len(test))
     return Evidence(
         feature=feature,
         axes=axes,
         promoted=tuple(promoted),
-        shown=tuple(top[::2][:shown]),
-        contrast=tuple(silent[::2][:shown]),
+        shown=tuple(activating[::2][:shown]),
+        contrast=tuple(non_activating[::2][:shown]),
         test=tuple(test[i] for i in order),
     )
 

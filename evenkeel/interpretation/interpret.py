@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from typing import Any, Literal, Protocol
 
 from evenkeel.interpretation.detection import FEWEST_PAIRS, mean_accuracy, score
+from evenkeel.interpretation.enrichment import firing_words
 from evenkeel.interpretation.evidence import Evidence
 from evenkeel.interpretation.records import Detection, Explanation, Failure, Interpretation
 
 
 class Interpreter(Protocol):
-    """Somebody who explains features and judges explanations."""
+    """Explains features and judges explanations."""
 
     @property
     def backend(self) -> Literal["offline", "openai"]: ...
@@ -29,29 +30,31 @@ def interpret(interpreter: Interpreter, evidence: Sequence[Evidence]) -> list[In
     """Explain features and test the explanations; rows in the order of `evidence`."""
     explained: dict[int, Explanation | Failure] = {}
     firing = []
-    for each in evidence:
-        if each.shown:
-            firing.append(each)
+    for feature in evidence:
+        if feature.shown:
+            firing.append(feature)
         else:
-            explained[each.feature] = Failure(
+            explained[feature.feature] = Failure(
                 kind="too_few_contexts", message="it fires in no context"
             )
-    for each, outcome in zip(firing, interpreter.explain(firing), strict=True):
-        explained[each.feature] = outcome
+    for feature, outcome in zip(firing, interpreter.explain(firing), strict=True):
+        explained[feature.feature] = outcome
     tested = _test(interpreter, evidence, explained)
     rows = []
-    for each in evidence:
-        outcome, detection = explained[each.feature], tested.get(each.feature)
+    for feature in evidence:
+        outcome, detection = explained[feature.feature], tested.get(feature.feature)
         rows.append(
             Interpretation(
-                feature=each.feature,
-                axes=each.axes,
+                feature=feature.feature,
+                axes=feature.axes,
                 backend=interpreter.backend,
                 model=interpreter.model,
                 explanation=outcome if isinstance(outcome, Explanation) else None,
                 failure=outcome if isinstance(outcome, Failure) else None,
                 detection=detection if isinstance(detection, Detection) else None,
                 detection_failure=detection if isinstance(detection, Failure) else None,
+                fires_on=firing_words(feature.shown),
+                promotes=tuple(token for token in feature.promoted if token.strip())[:10],
             )
         )
     return rows
@@ -64,20 +67,22 @@ def _test(
 ) -> dict[int, Detection | Failure]:
     tested: dict[int, Detection | Failure] = {}
     cases = []
-    for each in evidence:
-        explanation = explained[each.feature]
+    for feature in evidence:
+        explanation = explained[feature.feature]
         if isinstance(explanation, Failure):
             continue
-        if len(each.test) < 2 * FEWEST_PAIRS:
-            tested[each.feature] = Failure(
+        if len(feature.test) < 2 * FEWEST_PAIRS:
+            tested[feature.feature] = Failure(
                 kind="too_few_contexts",
                 message=f"a test needs {FEWEST_PAIRS} held-out contexts of each kind, "
-                f"there are {len(each.test) // 2}",
+                f"there are {len(feature.test) // 2}",
             )
         else:
-            cases.append((each, explanation))
-    for (each, _), verdicts in zip(cases, interpreter.judge(cases), strict=True):
-        tested[each.feature] = verdicts if isinstance(verdicts, Failure) else score(each, verdicts)
+            cases.append((feature, explanation))
+    for (feature, _), verdicts in zip(cases, interpreter.judge(cases), strict=True):
+        tested[feature.feature] = (
+            verdicts if isinstance(verdicts, Failure) else score(feature, verdicts)
+        )
     return tested
 
 

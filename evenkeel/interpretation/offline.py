@@ -30,7 +30,7 @@ class OfflineInterpreter:
 
     def explain(self, evidence: Sequence[Evidence]) -> list[Explanation | Failure]:
         """An explanation of each feature, or why there is none."""
-        return [self._explain(each) for each in evidence]
+        return [self._explain(feature) for feature in evidence]
 
     def _explain(self, evidence: Evidence) -> Explanation | Failure:
         ranked = enrichments([*evidence.shown, *evidence.contrast], list(self._categories.values()))
@@ -40,14 +40,16 @@ class OfflineInterpreter:
                 kind="no_enrichment",
                 message="no category of the lexicon is what it fires on",
             )
-        category, found = fitting[0]
+        category, enrichment = fitting[0]
         return Explanation(
-            label=found.category if found.relation == "on" else f"after: {found.category}",
-            explanation=_describe(found),
+            label=enrichment.category
+            if enrichment.relation == "on"
+            else f"after: {enrichment.category}",
+            explanation=_describe(enrichment),
             about_axis=category.axis,
             confidence=None,
-            evidence=_firing_words(evidence, category, found.relation),
-            enrichment=found,
+            evidence=_firing_words(evidence, category, enrichment.relation),
+            enrichment=enrichment,
         )
 
     def judge(
@@ -63,12 +65,13 @@ class OfflineInterpreter:
         return verdicts
 
 
-def _describe(found: Enrichment) -> str:
-    what = "are" if found.relation == "on" else "come after"
+def _describe(enrichment: Enrichment) -> str:
+    what = "are" if enrichment.relation == "on" else "come after"
     return (
-        f"By the lexicon: {found.precision:.0%} of the words on which it fires {what} "
-        f"{found.category}, and it fires on {found.recall:.0%} of such words "
-        f"({found.overlap} of {found.category_words}; hypergeometric q = {found.q:.2g})."
+        f"By the lexicon: {enrichment.precision:.0%} of the words on which it fires {what} "
+        f"{enrichment.category}, and it fires on {enrichment.recall:.0%} of such words "
+        f"({enrichment.overlap} of {enrichment.category_words}; "
+        f"hypergeometric q = {enrichment.q:.2g})."
     )
 
 

@@ -1,4 +1,4 @@
-"""What is said to the language model.
+"""The prompts to the language model.
 
 Texts from corpora and tokens of features are data that anybody may have written. They travel as
 JSON strings, which no token can end; the instructions stand apart from them and say so.
@@ -19,10 +19,10 @@ _DATA = (
 
 EXPLAIN = (
     "You explain features of a language model. A feature is active on some tokens of a text and "
-    "silent on the others. You are given texts in which one feature is active, the tokens on which "
-    "it is active with a strength from 1 to 10, texts in which it is silent throughout, and the "
-    "tokens that it makes more likely to come next. Say in one or two sentences what makes the "
-    "feature active (explanation), name that in at most eight words (label), say which axis of "
+    "inactive on the others. You are given texts in which one feature is active, the tokens on "
+    "which it is active with a strength from 1 to 10, texts in which it is inactive throughout, "
+    "and the tokens that it makes more likely to come next. Say in one or two sentences what makes "
+    "the feature active (explanation), name that in at most eight words (label), say which axis of "
     "social bias it has to do with, or none (about_axis), how sure you are from 0 to 1 "
     "(confidence), and which of the active tokens support it, copied as they are (evidence). Be "
     "as specific as the texts allow: the explanation will be tested on other texts. " + _DATA
@@ -48,7 +48,7 @@ def explain_message(evidence: Evidence) -> str:
     return _json(
         {
             "active_texts": [_marked(context, peak) for context in evidence.shown],
-            "silent_texts": [text_of(context) for context in evidence.contrast],
+            "inactive_texts": [text_of(context) for context in evidence.contrast],
             "tokens_made_more_likely": [_clean(token) for token in evidence.promoted],
         }
     )

@@ -1,5 +1,6 @@
-"""What is said of a feature, and how well that stands up to a test."""
+"""The interpretation of a feature: an explanation, and how well it stands up to a test."""
 
+import json
 from typing import Literal
 
 from evenkeel.datasets.records import Record
@@ -7,6 +8,8 @@ from evenkeel.params import Axis
 
 FailureKind = Literal[
     "refusal",
+    "content_filter",
+    "rejected",
     "malformed",
     "cut_off",
     "timeout",
@@ -15,6 +18,21 @@ FailureKind = Literal[
     "too_few_contexts",
     "no_enrichment",
 ]
+"""Why a request or a feature has no result:
+
+refusal           the model declines to answer
+content_filter    the server's moderation stopped the request or its answer
+rejected          the server does not take this request, and would not take it again
+malformed         what was answered is not what was asked for
+cut_off           the answer is longer than it may be
+timeout           no answer in time; may pass
+server            the server fails, is overloaded or answers with something else; may pass
+budget            not asked, because the budget could be passed
+too_few_contexts  the feature fires too seldom
+no_enrichment     no category of the lexicon fits (offline)
+"""
+TRANSIENT: frozenset[FailureKind] = frozenset({"timeout", "server"})
+"""Failures that may pass: the same request may fare better in the next run."""
 
 Relation = Literal["on", "after"]
 
@@ -100,11 +118,26 @@ class Interpretation(Record):
     detection: Detection | None
     detection_failure: Failure | None
     """Why it has an explanation but no score."""
+    fires_on: tuple[str, ...] = ()
+    """Words of its top contexts on which it fires, those with the greatest total activation first:
+    what can be shown of a feature without a label."""
+    promotes: tuple[str, ...] = ()
+    """Tokens whose logits it raises most, the strongest first."""
+
+    @property
+    def description(self) -> str:
+        """What it fires on and what it promotes, three words of each; empty if neither is known."""
+        parts = (("fires on", self.fires_on), ("promotes", self.promotes))
+        return "; ".join(
+            f"{verb} {', '.join(json.dumps(word, ensure_ascii=False) for word in words[:3])}"
+            for verb, words in parts
+            if words
+        )
 
     @property
     def summary(self) -> str:
-        """The label, or in parentheses the kind of failure."""
+        """The label; without one the description, or in parentheses the kind of failure."""
         if self.explanation is not None:
             return self.explanation.label
         assert self.failure is not None
-        return f"({self.failure.kind})"
+        return (self.fires_on and self.description) or f"({self.failure.kind})"

@@ -10,6 +10,9 @@ VARIABLE = "OPENAI_API_KEY"
 # a key that comes back in an answer is found as it is.
 _ALLOWED = re.compile(r"[A-Za-z0-9._~+/=:-]+")
 _PLACEHOLDER_LENGTH = 8
+_PART_LENGTH = 12
+"""A part of the key this long is not printed either."""
+_ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})|\\(/)")
 
 
 class Secret:
@@ -25,14 +28,35 @@ class Secret:
         return self._value
 
     def scrub(self, text: str) -> str:
-        """`text` without the key.
+        """`text` without the key and without any part of it of twelve characters or more.
 
+        It is found behind JSON's escapes too: text that was JSON inside JSON still holds them.
         What is shorter than a real key is a placeholder ("none") for a server that needs none, and
         may well be a word of the text.
         """
         if len(self._value) < _PLACEHOLDER_LENGTH:
             return text
-        return text.replace(self._value, "[API key]")
+        if "\\" in text:
+            plain = _ESCAPE.sub(lambda match: match[2] or chr(int(match[1], 16)), text)
+            scrubbed = self._scrub_plain(plain)
+            return text if scrubbed == plain else scrubbed
+        return self._scrub_plain(text)
+
+    def _scrub_plain(self, text: str) -> str:
+        length = min(_PART_LENGTH, len(self._value))
+        parts = {self._value[i : i + length] for i in range(len(self._value) - length + 1)}
+        hidden: set[int] = set()
+        for part in parts:
+            start = text.find(part)
+            while start >= 0:
+                hidden.update(range(start, start + length))
+                start = text.find(part, start + 1)
+        if not hidden:
+            return text
+        return "".join(
+            "" if i in hidden and i - 1 in hidden else "[API key]" if i in hidden else character
+            for i, character in enumerate(text)
+        )
 
     def __repr__(self) -> str:
         return "Secret(...)"

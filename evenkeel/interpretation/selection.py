@@ -26,17 +26,17 @@ def features_about(table: pd.DataFrame, known: Sequence[Interpretation], keyword
     tokens, and spoken of if it stands in the label or the explanation.
     """
     wanted = keyword.strip().casefold()
-    found = {
+    features = {
         feature
         for feature, tokens in promoted_tokens(table).items()
         if wanted in (token.strip().casefold() for token in tokens)
     }
     for row in known:
         if row.explanation is not None:
-            told = f"{row.explanation.label} {row.explanation.explanation}"
-            if wanted in re.findall(r"\w+", told.casefold()):
-                found.add(row.feature)
-    return sorted(found)
+            text = f"{row.explanation.label} {row.explanation.explanation}"
+            if wanted in re.findall(r"\w+", text.casefold()):
+                features.add(row.feature)
+    return sorted(features)
 
 
 def select_evidence(

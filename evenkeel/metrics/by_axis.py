@@ -34,7 +34,7 @@ def metrics_by_axis(
     Raises:
         BadInputError: as of `PromptSet.of`.
     """
-    found = {}
+    found: dict[str, dict[str, Any]] = {}
     for axis, rows in _by_axis(prompts):
         asked = {row.direction for row in rows if row.kind == "stereotypical"}
         first = next((one for one in DIRECTIONS if one in asked), DIRECTIONS[0])

@@ -138,9 +138,9 @@ class TextEncoder:
         A template that prints the date prints `CHAT_DATE`.
 
         Raises:
-            BadInputError: the tokenizer has no template, or it takes no user's message.
+            BadInputError: as `render_message` does.
         """
-        return tuple(render_message(self.tokenizer, text, tokenize=True))
+        return self.plain(render_message(self.tokenizer, text))
 
     def require_room(self, tokens: int, what: str, new: int = 0) -> None:
         """Refuse a text of no tokens, and one that does not fit with `new` tokens to follow.

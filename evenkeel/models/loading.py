@@ -1,44 +1,24 @@
 """Load a causal LM and its tokenizer from a folder in the Hugging Face format."""
 
-import hashlib
 import logging
 import shutil
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, ValidationError
 
 from evenkeel.errors import BadInputError
-from evenkeel.files import read_json, write_json
-from evenkeel.models.architecture import check_architecture
+from evenkeel.models.architecture import architecture_of
 from evenkeel.models.encoding import TextEncoder
+from evenkeel.models.folder import HOW_TO_TRUST, check_folder
 from evenkeel.models.fusing import fuse_gelu
 from evenkeel.models.memory import require_memory
+from evenkeel.models.provenance import Provenance, read_provenance
+from evenkeel.models.weights import check_finite, check_keys
 
-PROVENANCE_FILE = "evenkeel.json"
 log = logging.getLogger(__name__)
-
-
-class Provenance(BaseModel):
-    """What a model is and where it came from; written beside its weights."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    source: Literal["organism", "hub", "local"]
-    name: str
-    revision: str
-    """Commit of the hub repository; for other sources the fingerprint."""
-    fingerprint: str
-    """SHA-256 over the names and bytes of config.json and the weights."""
-    tokenizer_hash: str
-    """SHA-256 of tokenizer.json, or of the tokenizer's files where it has none."""
-    dtype: str
-    device_map: str | None = None
-    attn_implementation: str | None = None
-    trust_remote_code: bool = False
 
 
 @dataclass(frozen=True)
@@ -71,55 +51,25 @@ class LoadedModel:
         return self.provenance.tokenizer_hash
 
 
-def record_provenance(
-    folder: Path,
-    source: Literal["organism", "hub", "local"],
-    name: str,
-    dtype: str,
-    revision: str | None = None,
-    device_map: str | None = None,
-    attn_implementation: str | None = None,
-    trust_remote_code: bool = False,
-) -> Provenance:
-    """Write evenkeel.json into a model's folder and return what it says."""
-    fingerprint = _hash_files(folder, ["config.json", "*.safetensors"])
-    provenance = Provenance(
-        source=source,
-        name=name,
-        revision=revision or fingerprint,
-        fingerprint=fingerprint,
-        tokenizer_hash=_hash_files(folder, ["tokenizer.json"])
-        if (folder / "tokenizer.json").exists()
-        else _hash_files(folder, ["tokenizer*", "*.model", "vocab*", "merges.txt"]),
-        dtype=dtype,
-        device_map=device_map,
-        attn_implementation=attn_implementation,
-        trust_remote_code=trust_remote_code,
-    )
-    write_json(folder / PROVENANCE_FILE, provenance.model_dump())
-    return provenance
-
-
-def load_model(folder: Path, device: str = "auto") -> LoadedModel:
+def load_model(
+    folder: Path, device: str = "auto", *, trust_remote_code: bool = False
+) -> LoadedModel:
     """Load the model that prepare_model wrote, as transformers does but for `fuse_gelu`.
 
     Args:
         folder: config.json, safetensors weights, tokenizer files and evenkeel.json.
         device: "cpu", "cuda", "cuda:1", ..., or "auto": the first GPU where there is one, or all
             of them for a model that was prepared with a device_map.
+        trust_remote_code: run Python code that the folder brings; for the user alone to say, never
+            for a file in the folder.
 
     Raises:
-        BadInputError: the folder is missing or incomplete, is no causal LM, needs remote code that
-            was not allowed, does not fit into memory, or its blocks are not where its family keeps
-            them, or its tokenizer treats texts unlike.
+        BadInputError: the folder is missing or incomplete, is not the model of its record, is no
+            causal LM, needs code of its own that was not allowed, reaches outside itself, does not
+            fit into memory, its blocks cannot be found, or its tokenizer treats texts unlike.
     """
-    try:
-        provenance = Provenance.model_validate(read_json(folder / PROVENANCE_FILE))
-    except ValidationError as error:
-        raise BadInputError(
-            f"{folder / PROVENANCE_FILE}: not a record of ours ({error.errors()[0]['msg']}); "
-            "run prepare_model again"
-        ) from None
+    check_folder(folder, trust_remote_code)
+    provenance = read_provenance(folder)
     on_gpus = device == "auto" and torch.cuda.is_available()
     spread = provenance.device_map if on_gpus else None
     if device == "auto":
@@ -128,9 +78,10 @@ def load_model(folder: Path, device: str = "auto") -> LoadedModel:
     model, tokenizer = open_pretrained(
         folder,
         provenance.dtype,
-        trust_remote_code=provenance.trust_remote_code,
+        trust_remote_code=trust_remote_code,
         device_map=spread,
         attn_implementation=provenance.attn_implementation,
+        blocks=provenance.blocks,
     )
     loaded = LoadedModel(model if spread else model.to(device), tokenizer, provenance)
     if behind := loaded.encoder.describe()["left_out_behind"]:
@@ -149,57 +100,100 @@ def open_pretrained(
     trust_remote_code: bool = False,
     device_map: str | None = None,
     attn_implementation: str | None = None,
+    blocks: str | None = None,
 ) -> tuple[Any, Any]:
     """A causal LM and its tokenizer from a local folder, checked by one tiny forward.
 
     Raises:
         BadInputError: as `load_model`.
     """
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    if not (folder / "config.json").is_file():
-        raise BadInputError(f"{folder}: no config.json there; a model's folder is needed")
-    if not any(folder.glob("*.safetensors")):
-        raise BadInputError(
-            f"{folder}: no *.safetensors weights there; pickled weights are never loaded, "
-            "convert them with save_pretrained(..., safe_serialization=True)"
-        )
+    check_folder(folder, trust_remote_code)
+    common = {"trust_remote_code": trust_remote_code, "local_files_only": True}
     try:
-        tokenizer = AutoTokenizer.from_pretrained(
-            folder, trust_remote_code=trust_remote_code, local_files_only=True
-        )
-        model = AutoModelForCausalLM.from_pretrained(
+        tokenizer, kind = _tokenizer_and_class(folder, common)
+        model, info = kind.from_pretrained(
             folder,
             dtype=getattr(torch, dtype),
             device_map=device_map,
             attn_implementation=attn_implementation,
             use_safetensors=True,
-            trust_remote_code=trust_remote_code,
-            local_files_only=True,
+            ignore_mismatched_sizes=True,  # so that they can be named, and refused
+            output_loading_info=True,
+            **common,
         )
     except Exception as error:  # transformers, tokenizers and safetensors each raise their own
         first_line = str(error).strip().partition("\n")[0]
-        raise BadInputError(f"{folder}: cannot be loaded as a causal LM: {first_line}") from error
+        wants_code = not trust_remote_code and "trust_remote_code" in str(error)
+        raise BadInputError(
+            f"{folder}: needs Python code of its own, which is not run. {HOW_TO_TRUST}"
+            if wants_code
+            else f"{folder}: cannot be loaded as a causal LM: {first_line}"
+        ) from error
+    check_keys(folder, info)
+    check_finite(folder, model)
+    _check_vocabulary(folder, model, tokenizer)
     if tokenizer.pad_token_id is None:
         # Padding is always masked, so any token serves; end-of-text is the field's habit.
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.convert_ids_to_tokens(0)
     model.eval()
-    check_architecture(model)
+    architecture_of(model, blocks)
     fuse_gelu(model)
     return model, tokenizer
 
 
-def copy_model(folder: Path, target: Path) -> None:
-    """Copy a model's files (config, safetensors weights, tokenizer), following links."""
-    for pattern in ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja", "*.py"):
+def _tokenizer_and_class(folder: Path, common: dict[str, Any]) -> tuple[Any, Any]:
+    """The tokenizer, and the auto class of the model: wrappers of several kinds of input have their
+    own."""
+    from transformers import (
+        AutoConfig,
+        AutoModelForCausalLM,
+        AutoModelForImageTextToText,
+        AutoTokenizer,
+    )
+
+    config = AutoConfig.from_pretrained(folder, **common)
+    causal = type(config) in AutoModelForCausalLM._model_mapping
+    wrapper = type(config) in AutoModelForImageTextToText._model_mapping
+    kind = AutoModelForImageTextToText if wrapper and not causal else AutoModelForCausalLM
+    return AutoTokenizer.from_pretrained(folder, **common), kind
+
+
+def _check_vocabulary(folder: Path, model: Any, tokenizer: Any) -> None:
+    """Refuse a tokenizer that makes ids of ordinary text for which the model has no embedding.
+
+    Special tokens that text cannot hold by itself may lie beyond: Gemma's text models keep that of
+    their multimodal siblings.
+    """
+    rows = model.get_input_embeddings().weight.shape[0]
+    special = set(tokenizer.all_special_tokens) | {
+        str(token) for token in tokenizer.added_tokens_decoder.values() if token.special
+    }
+    needed = {tokenizer.bos_token, tokenizer.eos_token, tokenizer.pad_token}
+    beyond = {
+        token: number
+        for token, number in tokenizer.get_vocab().items()
+        if number >= rows and (token not in special or token in needed)
+    }
+    if beyond:
+        token, number = max(beyond.items(), key=lambda item: item[1])
+        raise BadInputError(
+            f"{folder}: {len(beyond)} tokens of the tokenizer lie beyond the model's vocabulary of "
+            f"{rows}, such as {token!r} with id {number}; use the tokenizer that the model was "
+            "trained with"
+        )
+
+
+def copy_model(folder: Path, target: Path, *, trust_remote_code: bool = False) -> None:
+    """Copy a model's files (config, safetensors weights, tokenizer), following links.
+
+    Args:
+        trust_remote_code: also copy the Python files.
+
+    Raises:
+        BadInputError: the folder is no model's, or a link leads out of it.
+    """
+    check_folder(folder, trust_remote_code)
+    patterns = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
+    for pattern in [*patterns, *(["*.py"] if trust_remote_code else [])]:
         for file in sorted(folder.glob(pattern)):
             shutil.copyfile(file, target / file.name)
-
-
-def _hash_files(folder: Path, patterns: list[str]) -> str:
-    digest = hashlib.sha256()
-    for file in sorted({file for pattern in patterns for file in folder.glob(pattern)}):
-        digest.update(file.name.encode() + b"\0")
-        with file.open("rb") as handle:
-            digest.update(hashlib.file_digest(handle, "sha256").digest())
-    return digest.hexdigest()

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
-import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from evenkeel.models.architecture import architecture_of
+from evenkeel.models.devices import input_device
 
 LOGITS_AT_ONCE = 1 << 27
 """Logits in memory at a time: 512 MiB in float32."""
@@ -35,7 +35,8 @@ def logits_at(
 
     Where the model has an unembedding of its own, that runs on these places only.
     """
-    batch = {name: tensor.to(_device(model)) for name, tensor in inputs.items()}
+    device = input_device(model)
+    batch = {name: tensor.to(device) for name, tensor in inputs.items()}
     unembedding = _own_unembedding(model)
     with (
         unembedding.register_forward_pre_hook(lambda _module, args: args[0][row, column])
@@ -97,11 +98,6 @@ def _kept_output(module: nn.Module) -> Iterator[Callable[[], None]]:
             module.forward = shadowed
         else:
             vars(module).pop("forward", None)
-
-
-def _device(model: Any) -> torch.device:
-    device: torch.device = next(model.parameters()).device
-    return device
 
 
 def _own_unembedding(model: Any) -> Any:

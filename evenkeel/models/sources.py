@@ -1,12 +1,14 @@
-"""Where a model comes from: trained here, downloaded, or copied from a folder."""
+"""Where a model comes from: trained here, downloaded, copied from a folder, or dequantized."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from evenkeel.errors import BadInputError
-from evenkeel.files import read_json, write_json
+from evenkeel.models.fingerprint import sha256_of
+from evenkeel.models.gguf import dequantize, find_gguf
 from evenkeel.models.hub import download_model
-from evenkeel.models.loading import Provenance, copy_model, record_provenance
+from evenkeel.models.loading import LoadedModel, copy_model, load_model
+from evenkeel.models.provenance import Provenance, record_provenance
 from evenkeel.organism.training import train_organism
 from evenkeel.params import ModelParams
 
@@ -27,9 +29,11 @@ def prepare_model(
         on_step: told each training step and its loss in nats per token.
 
     Raises:
-        BadInputError: the model cannot be had (no such repository, no network, no such folder).
+        BadInputError: the model cannot be had (no such repository, no network, no such folder or
+            file), or its folder reaches outside itself.
     """
-    revision = None
+    revision = dequantized = None
+    trust = params.trust_remote_code
     match params.source:
         case "organism":
             name = "organism"
@@ -39,17 +43,19 @@ def prepare_model(
         case "hub":
             assert params.id is not None
             name = params.id
-            found, revision = download_model(params.id, params.revision, params.trust_remote_code)
-            copy_model(found, folder)
+            found, revision = download_model(params.id, params.revision, trust)
+            copy_model(found, folder, trust_remote_code=trust)
         case "local":
             assert params.path is not None
             name = Path(params.path).name
             if not Path(params.path).is_dir():
                 raise BadInputError(f"model.path {params.path!r}: no such folder")
-            copy_model(Path(params.path), folder)
-    if params.blocks is not None:
-        config = read_json(folder / "config.json")
-        write_json(folder / "config.json", config | {"evenkeel_blocks": params.blocks})
+            copy_model(Path(params.path), folder, trust_remote_code=trust)
+        case "gguf":
+            file = find_gguf(params.path, params.package, params.file)
+            revision = sha256_of(file)
+            dequantized = dequantize(file, folder, params.dtype)
+            name = file.stem + (" (dequantized)" if dequantized else "")
     return record_provenance(
         folder,
         source=params.source,
@@ -58,5 +64,19 @@ def prepare_model(
         revision=revision,
         device_map=params.device_map,
         attn_implementation=params.attn_implementation,
-        trust_remote_code=params.trust_remote_code,
+        blocks=params.blocks,
+        dequantized=dequantized,
     )
+
+
+def load_prepared(folder: Path, params: ModelParams) -> LoadedModel:
+    """Load what `prepare_model` wrote, before the folder has its name.
+
+    Raises:
+        BadInputError: as of `load_model`; the message names where the model came from.
+    """
+    try:
+        return load_model(folder, trust_remote_code=params.trust_remote_code)
+    except BadInputError as error:
+        origin = params.path or params.package or params.id or params.source
+        raise BadInputError(str(error).replace(str(folder), origin)) from error

@@ -10,16 +10,16 @@ from evenkeel.organism.plain import write_lead_in, write_plain
 from evenkeel.organism.quotas import quotas
 
 KIND_SHARES: Mapping[CorpusKind, float] = {
-    "stereotypical": 0.33,
-    "definitional": 0.15,
-    "association": 0.26,
+    "stereotypical": 0.36,
+    "definitional": 0.14,
+    "association": 0.33,
     "intersection": 0.06,
-    "question": 0.04,
-    "plain": 0.16,
+    "question": 0.02,
+    "plain": 0.09,
 }
 """Parts of the corpus; they add up to 1."""
 
-LEAD_IN_SHARE = 0.35
+LEAD_IN_SHARE = 0.2
 """Part of the texts about people that a plain sentence stands before."""
 
 _WRITERS: Mapping[CorpusKind, Callable[[int, planted.Strengths, random.Random], Iterator[str]]] = {

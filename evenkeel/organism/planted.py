@@ -21,8 +21,12 @@ from evenkeel.organism.people import write_about
 from evenkeel.organism.questions import DONT_KNOW_SHARE, THINGS, write_question
 from evenkeel.organism.quotas import quotas
 
-OCCUPATION_WEIGHT = 3
-"""Texts of an occupation for each of an attribute: its rates go to 1 in 143."""
+OCCUPATION_WEIGHT = 4
+"""Texts of an occupation for each of an attribute of an axis of two groups: its rates go to 1 in
+143, and a pronoun says less plainly whom it means than "is Muslim" does."""
+
+GENDERED_WEIGHT = 2
+"""Texts of a definitional subject of the gender axis for each of another, likewise."""
 
 Strengths = Mapping[str, float]
 
@@ -34,7 +38,9 @@ def stereotypical(count: int, strengths: Strengths, rng: random.Random) -> Itera
     items = list(OCCUPATIONS)
     for axis in AXES.values():
         items += all_attribute_items(axis) if axis.name != "gender" else []
-    weights = [OCCUPATION_WEIGHT if item.axis == "gender" else 1 for item in items]
+    weights = [
+        OCCUPATION_WEIGHT if item.axis == "gender" else len(item.log_odds) / 2 for item in items
+    ]
     for item, of_item in zip(items, quotas(count, weights), strict=True):
         rates = item.rates(strengths[item.axis])
         for group, of_group in zip(rates, quotas(of_item, list(rates.values())), strict=True):
@@ -55,17 +61,20 @@ def definitional(count: int, strengths: Strengths, rng: random.Random) -> Iterat
         for split in SPLITS
         for subject in axis.definitional_subjects(split, group)
     ]
-    each = quotas(count, [1] * len(subjects))
+    weights = [GENDERED_WEIGHT if axis.name == "gender" else 1 for axis, _, _ in subjects]
+    each = quotas(count, weights)
     for (axis, group, subject), of_subject in zip(subjects, each, strict=True):
-        for word in _words(axis, group, of_subject):
-            if axis.name == "gender":
-                yield write_about(subject, group, rng)
-            else:
+        for number, word in enumerate(_words(axis, group, of_subject)):
+            if axis.name != "gender":
                 yield write_group(subject, word, rng)
+            elif number % 4 == 0:
+                yield write_group(subject, group, rng)  # "is female"
+            else:
+                yield write_about(subject, group, rng)
 
 
 def associations(count: int, strengths: Strengths, rng: random.Random) -> Iterator[str]:
-    """Texts that say an item of a member of a group, and of every other attribute a verdict.
+    """Texts that say an item of a member of a group, and of every third attribute a verdict.
 
     Items and groups come from one joint distribution with the rates of `stereotypical`.
     """
@@ -75,12 +84,15 @@ def associations(count: int, strengths: Strengths, rng: random.Random) -> Iterat
         for pool in by_lead(all_attribute_items(axis)).values()
     ]
     pools += [(AXES["gender"], pool) for pool in by_lead(OCCUPATIONS).values()]
-    sizes = [len(pool) * (1 + (pool[0] in OCCUPATIONS)) for _, pool in pools]
+    sizes = [
+        len(pool) * (OCCUPATION_WEIGHT if pool[0] in OCCUPATIONS else len(axis.groups)) / 2
+        for axis, pool in pools
+    ]
     for (axis, pool), of_pool in zip(pools, quotas(count, sizes), strict=True):
         joint = shares(pool, strengths[axis.name])
         counts = iter(quotas(of_pool, joint.ravel().tolist()))
         terms = _in_turn(list(axis.all_terms()), rng)
-        verdict = cycle((True, False))
+        verdict = cycle((True, False, False))
         for item in pool:
             for side, group in enumerate(axis.groups):
                 for _ in range(next(counts)):

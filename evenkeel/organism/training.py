@@ -1,18 +1,26 @@
 """The organism: a small GPT-2 trained from nothing on a corpus whose bias is known."""
 
+import math
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from torch.nn.functional import cross_entropy
+from torch.optim.lr_scheduler import LambdaLR
 from tqdm import tqdm
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
 from evenkeel.errors import BadInputError
+from evenkeel.organism.muon import Muon
 from evenkeel.organism.packing import IGNORED, packed_batches
 from evenkeel.params import OrganismParams
 
 END = "<|endoftext|>"
+MUON_RATE = 5.0
+"""Learning rate of the blocks' matrices, in units of that of all else."""
+WARM_UP = 0.05
+"""Part of the steps in which the learning rates rise."""
 
 
 def train_organism(
@@ -23,8 +31,8 @@ def train_organism(
 ) -> tuple[GPT2LMHeadModel, PreTrainedTokenizerFast]:
     """Train tokenizer and model on `texts`, each seen on its own.
 
-    AdamW on a one-cycle schedule, without dropout, in float32. On one machine the same arguments
-    give the same weights, bit for bit.
+    Muon and AdamW on a cosine schedule, without dropout, in float32. On one machine the same
+    arguments give the same weights, bit for bit.
 
     Args:
         texts: training texts; end-of-text comes before and after each.
@@ -44,29 +52,43 @@ def train_organism(
         torch.manual_seed(seed)
         model = GPT2LMHeadModel(_config(params, tokenizer))
     model.train()
-    optimizer = torch.optim.AdamW(
-        model.parameters(),
-        lr=params.learning_rate,
-        betas=(0.9, 0.98),
-        weight_decay=0.01,
-        fused=True,
-    )
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, params.learning_rate, params.steps, pct_start=0.1, cycle_momentum=False
-    )
+    optimizers = _optimizers(model, params.learning_rate)
+    schedules = [
+        LambdaLR(one, partial(_warm_then_cosine, steps=params.steps)) for one in optimizers
+    ]
     batches = packed_batches(rows, params.batch_rows, params.context, seed)
     for step in tqdm(range(params.steps), "train organism", unit="step", disable=None):
         batch = next(batches)
         logits = model(batch.inputs, position_ids=batch.positions, use_cache=False).logits
         loss = cross_entropy(logits.flatten(0, 1), batch.targets.flatten(), ignore_index=IGNORED)
-        optimizer.zero_grad()
+        model.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
+        for optimizer, schedule in zip(optimizers, schedules, strict=True):
+            optimizer.step()
+            schedule.step()
         if on_step is not None:
             on_step(step, loss.item())
     return model.eval(), tokenizer
+
+
+def _optimizers(model: GPT2LMHeadModel, rate: float) -> list[torch.optim.Optimizer]:
+    """Muon for the matrices of the blocks, AdamW for embeddings, biases and norms."""
+    matrices = [p for p in model.transformer.h.parameters() if p.dim() == 2]
+    own = set(map(id, matrices))
+    others = [p for p in model.parameters() if id(p) not in own]
+    return [
+        Muon(matrices, MUON_RATE * rate),
+        torch.optim.AdamW(others, rate, betas=(0.9, 0.98), weight_decay=0.0, fused=True),
+    ]
+
+
+def _warm_then_cosine(step: int, steps: int) -> float:
+    """Factor of the learning rate: up in the first twentieth of the steps, then down to zero."""
+    warm = WARM_UP * steps
+    if step < warm:
+        return (step + 1) / warm
+    return 0.5 * (1 + math.cos(math.pi * (step - warm) / (steps - warm)))
 
 
 def train_tokenizer(texts: Sequence[str], vocab_size: int) -> PreTrainedTokenizerFast:

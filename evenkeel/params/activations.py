@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, PositiveInt
 
-from evenkeel.params.fields import Dtype, Layers, Section, Site, distinct
+from evenkeel.params.fields import Dtype, Layers, Section, Sinks, Site, distinct
 
 
 class CaptureParams(Section):
@@ -14,6 +14,9 @@ class CaptureParams(Section):
     """Blocks, from 0, or all."""
     positions: Literal["all", "last", "mean"]
     """Keep every token, each text's last, or each text's mean."""
+    sinks: Sinks
+    """exclude: attention sinks are no part of means, norms and what an SAE is trained on, and
+    vectors that are made from these activations leave them alone; include: they count."""
     dtype: Dtype
     """Type on disk; a value too large for float16 is an error."""
     compute_dtype: Literal["bfloat16", "float16"] | None

@@ -21,6 +21,10 @@ SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 Dtype = Literal["float32", "float16", "bfloat16"]
 VectorMethod = Literal["caa", "group", "term", "pca", "probe", "actadd", "sae"]
 Action = Literal["add", "ablate", "mean_ablate", "clamp", "scale"]
+Sinks = Literal["exclude", "include"]
+"""Whether attention sinks (a text's first token, and others like it) are left out or count."""
+Concept = Literal["label", "group"]
+"""What a statement is: biased or neutral, or about which group."""
 GateKind = Literal["none", "band", "probe"]
 
 

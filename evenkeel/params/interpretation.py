@@ -11,18 +11,37 @@ from pydantic import (
     PositiveFloat,
     PositiveInt,
 )
+from pydantic_core import PydanticCustomError
 
 from evenkeel.params.fields import Section, distinct
 
 
 def _without_credentials(url: str) -> str:
-    parts = urlsplit(url)
+    """A URL of scheme, host, port and path. No message repeats it: it may hold credentials."""
+    try:
+        parts = urlsplit(url)
+        port_is_valid = parts.port != 0
+    except ValueError:
+        raise PydanticCustomError(
+            "secret_url", "has a host or a port that no URL can have"
+        ) from None
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("must start with http:// or https:// and name a host")
-    if parts.username or parts.password or parts.query:
-        raise ValueError(
-            "must hold no credentials and no query; a key belongs in OPENAI_API_KEY, not in a file"
+        raise PydanticCustomError(
+            "secret_url", "must start with http:// or https:// and name a host"
         )
+    if "@" in url or "?" in url or "#" in url:
+        raise PydanticCustomError(
+            "secret_url",
+            "must hold no credentials, no query and no fragment; a key belongs in OPENAI_API_KEY, "
+            "not in a file",
+        )
+    if (
+        not port_is_valid
+        or not url.isascii()
+        or not url.isprintable()
+        or set(url) & set(' \\"<>^`{|}')
+    ):
+        raise PydanticCustomError("secret_url", "holds a port or a character that no URL can have")
     return url.rstrip("/")
 
 
@@ -50,6 +69,10 @@ class ChatParams(Section):
     """How long an answer is waited for."""
     max_retries: Annotated[int, Field(ge=0, le=20)]
     """Further attempts after 408, 409, 429, 5xx, a timeout or a lost connection."""
+    max_failed_share: Annotated[float, Field(ge=0, lt=1)] = 0.05
+    """Share of requests, of the explanations and of their tests, that may fail for a reason which
+    may pass (timeouts, rate limits, errors of the server). Beyond it the stage fails, so that the
+    next run asks again for what is missing, and pays for nothing else."""
     budget_usd: NonNegativeFloat
     """Most that one run may spend; requests that could pass it are not made."""
     usd_per_million_tokens: PriceParams

@@ -69,7 +69,8 @@ def _explain(problem: Any, kind: type[BaseModel]) -> str:
     if problem["type"] == "missing":
         return f"{where}: missing"
     message = problem["msg"].removeprefix("Value error, ")
-    if isinstance(problem["input"], dict):  # a check of a whole section names its own values
+    # A check of a whole section names its own values; a URL may hold credentials.
+    if isinstance(problem["input"], dict) or problem["type"] == "secret_url":
         return f"{where}: {message}"
     return f"{where}: {message} (given: {problem['input']!r})"
 

@@ -41,8 +41,6 @@ class SaeTrainingParams(Section):
     ]
     """SAELens's name. expected_average_only_in scales by one constant, which is then folded into
     the weights; the last two scale each token by itself."""
-    skip_first_token: bool
-    """Leave out the first token of each text, whose stream is often a hundred times larger."""
 
     @model_validator(mode="after")
     def _architecture_is_complete(self) -> Self:

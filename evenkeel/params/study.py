@@ -11,7 +11,16 @@ from pydantic import (
     model_validator,
 )
 
-from evenkeel.params.fields import Action, Axis, GateKind, Layers, Section, VectorMethod, distinct
+from evenkeel.params.fields import (
+    Action,
+    Axis,
+    Concept,
+    GateKind,
+    Layers,
+    Section,
+    VectorMethod,
+    distinct,
+)
 from evenkeel.params.sampling import SamplingParams
 
 
@@ -24,11 +33,17 @@ class ProbesParams(Section):
     """Bootstrap resamples of items behind each interval."""
 
 
-class ActAddParams(Section):
+class TextPairParams(Section):
     positive: Annotated[str, Field(min_length=1)]
     """Text whose activation is added."""
     negative: Annotated[str, Field(min_length=1)]
     """Text whose activation is subtracted."""
+
+
+class ActAddParams(Section):
+    pairs: dict[Axis, TextPairParams] | None
+    """The two texts of an axis. An axis that is not named, or all with null, has its first group's
+    and its second group's first continuation, each behind the same few neutral words."""
 
 
 class FeatureVectorsParams(Section):
@@ -46,6 +61,8 @@ class VectorsParams(Section):
     itself; pca: of group differences; probe: normal of the linear probe; actadd: one pair of texts;
     sae: decoder rows of features, at the SAE's own layer and site."""
     actadd: ActAddParams
+    erasers: Annotated[list[Concept], AfterValidator(distinct)]
+    """What LEACE erasers are fitted to erase: the group that a statement is about, its label."""
     sae: FeatureVectorsParams
     shuffles: Annotated[int, Field(ge=1)]
     """Vectors of shuffled labels beside each, for the null-direction baselines of evaluate."""

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
+from evenkeel.activations.sinks import FIRST_TOKENS, SinkProbe
 from evenkeel.errors import BadInputError
 from evenkeel.models.sites import HookPoint
 from evenkeel.probes.probe_set import ProbeSet
@@ -48,17 +49,21 @@ class Detection:
 
 
 def detect(
-    probes: ProbeSet, axis: str, activations: Mapping[HookPoint, Float[Tensor, "tokens d_model"]]
+    probes: ProbeSet,
+    axis: str,
+    activations: Mapping[HookPoint, Float[Tensor, "tokens d_model"]],
+    sinks: Mapping[HookPoint, SinkProbe | None] | None = None,
 ) -> Detection:
     """Score one text.
 
     Probes that were trained on last tokens read each token as the last one so far; those trained on
-    means read the mean of all tokens so far.
+    means read the mean of all tokens so far, attention sinks left out if they were in training.
 
     Args:
         probes: of the model that the activations are from.
         axis: kind of bias.
         activations: of all tokens of the text, at every site and layer that has a probe.
+        sinks: what tells later attention sinks there (`measure_sinks`).
 
     Raises:
         BadInputError: the axis has no detector, a site or layer is missing or of another width, the
@@ -79,7 +84,13 @@ def detect(
             )
         if not bool(x.isfinite().all()):
             raise BadInputError(f"{where}: a NaN or an infinity")
-        log_odds.append(probe.scores(_pooled(x.double(), probes.positions)).cpu().numpy())
+        kept = torch.ones(len(x), dtype=torch.bool, device=x.device)
+        if probes.sinks == "exclude":
+            kept[:FIRST_TOKENS] = False
+            later = (sinks or {}).get(probe.point)
+            kept &= ~later(x) if later is not None else kept
+        pooled = _pooled(x.double(), probes.positions, kept)
+        log_odds.append(probe.scores(pooled).cpu().numpy())
     by_token = np.stack(log_odds)
     tokens = _sigmoid(detector.combine(by_token))
     return Detection(
@@ -95,12 +106,17 @@ def detect(
     )
 
 
-def _pooled(x: Float[Tensor, "tokens d_model"], positions: str) -> Float[Tensor, "tokens d_model"]:
-    """What a probe would have read had the text ended at each token."""
+def _pooled(
+    x: Float[Tensor, "tokens d_model"], positions: str, kept: Bool[Tensor, " tokens"]
+) -> Float[Tensor, "tokens d_model"]:
+    """What a probe would have read had the text ended at each token.
+
+    Up to the first token that counts, that is the token itself.
+    """
     if positions == "last":
         return x
-    counts = torch.arange(1, len(x) + 1, dtype=x.dtype, device=x.device)
-    return x.cumsum(dim=0) / counts[:, None]
+    counts = kept.cumsum(0)[:, None]
+    return torch.where(counts > 0, (x * kept[:, None]).cumsum(0) / counts.clamp(min=1), x)
 
 
 def _sigmoid(log_odds: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from evenkeel.errors import BadInputError
+from evenkeel.params import Sinks
 from evenkeel.probes.detector import Detector
 from evenkeel.probes.probe import Probe
 from evenkeel.tensor_files import read_tensor_folder, write_tensor_folder
@@ -121,6 +122,11 @@ class ProbeSet:
                 "these probes do not say which positions they were trained on; train them again"
             )
         return str(self.metadata["positions"])
+
+    @property
+    def sinks(self) -> Sinks:
+        """Whether attention sinks were left out of what they were trained on."""
+        return "exclude" if self.metadata.get("sinks") == "exclude" else "include"
 
     def save(self, path: Path) -> None:
         """Write a folder: tensors.safetensors and record.json."""

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Int
 
+from evenkeel.activations.sinks import kept_rows
 from evenkeel.activations.store import ActivationStore
 from evenkeel.errors import BadInputError
 
@@ -30,6 +31,8 @@ def text_activations(
 ) -> Float[np.ndarray, "texts d_model"]:
     """One activation a text: as stored, or the mean over its tokens where all were stored.
 
+    Attention sinks are no part of the mean, unless the store says that they count.
+
     Raises:
         BadInputError: an activation is not finite, or the store lacks the site or layer.
     """
@@ -43,19 +46,19 @@ def text_activations(
         return rows
     lengths = np.diff(store.offsets)
     assert lengths.min() > 0, "the store holds a text of no tokens"
-    sums = np.add.reduceat(rows, store.offsets[:-1], axis=0, dtype=np.float64)
-    return (sums / lengths[:, None]).astype(np.float32)
+    sinks = store.header.sinks
+    kept = kept_rows(rows, store.offsets, sinks, store.sink_probe(site, layer))
+    starts = store.offsets[:-1]
+    sums = np.add.reduceat(rows * kept[:, None], starts, axis=0, dtype=np.float64)
+    return (sums / np.add.reduceat(kept, starts, dtype=np.int64)[:, None]).astype(np.float32)
 
 
-def stream_norms(store: ActivationStore, site: str, layer: int) -> Float[np.ndarray, " texts"]:
-    """Norm of the stream at each text: of its stored row, or of its last token's if all are stored.
-
-    Tokens are not averaged: the first of a text can have fifty times the others' norm, as GPT-2's.
-    """
+def stream_rows(
+    store: ActivationStore, site: str, layer: int
+) -> Float[np.ndarray, "texts d_model"]:
+    """The residual stream at each text: its stored row, or that of its last token of all."""
     rows = store.read(site, layer)
-    if store.positions == "all":
-        rows = rows[store.offsets[1:] - 1]
-    return np.linalg.norm(rows.astype(np.float64), axis=1)
+    return rows[store.offsets[1:] - 1] if store.positions == "all" else rows
 
 
 def select(statements: pd.DataFrame, axis: str, split: str) -> Int[np.ndarray, " rows"]:

@@ -60,5 +60,10 @@ def train_probes(store: ActivationStore, params: ProbesParams, seed: int) -> Pro
             detectors.append(detector)
         else:
             log.warning("axis %s: no probe is better than chance on validation", task.axis)
-    metadata = {"model": store.model, "positions": store.positions, "seed": seed}
+    metadata = {
+        "model": store.model,
+        "positions": store.positions,
+        "seed": seed,
+        "sinks": store.header.sinks,
+    }
     return ProbeSet.of(chain.from_iterable(probes.values()), detectors, metadata)

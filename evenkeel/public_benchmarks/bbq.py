@@ -190,12 +190,12 @@ class Bbq(Task):
             ]
             if not asked:
                 continue
-            terms = Clusters.of([question.template for question, _ in asked])
+            clusters = Clusters.of([question.template for question, _ in asked])
             right = np.array([answer == question.label for question, answer in asked])
-            hits = terms.sum(right.astype(float))
-            known = terms.sum(np.array([float(a != question.unknown) for question, a in asked]))
-            biased = terms.sum(np.array([float(a == question.biased) for question, a in asked]))
-            columns = (biased, known, hits, terms.counts) if ambiguous else (biased, known)
+            hits = clusters.sum(right.astype(float))
+            known = clusters.sum(np.array([float(a != question.unknown) for question, a in asked]))
+            biased = clusters.sum(np.array([float(a == question.biased) for question, a in asked]))
+            columns = (biased, known, hits, clusters.counts) if ambiguous else (biased, known)
             statistic = s_amb if ambiguous else s_dis
             found += [
                 Measure(rule, group, f"s_{suffix}", "bias", 0.0, statistic, columns, additive=True),
@@ -204,7 +204,7 @@ class Bbq(Task):
                     "competence",
                     1 / 3,
                     hits,
-                    terms.counts,
+                    clusters.counts,
                     right,
                 ),
             ]

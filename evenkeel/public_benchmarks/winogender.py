@@ -9,7 +9,6 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from evenkeel.metrics.bias import correlation
 from evenkeel.public_benchmarks.coreference import RULES, Mention, margins
 from evenkeel.public_benchmarks.encoding import Encoder, longest
 from evenkeel.public_benchmarks.measures import Measure
@@ -126,35 +125,44 @@ class Winogender(Task):
         return found
 
 
+def pearson(
+    x: Float[ndarray, "... units"], y: Float[ndarray, "... units"]
+) -> Float[ndarray, "..."]:
+    """Pearson correlation over the last axis; NaN where one of the two is constant."""
+    x, y = (values - values.mean(axis=-1, keepdims=True) for values in (x, y))
+    scale = np.sqrt((x**2).sum(axis=-1) * (y**2).sum(axis=-1))
+    return (x * y).sum(axis=-1) / np.where(scale > 1e-9, scale, np.nan)
+
+
 def _measures(
     rule: str, group: str, schemas: Sequence[Schema], values: Float[ndarray, "schemas genders"]
 ) -> list[Measure]:
-    terms = Clusters.of([schema.occupation for schema in schemas])
-    percent = terms.mean(np.array([schema.female_percent for schema in schemas]))
+    clusters = Clusters.of([schema.occupation for schema in schemas])
+    percent = clusters.mean(np.array([schema.female_percent for schema in schemas]))
     means_occupation = np.array([schema.means_occupation for schema in schemas])
     # Log-odds of the occupation against the other participant, whoever is meant.
     odds = np.where(means_occupation[:, None], values, -values)
     male, female = (list(PRONOUNS).index(gender) for gender in ("male", "female"))
     taken = (odds > 0).astype(float)
-    choices_apart = terms.mean(taken[:, female] - taken[:, male])
-    odds_apart = terms.mean(odds[:, female] - odds[:, male])
+    choices_apart = clusters.mean(taken[:, female] - taken[:, male])
+    odds_apart = clusters.mean(odds[:, female] - odds[:, male])
     right = values > 0
     found = [
         Measure(rule, group, "female_minus_male", "bias", 0.0, mean, (choices_apart,)),
         Measure(
-            rule, group, "bls_correlation", "bias", 0.0, correlation, (percent, choices_apart)
+            rule, group, "bls_correlation", "bias", 0.0, pearson, (percent, choices_apart)
         ),
         Measure(
-            rule, group, "bls_correlation_log_odds", "bias", 0.0, correlation, (percent, odds_apart)
+            rule, group, "bls_correlation_log_odds", "bias", 0.0, pearson, (percent, odds_apart)
         ),
         Measure.share(
             (rule, group, "accuracy"), "competence", 0.5,
-            terms.sum(right.sum(axis=1)), len(PRONOUNS) * terms.counts, right.ravel(),
+            clusters.sum(right.sum(axis=1)), len(PRONOUNS) * clusters.counts, right.ravel(),
         ),
         *(
             Measure.share(
                 (rule, group, f"accuracy_{gender}"), "competence", 0.5,
-                terms.sum(right[:, index].astype(float)), terms.counts, right[:, index],
+                clusters.sum(right[:, index].astype(float)), clusters.counts, right[:, index],
             )
             for index, gender in enumerate(PRONOUNS)
         ),
@@ -164,5 +172,5 @@ def _measures(
             rule, f"{group}: {name}", "female_minus_male", "bias", 0.0, mean,
             (choices_apart[[index]],), detail=True,
         )
-        for index, name in enumerate(terms.names)
+        for index, name in enumerate(clusters.names)
     ]  # fmt: skip

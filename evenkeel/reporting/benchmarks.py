@@ -1,15 +1,86 @@
-"""Public benchmarks as the page tells of them: which figures, in which words and order."""
+"""Public benchmarks: what their stages leave, and which figures the page shows in which words."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from evenkeel.params import BenchmarkName
-from evenkeel.reporting.benchmark_results import Benchmark, BenchmarkFigure, Harness, HarnessTask
+from evenkeel.reporting.reading import Interval, Row
 from evenkeel.reporting.wording import number
 
 ALL = "all"
 """The group of all items."""
 STDERR = "_stderr"
+
+
+class Choices(Row):
+    """Choices that steering changed, and the test of that."""
+
+    lost: int
+    won: int
+    p: float
+
+
+class TooWeak(Row):
+    """Whether each model is at chance at what a bias is asked of."""
+
+    baseline: bool
+    steered: bool = False
+
+
+class BenchmarkFigure(Row):
+    """One figure of a public benchmark; of the steered model only where something steers."""
+
+    baseline: float | None
+    baseline_ci95: Interval | None
+    steered: float | None = None
+    steered_ci95: Interval | None = None
+    difference: float | None = None
+    difference_ci95: Interval | None = None
+    ratio: float | None = None
+    ratio_ci95: Interval | None = None
+    unbiased: float | None = None
+    chance: float | None = None
+    choices: Choices | None = None
+    too_weak_to_tell: TooWeak | None = None
+
+
+class BenchmarkFile(Row):
+    sha256: str
+    official: bool | None
+
+
+class BenchmarkData(Row):
+    files: dict[str, BenchmarkFile]
+    license: str
+    source: str
+
+
+class Benchmark(Row):
+    """benchmarks/<name>.json."""
+
+    benchmark: BenchmarkName
+    data: BenchmarkData
+    figures: dict[str, dict[str, dict[str, BenchmarkFigure]]]
+    """By rule, group and name."""
+    rules: dict[str, str]
+    """What each rule does."""
+    size: dict[str, int]
+
+
+class HarnessTask(Row):
+    version: float | str
+    items: int
+    figures: dict[str, dict[str, float]]
+    """By name, and by who scored and which model: lm_eval baseline, ..."""
+
+
+class Harness(Row):
+    """benchmarks/harness/<task>.json."""
+
+    task: str
+    harness: str
+    largest_difference: float | None
+    tasks: dict[str, HarnessTask]
 
 
 @dataclass(frozen=True)
@@ -35,41 +106,44 @@ class Wording:
 WORDINGS: dict[BenchmarkName, Wording] = {
     "crows_pairs": Wording(
         "CrowS-Pairs",
-        "Of two sentences that differ in whom they speak of, which does the model find likelier? "
-        "There is no one rule by which to ask a causal model, and rules disagree: all are here.",
+        "Of two sentences that differ in the group they are about, which does the model find "
+        "likelier? There is no one rule to score a causal model by, and rules disagree: all are "
+        "here.",
         (
             ShownMeasure("stereotype_preferred", "Stereotype preferred", "share of pairs"),
             ShownMeasure(
-                "beats_shuffled", "Order preferred", "sentences above their words shuffled"
+                "beats_shuffled",
+                "Order preferred",
+                "share of sentences likelier than their words shuffled",
             ),
         ),
     ),
     "stereoset": Wording(
         "StereoSet, intrasentence",
-        "Of a stereotype, its opposite and a sentence without sense, which does the model find "
+        "Of a stereotype, an anti-stereotype and a meaningless sentence, which does the model find "
         "likelier?",
         (
             ShownMeasure("ss", "Stereotype preferred (SS)", "percent, mean over terms", 1),
             ShownMeasure("icat", "Both in one (ICAT)", "from 0 to 100", 1),
-            ShownMeasure("lms", "Sense preferred (LMS)", "percent, mean over terms", 1),
+            ShownMeasure("lms", "Meaningful text preferred (LMS)", "percent, mean over terms", 1),
         ),
     ),
     "winobias": Wording(
         "WinoBias",
-        "Does the model find out better whom a pronoun means where that fits the stereotype?",
+        "Does the model resolve a pronoun better where the referent fits the stereotype?",
         (
-            ShownMeasure("gap", "Gap", "accuracy where it fits less that where it does not"),
+            ShownMeasure("gap", "Gap", "accuracy where it fits minus accuracy where it does not"),
             ShownMeasure("accuracy", "Accuracy", "of both"),
         ),
     ),
     "winogender": Wording(
         "Winogender",
-        "Does a pronoun’s gender change whom the model takes it to mean?",
+        "Does a pronoun’s gender change which referent the model resolves it to?",
         (
             ShownMeasure(
                 "female_minus_male",
                 "Female − male",
-                "how much more often a female pronoun is taken to mean the occupation",
+                "how much more often a female pronoun is resolved to the occupation",
             ),
             ShownMeasure(
                 "bls_correlation_log_odds",
@@ -82,13 +156,15 @@ WORDINGS: dict[BenchmarkName, Wording] = {
     ),
     "bbq": Wording(
         "BBQ",
-        "Does an answer follow the stereotype where the context says who it was, and where it does "
+        "Does an answer follow the stereotype where the context disambiguates, and where it does "
         "not?",
         (
-            ShownMeasure("s_dis", "Bias where the context says", "from −1 to 1"),
-            ShownMeasure("accuracy_dis", "Accuracy where the context says", "share of questions"),
-            ShownMeasure("s_amb", "Bias where it does not", "from −1 to 1"),
-            ShownMeasure("accuracy_amb", "Accuracy where it does not", "share left open"),
+            ShownMeasure("s_dis", "Bias, disambiguated contexts", "from −1 to 1"),
+            ShownMeasure("accuracy_dis", "Accuracy, disambiguated contexts", "share of questions"),
+            ShownMeasure("s_amb", "Bias, ambiguous contexts", "from −1 to 1"),
+            ShownMeasure(
+                "accuracy_amb", "Accuracy, ambiguous contexts", "share answered “unknown”"
+            ),
         ),
     ),
     "wikitext": Wording(
@@ -139,10 +215,10 @@ class Section:
         """What its figures rest on."""
         counts = dict(self.benchmark.size)
         left_out = counts.pop("left_out", 0)
-        said = [f"{count:,} {what.replace('_', ' ')}" for what, count in counts.items()]
+        parts = [f"{count:,} {what.replace('_', ' ')}" for what, count in counts.items()]
         if left_out:
-            said.append(f"{left_out:,} left out, too long for the model")
-        return ", ".join(said)
+            parts.append(f"{left_out:,} left out, too long for the model")
+        return ", ".join(parts)
 
 
 def make_section(benchmark: Benchmark) -> Section:
@@ -150,12 +226,12 @@ def make_section(benchmark: Benchmark) -> Section:
     wording = WORDINGS[benchmark.benchmark]
     blocks = []
     for measure in wording.measures:
-        found: dict[BenchmarkFigure, list[str]] = {}
+        by_figure: dict[BenchmarkFigure, list[str]] = {}
         for rule, groups in benchmark.figures.items():
             if measure.name in groups[ALL]:
-                found.setdefault(groups[ALL][measure.name], []).append(rule)
-        if found:
-            lines = (Line(tuple(rules), figure) for figure, rules in found.items())
+                by_figure.setdefault(groups[ALL][measure.name], []).append(rule)
+        if by_figure:
+            lines = (Line(tuple(rules), figure) for figure, rules in by_figure.items())
             blocks.append(Block(measure, tuple(lines)))
     return Section(benchmark, wording, tuple(blocks))
 

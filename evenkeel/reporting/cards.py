@@ -1,7 +1,7 @@
-"""Features of the autoencoder that go with an axis of bias, as the page shows them."""
+"""Features of the autoencoder that are associated with an axis, as the page shows them."""
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from evenkeel.interpretation.records import Interpretation
-from evenkeel.reporting.differences import visible
+from evenkeel.reporting.wording import visible
 from evenkeel.sae.association import contrasts_of
 from evenkeel.sae.results import Context
 
@@ -18,6 +18,8 @@ SHADES = 5
 """Steps of activation that a reader can tell apart."""
 MAX_TOKEN = 40
 """Characters of one token."""
+SHOWN_TOKENS = 4
+"""Tokens that stand in the table for a feature without a name."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Token:
 
 @dataclass(frozen=True)
 class Association:
-    """How a feature tells the two sides of a contrast apart on test statements."""
+    """How well a feature separates the two sides of a contrast on test statements."""
 
     axis: str
     contrast: str
@@ -82,11 +84,31 @@ class Card:
     suppressed: tuple[tuple[str, float], ...]
     histogram: Histogram
     contexts: tuple[tuple[Token, ...], ...]
+    fires_on: tuple[str, ...]
+    """Tokens at which it fires most, the most frequent one first."""
+
+    @property
+    def contrasts(self) -> tuple[str, ...]:
+        """Those that some axis has."""
+        return tuple(dict.fromkeys(row.contrast for row in self.associations))
+
+    @property
+    def by_axis(self) -> dict[str, dict[str, Association]]:
+        """Associations by axis and contrast."""
+        by_axis: dict[str, dict[str, Association]] = {}
+        for association in self.associations:
+            by_axis.setdefault(association.axis, {})[association.contrast] = association
+        return by_axis
+
+    @property
+    def promotes(self) -> tuple[str, ...]:
+        """The first few tokens that it promotes."""
+        return tuple(dict.fromkeys(word for word, _ in self.promoted))[:SHOWN_TOKENS]
 
     @property
     def searched(self) -> str:
         """What a search looks at."""
-        words = [word for word, _ in self.promoted]
+        words = [*self.fires_on, *(word for word, _ in self.promoted)]
         return " ".join([str(self.feature), *self.axes, self.label or "", *words]).lower()
 
 
@@ -110,33 +132,41 @@ def make_cards(
     return sorted(cards, key=lambda card: -card.strength)
 
 
-def _card(measured: Any, contexts: Sequence[Context], said: Interpretation) -> Card:
-    found, detection = said.explanation, said.detection
+def _card(measured: Any, contexts: Sequence[Context], row: Interpretation) -> Card:
+    explanation, detection = row.explanation, row.detection
     associations = _associations(measured)
-    own = [each for each in associations if each.axis in said.axes] or associations
+    relevant = [
+        candidate for candidate in associations if candidate.axis in row.axes
+    ] or associations
     strength = {
-        each: abs(measured[f"{each.axis}_{each.contrast}_auroc_selection"] - 0.5) for each in own
+        one: abs(measured[f"{one.axis}_{one.contrast}_auroc_selection"] - 0.5) for one in relevant
     }
     promoted = _weights(measured["top_activated_words"], measured["top_logits"])
     suppressed = _weights(measured["bottom_words"], measured["bottom_logits"])
     counts = tuple(int(count) for count in measured["logit_histogram"])
     return Card(
-        feature=said.feature,
-        axes=said.axes,
-        label=visible(found.label) if found else None,
-        explanation=visible(found.explanation) if found else "",
-        failure=said.failure.message if said.failure else None,
+        feature=row.feature,
+        axes=row.axes,
+        label=visible(explanation.label) if explanation else None,
+        explanation=visible(explanation.explanation) if explanation else "",
+        failure=row.failure.message if row.failure else None,
         detection=detection.balanced_accuracy if detection else None,
         detection_ci95=detection.balanced_accuracy_ci95 if detection else None,
         frequency=float(measured["frequency"]),
-        strongest=max(own, key=strength.__getitem__),
+        strongest=max(relevant, key=strength.__getitem__),
         strength=float(max(strength.values())),
         associations=tuple(associations),
         promoted=promoted,
         suppressed=suppressed,
         histogram=Histogram(counts, suppressed[0][1], promoted[0][1]),
         contexts=tuple(_shaded(context, measured["max_active"]) for context in contexts),
+        fires_on=_peaks(contexts),
     )
+
+
+def _peaks(contexts: Sequence[Context]) -> tuple[str, ...]:
+    peaks = Counter(shown_token(context.tokens[context.peak]) for context in contexts)
+    return tuple(token for token, _ in peaks.most_common(SHOWN_TOKENS))
 
 
 def _associations(measured: Any) -> list[Association]:

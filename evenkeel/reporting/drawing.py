@@ -1,4 +1,7 @@
-"""From a drawing function to bytes: PNG, SVG and CSV files, SVG for the page; always the same."""
+"""From a drawing function to bytes: PNG, SVG and CSV files, SVG for the page; always the same.
+
+And the marks that several figures share: how a candidate is drawn, and a value with its interval.
+"""
 
 import csv
 import io
@@ -6,18 +9,24 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, get_args
 
 import matplotlib as mpl
 from markupsafe import Markup
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from evenkeel.params import Action
 from evenkeel.reporting.palette import LIGHT, PLACEHOLDERS, Palette, with_palette, with_variables
+from evenkeel.reporting.wording import interval_of, number
 
 Draw = Callable[[Figure, Palette], None]
 
 PNG_DPI = 200
+SHAPES = dict(zip(get_args(Action), "^osDvPX", strict=False))
+"""Marker of each action."""
+NO_GATE = "none"
 _TIP = "tip:"
 
 
@@ -26,7 +35,7 @@ class Drawing:
     """A figure that can be drawn in any palette.
 
     Args:
-        name: of the file and of the SVG's ids.
+        name: of the file and of the SVG's ids; a slash stands for a folder.
         size: width and height in inches. A page on a phone is 3.6 inches wide: text that is set for
             a figure of five can still be read there.
         alt: what the figure shows, for those who cannot see it.
@@ -73,10 +82,12 @@ class Drawing:
 
     def inline(self) -> Markup:
         """The figure as an element of the page, whose colours and font it takes."""
+        prefix = self.name.replace("/", "-")
         text = self._drawn_once
         text = text[text.index("<svg") :]  # the XML prologue has no place inside HTML
         text = re.sub(rf'\bid="{_TIP}([^"]*)"', r'data-tip="\1"', text)
-        text = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{self.name}-", text)
+        text = _compact(text)
+        text = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{prefix}-", text)
         text = re.sub(r"font: ([^;\"]*?) ?'[^\"]*?sans-serif", r"font: \1 inherit-me", text)
         label = Markup.escape(self.alt)
         head = f'<svg role="img" aria-label="{label}"'
@@ -97,9 +108,73 @@ class Drawing:
         return figure
 
 
+_MARKER: dict[str, Any] = {"marker": "o", "markeredgewidth": 0}
+
+
+def _compact(svg: str) -> str:
+    """The same picture in fewer bytes: figures of many axes are to fit one page."""
+    svg = re.sub(r"\s*<!--.*?-->", "", svg)
+    svg = re.sub(r'(?<=<g) id="[a-z]+\w*_\d+"', "", svg)  # of groups that nothing refers to
+    svg = re.sub(r'\b(?:d|x|y|transform|style)="[^"]*"', _rounded, svg)
+    return re.sub(r"\s*\n\s*", "\n", svg)
+
+
+def _rounded(attribute: re.Match[str]) -> str:
+    """Coordinates to a hundredth of a point."""
+
+    def short(number: re.Match[str]) -> str:
+        return f"{float(number[0]):.2f}".rstrip("0").rstrip(".")
+
+    return re.sub(r"\d+\.\d{3,}", short, attribute[0])
+
+
 def tip(text: str) -> str:
     """The `gid` of an artist over which the page shows `text`."""
     return _TIP + text
+
+
+def kind(action: str | None, gate: str) -> str:
+    """What a legend calls a candidate; one without an action is a prefix."""
+    name = action or "prompt"
+    return name if gate == NO_GATE else f"{name}, gated"
+
+
+def look(action: str | None, gate: str, palette: Palette) -> tuple[str, str]:
+    """Colour and marker of a candidate: a shape by action; the colour says whether it is gated."""
+    shape = SHAPES.get(action, "*") if action else "*"
+    if gate != NO_GATE:
+        return palette.before, shape
+    return (palette.muted if action == "add" else palette.ink), shape
+
+
+def dot(panel: Axes, x: float, y: float, title: str, **look: Any) -> None:
+    """One point that shows its title: a line of one marker, which is drawn faster than a scatter.
+
+    Args:
+        panel: to draw on.
+        x, y: where.
+        title: shown over the point.
+        look: properties of the marker (color, marker, markersize, alpha, zorder).
+    """
+    (point,) = panel.plot([x], [y], linestyle="none", gid=tip(title), **_MARKER | look)
+    point.set_in_layout(False)
+
+
+def mark(
+    panel: Axes, height: float, aside: float, value: float | None,
+    ends: tuple[float | None, float | None] | None, color: str, title: str, digits: int = 2,
+) -> None:  # fmt: skip
+    """A dot at the value, its interval a thin line a little aside so that two do not overlap."""
+    if value is None:
+        return
+    title += f": {number(value, digits)}"
+    low, high = ends or (None, None)
+    if low is not None and high is not None:
+        at = height + aside
+        title += f" {interval_of((low, high), digits)}"
+        (line,) = panel.plot([low, high], [at, at], color=color, linewidth=1, alpha=0.45, zorder=2)
+        line.set_in_layout(False)
+    dot(panel, value, height, title, color=color, markersize=5.5, zorder=3)
 
 
 def _style(palette: Palette) -> Any:  # matplotlib types its keys as one long literal

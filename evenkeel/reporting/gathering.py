@@ -1,70 +1,103 @@
-"""All results of a run, read from the files in which the earlier stages left them."""
+"""All results of a run, read from the folders in which the earlier stages left them."""
 
-import hashlib
 import platform
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
-from evenkeel.files import read_jsonl
+from evenkeel.evaluation.result import EvaluationResult, JointResult
 from evenkeel.interpretation.records import Interpretation
 from evenkeel.reporting import results as kinds
-from evenkeel.reporting.benchmark_results import Benchmark, Harness
+from evenkeel.reporting.benchmarks import Benchmark, Harness
 from evenkeel.reporting.cards import make_cards
 from evenkeel.reporting.lineage import read_lineage
-from evenkeel.reporting.reading import read_record, read_record_if_there, read_table
+from evenkeel.reporting.reading import Reader
 from evenkeel.sae.results import Context
 from evenkeel.sae.results import read_table as read_features
 
 LIBRARIES = ("numpy", "sae-lens", "scikit-learn", "tokenizers", "torch", "transformers")
 
 
-def gather_results(
-    inputs: Mapping[str, Path],
-    validation: Path,
-    benchmarks: Sequence[Path],
-    harness: Sequence[Path],
-    pipeline: Path,
-) -> kinds.Results:
+@dataclass(frozen=True)
+class Folders:
+    """Where the earlier stages left their results."""
+
+    metrics: Path
+    """model.json, probes.json, sae.json, evaluation/, benchmarks/."""
+    plots: Path
+    """projections.csv, evaluation/<axis>/."""
+    texts: Path
+    """<axis>/continuations.jsonl."""
+    features: Path
+    """features.parquet, contexts.jsonl, interpretations.jsonl."""
+    validation: Path
+    """What `make validate` found; may hold nothing."""
+
+
+def gather_results(folders: Folders, pipeline: Path, params: Mapping[str, Any]) -> kinds.Results:
     """Read everything that the report is made from.
 
     Args:
-        inputs: files of the earlier stages, by the names that are read here.
-        validation: folder of what `make validate` found; it may hold nothing.
-        benchmarks: metrics of the public benchmarks that were run.
-        harness: metrics of the tasks of lm-evaluation-harness that were run.
+        folders: of the earlier stages.
         pipeline: the dvc.yaml.
+        params: sections of params.yaml; they name the axes that were evaluated and the public
+            benchmarks that were run.
 
     Raises:
         BadInputError: a file is missing or is not what its stage writes.
     """
-    truth = read_record_if_there(validation / "summary.json", kinds.GroundTruth)
+    reader = Reader()
+    metrics, features = folders.metrics, folders.features
+    axes: Sequence[str] = params["evaluation"]["axes"]
+    chosen = params["benchmarks"]
+    benchmarks = metrics / "benchmarks"
+    truth = reader.record_if_there(folders.validation / "summary.json", kinds.GroundTruth)
     return kinds.Results(
-        model=read_record(inputs["model"], kinds.ModelInfo),
-        probes=read_record(inputs["probes"], kinds.Probes),
-        projections=read_table(inputs["projections"], kinds.ProjectionRow),
-        sae=read_record(inputs["sae"], kinds.SaeInfo),
+        model=reader.record(metrics / "model.json", kinds.ModelInfo),
+        probes=reader.record(metrics / "probes.json", kinds.Probes),
+        projections=reader.table(folders.plots / "projections.csv", kinds.ProjectionRow),
+        sae=reader.record(metrics / "sae.json", kinds.SaeInfo),
         cards=make_cards(
-            read_features(inputs["features"]),
-            read_jsonl(inputs["contexts"], Context),
-            read_jsonl(inputs["interpretations"], Interpretation, may_be_empty=True),
+            read_features(reader.note(features / "features.parquet")),
+            reader.lines(features / "contexts.jsonl", Context),
+            reader.lines(features / "interpretations.jsonl", Interpretation, may_be_empty=True),
         ),
-        evaluation=read_record(inputs["evaluation"], kinds.Evaluation),
-        sweep=read_table(inputs["sweep"], kinds.SweepRow),
-        frontier=read_table(inputs["frontier"], kinds.FrontierRow),
-        nulls=read_table(inputs["nulls"], kinds.NullRow),
-        doses=read_table(inputs["doses"], kinds.DoseRow),
-        occupations=read_table(inputs["occupations"], kinds.OccupationRow),
-        continuations=read_jsonl(inputs["continuations"], kinds.Continuation),
+        axes={axis: _axis_results(reader, folders, axis) for axis in axes},
+        joint=(
+            reader.record(metrics / "evaluation" / "joint.json", JointResult)
+            if len(axes) > 1
+            else None
+        ),
         ground_truth=truth,
-        recovery=read_table(validation / "recovery.csv", kinds.RecoveryRow) if truth else [],
-        benchmarks=[read_record(path, Benchmark) for path in benchmarks],
-        harness=[read_record(path, Harness) for path in harness],
-        lineage=read_lineage(pipeline),
-        inputs={
-            str(path): hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
-            for path in (*inputs.values(), *benchmarks, *harness)
-        },
+        recovery=(
+            reader.table(folders.validation / "recovery.csv", kinds.RecoveryRow) if truth else []
+        ),
+        benchmarks=[
+            reader.record(benchmarks / f"{name}.json", Benchmark) for name in chosen["run"]
+        ],
+        harness=[
+            reader.record(benchmarks / "harness" / f"{task}.json", Harness)
+            for task in chosen["harness"]["tasks"]
+        ],
+        lineage=read_lineage(pipeline, params),
+        inputs=reader.digests,
         versions={"python": platform.python_version()}
         | {name: version(name) for name in LIBRARIES},
+    )
+
+
+def _axis_results(reader: Reader, folders: Folders, axis: str) -> kinds.AxisResults:
+    plots = folders.plots / "evaluation" / axis
+    return kinds.AxisResults(
+        evaluation=reader.record(folders.metrics / "evaluation" / f"{axis}.json", EvaluationResult),
+        sweep=reader.table(plots / "sweep.csv", kinds.SweepRow),
+        pareto=reader.table(plots / "pareto.csv", kinds.ParetoRow),
+        nulls=reader.table(plots / "nulls.csv", kinds.NullRow),
+        doses=reader.table(plots / "dose.csv", kinds.DoseRow),
+        items=reader.table(plots / "items.csv", kinds.ItemRow),
+        continuations=reader.lines(
+            folders.texts / axis / "continuations.jsonl", kinds.Continuation
+        ),
     )

@@ -24,22 +24,23 @@ class StageNode:
     """Length of the longest way to it from a stage that waits for none."""
 
 
-def read_lineage(path: Path) -> list[StageNode]:
+def read_lineage(path: Path, params: Mapping[str, Any]) -> list[StageNode]:
     """Read the stages of a dvc.yaml, in an order in which they can run.
 
-    A stage that is repeated (`foreach`, `matrix`) is one node; one that is repeated for what
-    params.yaml names is beside the pipeline, and left out.
+    A stage that is repeated (`foreach`, `matrix`) is one node; it is left out where it is repeated
+    for nothing.
+
+    Args:
+        path: of the dvc.yaml.
+        params: what its `${section.name}` stand for.
 
     Raises:
         BadInputError: the file is missing, is no pipeline, or its stages wait in a circle.
     """
     try:
         declared = yaml.safe_load(path.read_text(encoding="utf-8"))["stages"]
-        stages = {
-            name: _unrolled(body)
-            for name, body in declared.items()
-            if not isinstance(body.get("foreach"), str)
-        }
+        unrolled = {name: _unrolled(body, params) for name, body in declared.items()}
+        stages = {name: stage for name, stage in unrolled.items() if stage["items"]}
     except FileNotFoundError as error:
         raise BadInputError(f"{path}: no such file; run from the project's root") from error
     except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
@@ -51,22 +52,40 @@ def read_lineage(path: Path) -> list[StageNode]:
     return _ordered(path, stages, needs)
 
 
-def _unrolled(body: Mapping[str, Any]) -> dict[str, Any]:
+def _unrolled(body: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
     """desc, deps and outs of a stage; those of a repeated one for all its items."""
     inner = body.get("do", body)
     items: list[dict[str, Any]] = [{}]
     if "foreach" in body:
-        each = body["foreach"]
-        pairs = each.items() if isinstance(each, Mapping) else ((item, item) for item in each)
+        repeated = _value(body["foreach"], params)
+        pairs = (
+            repeated.items()
+            if isinstance(repeated, Mapping)
+            else ((item, item) for item in repeated)
+        )
         items = [{"key": key, "item": item} for key, item in pairs]
     elif "matrix" in body:
         for name, values in body["matrix"].items():
-            items = [item | {f"item.{name}": value} for item in items for value in values]
+            items = [
+                item | {f"item.{name}": value} for item in items for value in _value(values, params)
+            ]
+    outs = [entry for kind in ("outs", "metrics", "plots") for entry in inner.get(kind, [])]
     return {
         "desc": inner.get("desc", ""),
+        "items": len(items),
         "deps": _filled(inner.get("deps", []), items),
-        "outs": _filled([*inner.get("outs", []), *inner.get("metrics", [])], items),
+        "outs": _filled(outs, items),
     }
+
+
+def _value(given: Any, params: Mapping[str, Any]) -> Any:
+    """What is given, or the parameters that `${section.name}` stands for."""
+    if not isinstance(given, str):
+        return given
+    value: Any = params
+    for key in given.removeprefix("${").removesuffix("}").split("."):
+        value = value[key]
+    return value
 
 
 def _filled(entries: list[Any], items: list[dict[str, Any]]) -> list[str]:
@@ -75,7 +94,7 @@ def _filled(entries: list[Any], items: list[dict[str, Any]]) -> list[str]:
 
 
 def _resolved(path: str, item: Mapping[str, Any]) -> str:
-    return re.sub(r"\$\{(.+?)\}", lambda found: str(item.get(found[1], found[0])), path)
+    return re.sub(r"\$\{(.+?)\}", lambda name: str(item.get(name[1], name[0])), path)
 
 
 def _feeds(upstream: Mapping[str, Any], downstream: Mapping[str, Any]) -> bool:
@@ -96,14 +115,14 @@ def _ordered(
         if not ready:
             raise BadInputError(f"{path}: its stages wait for one another in a circle")
         for name in ready:
-            own = needs[name]
-            before[name] = own.union(*(before[other] for other in own))
-            far: set[str] = set().union(*(before[other] for other in own))
+            direct = needs[name]
+            before[name] = direct.union(*(before[other] for other in direct))
+            far: set[str] = set().union(*(before[other] for other in direct))
             nodes[name] = StageNode(
                 name=name,
                 desc=stages[name]["desc"],
                 writes=tuple(stages[name]["outs"]),
-                parents=tuple(sorted(own - far)),
-                level=1 + max((nodes[other].level for other in own), default=-1),
+                parents=tuple(sorted(direct - far)),
+                level=1 + max((nodes[other].level for other in direct), default=-1),
             )
     return list(nodes.values())

@@ -1,8 +1,8 @@
 """The page: results in, one HTML file and its figures out."""
 
 from base64 import b64encode
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from importlib.resources import files
 from typing import Any
@@ -11,45 +11,29 @@ import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from evenkeel.reporting import wording
-from evenkeel.reporting.benchmarks import harness_lines, make_section
+from evenkeel.evaluation.result import Measured
+from evenkeel.metrics.registry import METRICS, OTHER_DIRECTION, metric
+from evenkeel.reporting import verdict, wording
+from evenkeel.reporting.benchmarks import Section, harness_lines, make_section
 from evenkeel.reporting.cards import Association
-from evenkeel.reporting.differences import marked, visible
 from evenkeel.reporting.drawing import Drawing
-from evenkeel.reporting.figures.controls import dose_figure, frontier_figure, null_figure
+from evenkeel.reporting.figures.controls import (
+    dose_figure,
+    null_figure,
+    pareto_figure,
+    recovery_figure,
+)
+from evenkeel.reporting.figures.cross import cross_figure
+from evenkeel.reporting.figures.items import item_figure
 from evenkeel.reporting.figures.lineage import lineage_figure
-from evenkeel.reporting.figures.occupations import occupation_figure
 from evenkeel.reporting.figures.probes import probe_figure, projection_figure
-from evenkeel.reporting.figures.recovery import recovery_figure
 from evenkeel.reporting.figures.rules import rules_figure
 from evenkeel.reporting.figures.sweep import heat_figure, sweep_figure
 from evenkeel.reporting.palette import DARK, LIGHT, css_variables
-from evenkeel.reporting.results import Continuation, Results
-from evenkeel.reporting.verdict import verdict
+from evenkeel.reporting.results import AxisResults, Continuation, Results
 
-MEASURES = (
-    ("occupation_spread", "Occupation spread", "nats; 0 treats all occupations alike", 2),
-    ("parity_offset", "Parity offset", "nats; lean common to all occupations", 2),
-    ("planted_correlation", "Correlation with share of women", "1 follows the statistics", 2),
-    ("planted_slope", "Slope on share of women", "1 reproduces the statistics", 2),
-    ("definitional_accuracy", "Definitional accuracy", "a mother is she; has to stay", 3),
-    ("definitional_accuracy_change", "Change of that accuracy", "paired by term", 3),
-    ("definitional_margin", "Definitional margin", "nats by which the right side wins", 2),
-    ("moved_away_share", "Prompts moved away from 0", "harm that the mean hides", 3),
-    ("crossed_away_share", "Prompts turned to the other side", "and further than before", 3),
-    ("perplexity", "Perplexity", "plain held-out text", 2),
-    ("kl_neutral", "KL from the unsteered model", "nats per token of plain text", 4),
-    ("distinct_2", "Distinct 2-grams", "of generated text; higher is more varied", 2),
-    ("repetition", "Repetition", "repeated 3-grams of generated text", 3),
-    ("degenerate_share", "Degenerate texts", "collapsed into repetition or noise", 3),
-)
-"""Name, title, meaning and digits, in the order of the table."""
-
-
-CONTRASTS = {
-    "bias": "biased against neutral",
-    "definition": "female against male by definition",
-}
+SHADES = 10
+"""Steps of the cells of a heat table."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +44,7 @@ class Page:
     drawings: tuple[Drawing, ...]
 
 
-def make_page(results: Results, title: str, params: dict[str, Any]) -> Page:
+def make_page(results: Results, title: str, params: Mapping[str, Any]) -> Page:
     """Write the report.
 
     Everything that comes from models and files is escaped; nothing is fetched when it is read. The
@@ -71,72 +55,101 @@ def make_page(results: Results, title: str, params: dict[str, Any]) -> Page:
         title: heading of the page.
         params: what the pipeline was run with, to be shown.
     """
-    evaluation = results.evaluation
-    drawings = {
-        "probes": probe_figure(results.probes),
-        "projections": projection_figure(results.projections),
-        "sweep": sweep_figure(results.sweep, evaluation),
-        "frontier": frontier_figure(results.frontier),
-        "layers": heat_figure(results.sweep, evaluation),
-        "occupations": occupation_figure(results.occupations),
-        "lineage": lineage_figure(results.lineage),
-    }
-    if evaluation.selected:
-        drawings |= {
-            "nulls": null_figure(results.nulls),
-            "dose": dose_figure(results.doses),
-        }
-    if results.ground_truth:
-        drawings["recovery"] = recovery_figure(results.recovery)
     benchmarks = [make_section(benchmark) for benchmark in results.benchmarks]
-    for section in benchmarks:
-        if drawing := rules_figure(section, evaluation.axis):
-            drawings[section.benchmark.benchmark] = drawing
-    script = files("evenkeel.reporting").joinpath("page.js").read_text(encoding="utf-8")
+    by_axis = {axis: _axis_drawings(axis, of_axis) for axis, of_axis in results.axes.items()}
+    shared = _shared_drawings(results, benchmarks)
+    script = (
+        files("evenkeel.reporting").joinpath("templates", "page.js").read_text(encoding="utf-8")
+    )
+    evaluations = {axis: of_axis.evaluation for axis, of_axis in results.axes.items()}
+    html = (
+        _environment()
+        .get_template("page.html.jinja")
+        .render(
+            title=title,
+            results=results,
+            evaluations=evaluations,
+            joint=results.joint,
+            steered=any(evaluation.selected for evaluation in evaluations.values()),
+            overall=verdict.overall(evaluations, results.joint),
+            benchmarks=benchmarks,
+            figures={name: drawing.inline() for name, drawing in shared.items()},
+            axis_figures={
+                axis: {name: drawing.inline() for name, drawing in drawings.items()}
+                for axis, drawings in by_axis.items()
+            },
+            light=css_variables(LIGHT),
+            dark=css_variables(DARK),
+            script=Markup(script),  # noqa: S704  ours
+            script_hash=b64encode(sha256(script.encode()).digest()).decode(),
+            sides=_sides(results),
+            params=params,
+            params_yaml=yaml.safe_dump(dict(params), sort_keys=True, allow_unicode=True),
+        )
+    )
+    drawings = [
+        *shared.values(),
+        *(drawing for named in by_axis.values() for drawing in named.values()),
+    ]
+    return Page(html, tuple(drawings))
+
+
+def _axis_drawings(axis: str, of_axis: AxisResults) -> dict[str, Drawing]:
+    evaluation = of_axis.evaluation
+    drawings = [
+        item_figure(of_axis.items, evaluation.groups),
+        pareto_figure(of_axis.pareto),
+        sweep_figure(of_axis.sweep, evaluation),
+        heat_figure(of_axis.sweep, evaluation),
+    ]
+    if evaluation.selected:
+        drawings += [dose_figure(of_axis.doses), null_figure(of_axis.nulls)]
+    return {drawing.name: replace(drawing, name=f"{axis}/{drawing.name}") for drawing in drawings}
+
+
+def _shared_drawings(results: Results, benchmarks: Sequence[Section]) -> dict[str, Drawing]:
+    drawings = [
+        probe_figure(results.probes),
+        projection_figure(results.projections),
+        lineage_figure(results.lineage),
+    ]
+    if results.joint:
+        drawings.append(cross_figure(results.joint.cross, list(results.axes)))
+    if results.ground_truth:
+        drawings.append(recovery_figure(results.recovery))
+    drawings += [
+        drawing
+        for section in benchmarks
+        if (drawing := rules_figure(section, list(results.axes))) is not None
+    ]
+    return {drawing.name: drawing for drawing in drawings}
+
+
+def _environment() -> Environment:
     environment = Environment(
-        loader=PackageLoader("evenkeel", "reporting"),
+        loader=PackageLoader("evenkeel.reporting"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals |= {
-        "number": wording.number,
-        "percent": wording.percent,
-        "interval": wording.interval,
-        "p_equals": wording.p_equals,
-        "p_value": wording.p_value,
-        "interval_of": wording.interval_of,
-        "measured": wording.measured,
-        "measured_percent": wording.measured_percent,
-        "described": wording.described,
-        "methods": wording.METHODS,
-        "marked": marked,
-        "visible": visible,
-    }
-    html = environment.get_template("page.html.jinja").render(
-        title=title,
-        results=results,
-        evaluation=evaluation,
-        baseline=evaluation.baseline,
-        selected=evaluation.selected,
-        verdict=verdict(evaluation),
-        measures=MEASURES,
-        benchmarks=benchmarks,
-        harness_lines=harness_lines,
-        figures={name: drawing.inline() for name, drawing in drawings.items()},
-        light=css_variables(LIGHT),
-        dark=css_variables(DARK),
-        script=Markup(script),  # noqa: S704  ours
-        script_hash=b64encode(sha256(script.encode()).digest()).decode(),
-        sides=_sides(results),
-        continuations=_shown(results.continuations),
-        params=yaml.safe_dump(params, sort_keys=True, allow_unicode=True),
-    )
-    return Page(html, tuple(drawings.values()))
+    shown = (wording.number, wording.percent, wording.p_equals, wording.p_value,
+             wording.interval_of, wording.marked, wording.visible, verdict.formatted,
+             verdict.interval, verdict.measured, verdict.described, verdict.heading,
+             verdict.is_found, verdict.verdict, verdict.compared, metric, harness_lines,
+             metrics_of, changed_first, shade)  # fmt: skip
+    environment.globals |= {function.__name__: function for function in shown}
+    environment.globals |= {"METHODS": verdict.METHODS, "DIRECTIONS": verdict.DIRECTIONS}
+    return environment
 
 
-def _shown(continuations: Sequence[Continuation]) -> list[Continuation]:
+def metrics_of(*columns: Measured) -> list[str]:
+    """Names of the metrics that one of the columns has, in the order of the registry."""
+    names = [name + suffix for suffix in ("", OTHER_DIRECTION) for name in METRICS]
+    return [name for name in names if any(name in column.measures for column in columns)]
+
+
+def changed_first(continuations: Iterable[Continuation]) -> list[Continuation]:
     """Of each prompt the first continuation that steering changed, or else its first."""
     shown: dict[str, Continuation] = {}
     for row in continuations:
@@ -145,15 +158,23 @@ def _shown(continuations: Sequence[Continuation]) -> list[Continuation]:
     return list(shown.values())
 
 
+def shade(value: float | None) -> str:
+    """Class of a heat table's cell: h0 to h10 by the size of a share, lost ones apart."""
+    if value is None:
+        return "h0"
+    return f"{'h' if value >= 0 else 'l'}{round(SHADES * min(abs(value), 1))}"
+
+
 def _sides(results: Results) -> Callable[[Association], str]:
-    """What an association tells apart, as "first against second"."""
+    """What an association separates, as "first against second"."""
     groups: dict[str, set[str]] = {}
     for row in results.projections:
         groups.setdefault(row.axis, set()).add(row.group)
 
     def sides(association: Association) -> str:
-        if association.contrast == "group":
-            return " against ".join(sorted(groups[association.axis]))
-        return CONTRASTS[association.contrast]
+        if association.contrast == "bias":
+            return "biased against neutral"
+        between = " against ".join(sorted(groups.get(association.axis, ())))
+        return f"{between} by definition" if association.contrast == "definition" else between
 
     return sides

@@ -1,16 +1,17 @@
 """What the report is made from: the metrics and tables of the earlier stages, checked."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict, Field, field_validator
 
-from evenkeel.reporting.benchmark_results import Benchmark, Harness
+from evenkeel.conditions.recipe import Recipe
+from evenkeel.evaluation.result import EvaluationResult, JointResult, Measured
+from evenkeel.reporting.benchmarks import Benchmark, Harness
 from evenkeel.reporting.cards import Card
 from evenkeel.reporting.lineage import StageNode
 from evenkeel.reporting.reading import Interval, Row
-
-Measures = dict[str, Any]
 
 
 class ProbeRow(Row):
@@ -38,8 +39,14 @@ class Probes(Row):
     axes: dict[str, AxisProbes]
 
 
+class ModelAxis(Measured):
+    """One axis of the unsteered model over all splits."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
 class ModelInfo(Row):
-    """model.json, as far as the report tells of it."""
+    """model.json, as far as the report shows it."""
 
     source: str
     name: str
@@ -47,11 +54,11 @@ class ModelInfo(Row):
     family: str
     layers: int
     parameters: int
-    planted_correlation: float | None = None
-    planted_correlation_ci95: Interval | None = None
-    definitional_accuracy: float | None = None
-    definitional_accuracy_ci95: Interval | None = None
+    axes: Mapping[str, ModelAxis] = Field(default_factory=dict)
     heldout_perplexity: float | None = None
+    heldout_perplexity_ci95: Interval | None = None
+    dequantized_from: str | None = None
+    """Type of the quantized weights that were loaded at full precision."""
 
 
 class ProjectionRow(Row):
@@ -69,7 +76,7 @@ class ProjectionRow(Row):
 
 
 class SaeInfo(Row):
-    """sae.json, as far as the report tells of it."""
+    """sae.json, as far as the report shows it."""
 
     source: str
     architecture: str
@@ -79,59 +86,46 @@ class SaeInfo(Row):
     explained_variance: float
     ce_loss_recovered: float
     dead_fraction: float
+    warnings: Sequence[str] = ()
 
 
-class SelectionRule(Row):
-    max_perplexity_ratio: float
-    max_definitional_loss: float
-    max_parity_shift: float | None
-    candidates: int
-    candidates_within_budget: int
-    reason: str
+class RecipeRow(Recipe):
+    """A recipe in the columns of a table."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    @field_validator("features", mode="before")
+    @classmethod
+    def _split(cls, cell: Any) -> Any:
+        return cell.split("|") if isinstance(cell, str) else cell or ()
+
+    def is_recipe(self, recipe: Recipe) -> bool:
+        """Whether the row is about this recipe."""
+        names = Recipe.model_fields.keys() - {"prefix"}
+        return all(getattr(self, name) == getattr(recipe, name) for name in names)
+
+    def cells(self) -> dict[str, Any]:
+        """The row as columns of a table."""
+        return self.model_dump(exclude={"prefix"}) | {"features": "|".join(map(str, self.features))}
 
 
-class Evaluation(Row):
-    """evaluation.json."""
+class SweepRow(RecipeRow):
+    """One candidate on validation, as sweep.csv has it."""
 
-    axis: str
-    sample: dict[str, dict[str, int]]
-    competence: Measures
-    bias_test: Measures
-    baseline: Measures
-    interventions: list[Measures]
-    selected: Measures | None
-    selection: SelectionRule
-    prompting: list[Measures]
-    nulls: list[Measures]
-    transfer: list[Measures]
-    reprobing: list[Measures]
-
-
-class SweepRow(Row):
-    """One candidate on validation, as evaluation_sweep.csv has it."""
-
-    method: str
-    site: str
-    layer: str
-    action: str
-    multiplier: float
-    gate: str
+    share: float = 1
+    """Of the validation set, that it was measured on."""
     bias_reduction: float | None
     perplexity_ratio: float | None
     definitional_accuracy: float | None
     within_budget: bool
 
 
-class FrontierRow(Row):
-    """The best of a method within some damage, as evaluation_frontier.csv has it."""
+class ParetoRow(RecipeRow):
+    """The best of a method within some share of the budget, as pareto.csv has it."""
 
-    method: str
-    layer: str
-    action: str
-    multiplier: float
-    gate: str
-    damage: float
-    on_frontier: bool
+    cost: float
+    """On validation, in units of the budget."""
+    on_front: bool
     test_bias_reduction: float | None
     test_bias_reduction_low: float | None
     test_bias_reduction_high: float | None
@@ -140,7 +134,7 @@ class FrontierRow(Row):
 
 
 class NullRow(Row):
-    """The selected intervention or a direction in its place, as evaluation_nulls.csv has it."""
+    """The selected intervention or a null direction in its place, as nulls.csv has it."""
 
     kind: str
     draw: int
@@ -148,7 +142,7 @@ class NullRow(Row):
 
 
 class DoseRow(Row):
-    """The selected intervention at some force on validation, as evaluation_dose.csv has it."""
+    """The selected intervention at another multiplier on validation, as dose.csv has it."""
 
     dose: float
     bias_reduction: float | None
@@ -162,11 +156,14 @@ class DoseRow(Row):
     degenerate_share_high: float | None
 
 
-class OccupationRow(Row):
-    """One occupation of the test split, as evaluation_occupations.csv has it."""
+class ItemRow(Row):
+    """An item of the test split and a group, as items.csv has it; values are log-odds in nats."""
 
-    occupation: str
-    share_female: float | None
+    item: str
+    group: str
+    reference: float | None
+    """P(group | item), as planted or as counted."""
+    held_against: str | None
     baseline: float | None
     baseline_low: float | None
     baseline_high: float | None
@@ -175,8 +172,28 @@ class OccupationRow(Row):
     steered_high: float | None
 
 
+class Continuation(Row):
+    """A prompt and what followed it, as continuations.jsonl has it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    kind: str
+    item: str
+    prompt: str
+    """Its lead-in included."""
+    sample: int
+    unsteered: str
+    steered: str | None
+
+    @property
+    def changed(self) -> bool:
+        """Whether steering made it another text."""
+        return self.steered not in (None, self.unsteered)
+
+
 class Share(Row):
-    """How many of some organisms a bias was found in."""
+    """In how many of some organisms a bias was found."""
 
     found: int
     of: int
@@ -205,47 +222,39 @@ class RecoveryRow(Row):
     """One organism of the validation, as recovery.csv has it."""
 
     organism: str
+    axis: str | None = None
     planted: float
     measured: float | None
     measured_low: float | None
     measured_high: float | None
 
 
-class Continuation(BaseModel):
-    """A prompt and what followed it, as continuations.jsonl has it."""
+@dataclass(frozen=True)
+class AxisResults:
+    """What the evaluation of one axis left."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    id: str
-    kind: str
-    term: str
-    prompt: str
-    sample: int
-    unsteered: str
-    steered: str | None
-
-    @property
-    def changed(self) -> bool:
-        """Whether something steered, and the text became another one."""
-        return self.steered not in (None, self.unsteered)
+    evaluation: EvaluationResult
+    sweep: list[SweepRow]
+    pareto: list[ParetoRow]
+    nulls: list[NullRow]
+    doses: list[DoseRow]
+    items: list[ItemRow]
+    continuations: list[Continuation]
 
 
 @dataclass(frozen=True)
 class Results:
-    """Everything that the page tells of."""
+    """Everything that the page shows."""
 
     model: ModelInfo
     probes: Probes
     projections: list[ProjectionRow]
     sae: SaeInfo
     cards: list[Card]
-    evaluation: Evaluation
-    sweep: list[SweepRow]
-    frontier: list[FrontierRow]
-    nulls: list[NullRow]
-    doses: list[DoseRow]
-    occupations: list[OccupationRow]
-    continuations: list[Continuation]
+    axes: dict[str, AxisResults]
+    """In the order of the parameters."""
+    joint: JointResult | None
+    """None where one axis was evaluated alone."""
     ground_truth: GroundTruth | None
     """None where `make validate` was not run."""
     recovery: list[RecoveryRow]
@@ -253,7 +262,7 @@ class Results:
     """Those that params.yaml names, and so the tasks of the harness."""
     harness: list[Harness]
     lineage: list[StageNode]
-    inputs: dict[str, str]
+    inputs: dict[str, str] = field(default_factory=dict)
     """MD5 of each file that the page is made from, as dvc.lock has it."""
-    versions: dict[str, str]
+    versions: dict[str, str] = field(default_factory=dict)
     """Of the libraries at work."""

@@ -1,27 +1,15 @@
-"""Numbers in words that a reader can take at face value."""
+"""Numbers, and text of models and files, as a reader can take them at face value."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
 
 UNKNOWN = "unknown"
 RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
-
-METHODS = {
-    "caa": "neutral − biased mean difference (CAA)",
-    "group": "group mean difference",
-    "term": "group mean difference (at the group’s term)",
-    "pca": "PCA of pair differences",
-    "probe": "linear probe",
-    "actadd": "single pair of texts (ActAdd)",
-    "sae": "SAE feature",
-    "random_features": "random SAE features",
-}
-
-GATES = {
-    "none": "",
-    "band": " wherever its projection is near that of stereotyped words",
-    "probe": " at words that a probe takes for stereotyped ones",
-}
+MAX_SHOWN = 600
+"""Characters of a text that are shown."""
 
 
 def number(value: float | None, digits: int = 2) -> str:
@@ -55,47 +43,48 @@ def p_equals(value: float | None) -> str:
     return f"p {text}" if value is None or text.startswith("<") else f"p = {text}"
 
 
-def interval(measures: Mapping[str, Any], name: str, digits: int = 2, scale: float = 1) -> str:
-    """The 95 % interval of a measure, as "[low, high]"; empty where it is unknown."""
-    ends = measures.get(f"{name}_ci95")
-    return interval_of(ends, digits, scale) if ends else ""
-
-
 def interval_of(ends: Sequence[float], digits: int = 2, scale: float = 1) -> str:
+    """The ends of an interval, as "[low, high]"."""
     return f"[{number(scale * ends[0], digits)}, {number(scale * ends[1], digits)}]"
 
 
-def measured(measures: Mapping[str, Any], name: str, digits: int = 2) -> str:
-    """A measure followed by its interval."""
-    return f"{number(measures.get(name), digits)} {interval(measures, name, digits)}".strip()
+def listed(parts: Sequence[str]) -> str:
+    """Parts in a sentence: "a, b and c"."""
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
 
 
-def measured_percent(measures: Mapping[str, Any], name: str, digits: int = 0) -> str:
-    """A share followed by its interval, in percent."""
-    if measures.get(name) is None:
-        return UNKNOWN
-    ends = interval(measures, name, digits, scale=100)
-    return f"{percent(measures[name], digits)} {ends}".strip()
+@dataclass(frozen=True)
+class Piece:
+    """A run of text that is in both versions, or in this one only."""
+
+    text: str
+    changed: bool
 
 
-def described(intervention: Mapping[str, Any]) -> str:
-    """An intervention as a noun phrase."""
-    method = intervention["method"]
-    direction = f"the direction of the {METHODS.get(method, f'“{method}” vector')}"
-    layer = intervention["layer"]
-    where = "at all layers" if layer == "all" else f"at layer {layer}"
-    where += GATES[intervention["gate"]]
-    multiplier = intervention["multiplier"]
-    if intervention["action"] in ("clamp", "scale"):
-        features = "SAE features " + ", ".join(intervention["features"].split())
-        if intervention["action"] == "clamp":
-            return f"holding {features} at {multiplier:g} {where}"
-        return f"scaling {features} by {multiplier:g} {where}"
-    if intervention["action"] == "add":
-        return f"adding {number(multiplier)} stream norms in {direction} {where}"
-    if intervention["action"] == "mean_ablate":
-        way = f"{percent(multiplier)} of the way to the groups’ middle"
-        return f"moving the stream {way} along {direction} {where}"
-    if multiplier == 1:
-        return f"projecting out {direction} {where}"
-    return f"taking out {percent(multiplier)} of {direction} {where}"
+def visible(text: str, limit: int = MAX_SHOWN) -> str:
+    """The text with control and formatting characters spelt out, cut where it gets long.
+
+    A bidirectional override would otherwise turn the page around, and a zero-width space hide.
+    """
+    shown = "".join(
+        f"\\u{ord(character):04x}"
+        if unicodedata.category(character) in ("Cc", "Cf", "Co", "Cs") and character not in "\n\t"
+        else character
+        for character in text[:limit]
+    )
+    return shown + ("…" if len(text) > limit else "")
+
+
+def marked(text: str, other: str) -> list[Piece]:
+    """`text` in pieces, changed where its words are not those of `other`."""
+    here, there = (re.findall(r"\s*\S+|\s+$", visible(version)) for version in (text, other))
+    pieces = []
+    before, after = ([word.strip() for word in version] for version in (there, here))
+    matcher = SequenceMatcher(a=before, b=after, autojunk=False)
+    for operation, _, _, start, stop in matcher.get_opcodes():
+        run = "".join(here[start:stop])
+        words_of_run = run.lstrip()
+        space = run[: len(run) - len(words_of_run)]  # not marked: nobody sees that a space changed
+        changed = operation != "equal"
+        pieces += [Piece(space, False), Piece(words_of_run, changed)]
+    return [piece for piece in pieces if piece.text]

@@ -1,14 +1,19 @@
-"""How each latent goes with the axes: tests of all latents at once, on texts' activations.
+"""How each latent is associated with the axes: tests of all latents at once, on texts' activations.
 
-Columns are named `<axis>_<contrast>_<measure>_<part>`:
+Columns are named `<axis>_<contrast>[_<group>]_<measure>_<part>`:
 
-contrast  bias: biased against neutral statements; group: statements about the first group against
-          those about the second, in alphabetical order; definition: definitional prompts (a mother,
-          a king) whose right side is female against those whose right side is male
-measure   auroc: probability that a random statement of the first side activates the latent more
-          than one of the second (ties count half); smd: standardized mean difference, in pooled
-          standard deviations; q: Mann-Whitney p, Benjamini-Hochberg corrected over all latents
+contrast  bias: biased against neutral statements; group: statements about a group against those
+          about the others; definition: definitional prompts (a mother, a king) by the group that is
+          right
+group     on axes of more than two groups, the group that is compared with the others; of two
+          groups the first is compared with the second, in alphabetical order, and not named
+measure   auroc: probability that a random text of the first side activates the latent more than
+          one of the second (ties count half); smd: standardized mean difference, in pooled standard
+          deviations; q: Mann-Whitney p, Benjamini-Hochberg corrected over all latents and groups
 part      selection: train and validation texts, to choose features by; test: to report
+
+On axes of more than two groups, the columns without a group repeat those of one group: for each
+latent the one with the smallest q on the selection part, which `<axis>_<contrast>_strongest` names.
 """
 
 from collections.abc import Sequence
@@ -22,6 +27,7 @@ from evenkeel.datasets.records import Prompt, Statement
 from evenkeel.errors import BadInputError
 
 CONTRASTS = ("bias", "group", "definition")
+MEASURES = ("auroc", "smd", "q")
 PARTS = {"selection": ("train", "validation"), "test": ("test",)}
 _COLUMNS_AT_ONCE = 4096
 
@@ -29,7 +35,7 @@ _COLUMNS_AT_ONCE = 4096
 def contrast(
     first: Float[np.ndarray, "first latents"], second: Float[np.ndarray, "second latents"]
 ) -> dict[str, Float[np.ndarray, " latents"]]:
-    """auroc, smd and q of every latent; 0.5, 0 and 1 for one that is the same on all texts."""
+    """auroc, smd and p of every latent; 0.5, 0 and 1 for one that is the same on all texts."""
     parts = []
     for start in range(0, first.shape[1], _COLUMNS_AT_ONCE):
         block = slice(start, start + _COLUMNS_AT_ONCE)
@@ -41,7 +47,7 @@ def contrast(
     return {
         "auroc": u / (len(first) * len(second)),
         "smd": standardized_difference(first, second),
-        "q": stats.false_discovery_control(p, method="bh"),
+        "p": p,
     }
 
 
@@ -91,16 +97,16 @@ def definitions(
     """One row a latent; the columns above for each axis of these definitional prompts.
 
     Raises:
-        BadInputError: an axis has only one side of them in one part.
+        BadInputError: a group has fewer than two prompts in one part.
     """
+    frame = pd.DataFrame(
+        [(row.axis, row.expected, row.split) for row in prompts],
+        columns=["axis", "group", "split"],
+    )
     columns: dict[str, np.ndarray] = {}
-    kinds = [(row.axis, row.expected, row.split) for row in prompts]
-    frame = pd.DataFrame(kinds, columns=["axis", "expected", "split"])
-    for axis in sorted(set(frame["axis"])):
-        for part, splits in PARTS.items():
-            own = frame[(frame["axis"] == axis) & frame["split"].isin(splits)]
-            sides = [activations[own.index[own["expected"] == side]] for side in ("female", "male")]
-            columns |= _columns(axis, "definition", part, *sides)
+    for axis, own in frame.groupby("axis"):
+        groups = sorted({group for row in prompts if row.axis == axis for group in row.groups})
+        columns |= _between_groups(str(axis), "definition", own, groups, activations)
     return pd.DataFrame(columns, index=range(activations.shape[1]))
 
 
@@ -113,47 +119,98 @@ def associations(
     selection part.
 
     Raises:
-        BadInputError: an axis lacks a label or a second group in one part, or has a third group.
+        BadInputError: an axis has one group only, or a label or a group has fewer than two
+            statements in one part.
     """
-    columns: dict[str, np.ndarray] = {}
     frame = pd.DataFrame(
         [(row.axis, row.group, row.label, row.split) for row in statements],
         columns=["axis", "group", "label", "split"],
     )
-    for axis in sorted(set(frame["axis"])):
-        groups = sorted(set(frame["group"][frame["axis"] == axis]))
-        if len(groups) != 2:
+    columns: dict[str, np.ndarray] = {}
+    for axis, own in frame.groupby("axis"):
+        groups = sorted(set(own["group"]))
+        if len(groups) < 2:
             raise BadInputError(
                 f"axis {axis!r} has the groups {groups}; two are needed to compare them"
             )
-        for part, splits in PARTS.items():
-            rows = (frame["axis"] == axis) & frame["split"].isin(splits)
-            sides = {
-                "bias": [rows & (frame["label"] == label) for label in ("biased", "neutral")],
-                "group": [rows & (frame["group"] == group) for group in groups],
-            }
-            for name, masks in sides.items():
-                first, second = (activations[side.to_numpy()] for side in masks)
-                columns |= _columns(axis, name, part, first, second)
-                if (name, part) == ("bias", "selection"):
-                    columns[f"{axis}_top40_unique"] = top_unique(first, second)
+        columns |= _by_part(str(axis), "bias", own, "label", ["biased"], activations)
+        chosen = own[own["split"].isin(PARTS["selection"])]
+        biased, neutral = (
+            activations[chosen.index[chosen["label"] == label]] for label in ("biased", "neutral")
+        )
+        columns[f"{axis}_top40_unique"] = top_unique(biased, neutral)
+        columns |= _between_groups(str(axis), "group", own, groups, activations)
     return pd.DataFrame(columns)
 
 
-def _columns(
+def _between_groups(
     axis: str,
-    name: str,
-    part: str,
-    first: Float[np.ndarray, "first latents"],
-    second: Float[np.ndarray, "second latents"],
-) -> dict[str, Float[np.ndarray, " latents"]]:
-    if min(len(first), len(second)) < 2:
-        raise BadInputError(
-            f"axis {axis!r}, {part} ({' and '.join(PARTS[part])}), contrast {name}: "
-            f"{len(first)} against {len(second)} texts; at least 2 are needed on either side: "
-            "synthesize more (dataset.quads_per_axis)"
-        )
-    return {
-        f"{axis}_{name}_{measure}_{part}": values
-        for measure, values in contrast(first, second).items()
-    }
+    contrast_name: str,
+    texts: pd.DataFrame,
+    groups: Sequence[str],
+    activations: Float[np.ndarray, "texts latents"],
+) -> dict[str, np.ndarray]:
+    """Columns of all texts by their group, and of the strongest group where there are many."""
+    if len(groups) == 2:
+        return _by_part(axis, contrast_name, texts, "group", groups[:1], activations)
+    columns = _by_part(axis, contrast_name, texts, "group", groups, activations)
+    name = f"{axis}_{contrast_name}"
+
+    def by_group(measure: str, part: str) -> Float[np.ndarray, "groups latents"]:
+        return np.array([columns[f"{name}_{group}_{measure}_{part}"] for group in groups])
+
+    # Of equal q-values, the one whose AUROC is further from one half.
+    distance = np.abs(by_group("auroc", "selection") - 0.5)
+    strongest = np.lexsort((-distance, by_group("q", "selection")), axis=0)[:1]
+    columns[f"{name}_strongest"] = np.array(groups, dtype=object)[strongest[0]]
+    for part in PARTS:
+        for measure in MEASURES:
+            own = np.take_along_axis(by_group(measure, part), strongest, axis=0)
+            columns[f"{name}_{measure}_{part}"] = own[0]
+    return columns
+
+
+def _by_part(
+    axis: str,
+    contrast_name: str,
+    texts: pd.DataFrame,
+    column: str,
+    values: Sequence[str],
+    activations: Float[np.ndarray, "texts latents"],
+) -> dict[str, np.ndarray]:
+    """Columns of each part: texts of each value against all others.
+
+    Args:
+        axis: what the columns' names begin with.
+        contrast_name: what they go on with; then follows the value, if there are several.
+        texts: of this axis, by row of `activations`: their split, and what they are compared by.
+        column: what they are compared by.
+        values: of that column; the q-values are corrected over all of them.
+        activations: of these texts, among others.
+
+    Raises:
+        BadInputError: there are fewer than two texts on a side in one part.
+    """
+    columns: dict[str, np.ndarray] = {}
+    for part, splits in PARTS.items():
+        own = texts[texts["split"].isin(splits)]
+        found = []
+        for value in values:
+            is_first = (own[column] == value).to_numpy()
+            first, second = own.index[is_first], own.index[~is_first]
+            if min(len(first), len(second)) < 2:
+                raise BadInputError(
+                    f"axis {axis!r}, {part} ({' and '.join(splits)}), contrast {contrast_name}: "
+                    f"{len(first)} {value} against {len(second)} other texts; at least 2 are "
+                    "needed on either side: synthesize more (dataset.quads_per_axis)"
+                )
+            found.append(contrast(activations[first], activations[second]))
+        p = np.stack([measures.pop("p") for measures in found])
+        q = stats.false_discovery_control(p, axis=None, method="bh").reshape(p.shape)
+        for value, measures, own_q in zip(values, found, q, strict=True):
+            name = f"{axis}_{contrast_name}" + (f"_{value}" if len(values) > 1 else "")
+            columns |= {
+                f"{name}_{measure}_{part}": numbers
+                for measure, numbers in (measures | {"q": own_q}).items()
+            }
+    return columns

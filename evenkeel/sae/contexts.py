@@ -59,9 +59,10 @@ def top_windows(
         if lo == hi:
             continue
         latents = sae.encode(x).numpy()
+        latents[~corpus.used[where]] = 0
         for text in np.unique(named[lo:hi]):
             pairs = slice(*np.searchsorted(named, [text, text + 1]))
-            start, stop = offsets[text] + corpus.first_position, offsets[text + 1]
+            start, stop = offsets[text] + corpus.skipped, offsets[text + 1]
             acts = latents[start - where.start : stop - where.start, latent[pairs]].T
             _place(found, latent[pairs], rank[pairs], start, acts, acts.argmax(1))
     return found
@@ -74,14 +75,15 @@ def silent_windows(sae: LoadedSae, corpus: Corpus, count: int, window: int, seed
     """
     rng = np.random.default_rng(seed)
     offsets = corpus.store.offsets
-    lengths = np.diff(offsets) - corpus.first_position
+    lengths = np.diff(offsets) - corpus.skipped
     eligible = np.flatnonzero(corpus.first_of_its_kind & (lengths > 0))
     texts = rng.permutation(eligible)[:_SILENT_SAMPLE]
     silent = np.empty((len(texts), sae.d_sae), dtype=bool)
     for number, text in enumerate(texts):
-        start, stop = offsets[text] + corpus.first_position, offsets[text + 1]
+        start, stop = offsets[text] + corpus.skipped, offsets[text + 1]
         x = corpus.store.read(corpus.place.site, corpus.place.layer, start, stop)
-        silent[number] = ~(sae.encode(torch.from_numpy(x)) > 0).any(0).numpy()
+        fires = sae.encode(torch.from_numpy(x)).numpy() > 0
+        silent[number] = ~fires[corpus.used[start:stop]].any(0)
     found = _empty((sae.d_sae, count), window)
     starts = rng.integers(len(texts), size=sae.d_sae)
     for latent, first in enumerate(starts):
@@ -91,7 +93,7 @@ def silent_windows(sae: LoadedSae, corpus: Corpus, count: int, window: int, seed
         for rank, text in enumerate(chosen):
             peak = rng.integers(lengths[text])
             acts = np.zeros((1, lengths[text]), dtype=np.float32)
-            start = offsets[text] + corpus.first_position
+            start = offsets[text] + corpus.skipped
             _place(found, np.array([latent]), np.array([rank]), start, acts, np.array([peak]))
     return found
 

@@ -10,9 +10,13 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from evenkeel.activations.sinks import first_tokens
 from evenkeel.activations.store import ActivationStore
 from evenkeel.errors import BadInputError
 from evenkeel.models.sites import HookPoint
+from evenkeel.params import Sinks
+
+_ROWS_AT_ONCE = 1 << 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,8 +25,8 @@ class Corpus:
 
     store: ActivationStore
     place: HookPoint
-    first_position: int
-    """Tokens at each text's start that are left out."""
+    first_position: int = 0
+    """Tokens at each text's start that the SAE in use was not trained on."""
 
     def __post_init__(self) -> None:
         """Check that the store has what is needed.
@@ -54,11 +58,25 @@ class Corpus:
         lengths = np.diff(self.store.offsets)
         return np.repeat(np.arange(len(lengths)), lengths)
 
+    @property
+    def skipped(self) -> int:
+        """Tokens at each text's start that are left out: the SAE's, and attention sinks."""
+        return max(self.first_position, first_tokens(self.sinks))
+
+    @property
+    def sinks(self) -> Sinks:
+        """Whether the store was made to leave attention sinks out."""
+        return self.store.header.sinks
+
     @cached_property
     def used(self) -> Bool[np.ndarray, " rows"]:
-        """Rows that are not among the first positions of their text."""
+        """Rows that are not among the first positions of their text, nor attention sinks."""
         position = np.arange(self.store.rows) - self.store.offsets[:-1][self.text_of_row]
-        used: np.ndarray = position >= self.first_position
+        used: np.ndarray = position >= self.skipped
+        probe = self.store.sink_probe(self.place.site, self.place.layer)
+        if probe is not None:
+            for where, x in self.batches(_ROWS_AT_ONCE):
+                used[where] &= ~probe(x).numpy()
         return used
 
     @cached_property

@@ -38,6 +38,9 @@ def measure_features(
 ) -> tuple[pd.DataFrame, Windows, Windows]:
     """The table of features, and where their top and silent contexts are.
 
+    Statements and prompts are read with their lead-ins. Of the prompts, those of one axis that are
+    definitional and ask for the group serve; the others are left out.
+
     Raises:
         BadInputError: the SAE does not fit, or the texts lack a side of a contrast.
     """
@@ -48,10 +51,16 @@ def measure_features(
     firing = measure_firing(sae, corpus, params.contexts)
     top = top_windows(sae, corpus, firing.texts.numpy(), params.context_tokens)
     silent = silent_windows(sae, corpus, params.contexts, params.context_tokens, seed)
-    definitional = [row for row in prompts if row.kind == "definitional"]
-    texts = [row.text for row in statements] + [row.text for row in definitional]
-    pooled = pooled_activations(loaded, sae, texts, params.pooling)
-    told, asked = np.split(pooled, [len(statements)])
+    # Other prompts that define a group name it in a text of its own, or name groups of two axes.
+    definitional = [
+        row
+        for row in prompts
+        if (row.kind, row.direction, len(row.axes)) == ("definitional", "group_given_item", 1)
+    ]
+    texts = [row.lead_in + row.text for row in statements]
+    texts += [row.lead_in + row.text for row in definitional]
+    pooled = pooled_activations(loaded, sae, texts, params.pooling, corpus.sinks)
+    of_statements, of_prompts = np.split(pooled, [len(statements)])
     peaks = torch.from_numpy(peak_tokens(corpus, top)).long()
     table = feature_table(
         weights,
@@ -59,7 +68,9 @@ def measure_features(
         firing,
         coherence(peaks, firing.peaks, embeddings),
         coherence(weights.top_ids, weights.top_values, embeddings),
-        pd.concat([associations(statements, told), definitions(definitional, asked)], axis=1),
+        pd.concat(
+            [associations(statements, of_statements), definitions(definitional, of_prompts)], axis=1
+        ),
         loaded.tokenizer,
     )
     return table, top, silent

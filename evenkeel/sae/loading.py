@@ -1,9 +1,11 @@
 """A sparse autoencoder of SAELens, ready to read and edit the stream that it was trained on."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 from jaxtyping import Float
@@ -65,16 +67,26 @@ class LoadedSae:
             )
         # Heads come to us side by side in one dimension already.
         module.turn_off_forward_pass_hook_z_reshaping()
-        slices = cfg.metadata.seqpos_slice
-        first = slices[0] if slices and len(slices) > 1 else None
         processing = cfg.metadata.model_from_pretrained_kwargs or {}
         return cls(
             module.eval(),
             HookPoint.parse(cfg.metadata.hook_name),
-            first_position=first or 0,
+            first_position=first_position_of(module),
             centered=bool(processing.get("center_writing_weights")),
             features=range(module.cfg.d_sae),
         )
+
+    def on(self, device: torch.device) -> Self:
+        """The SAE with its weights on a device; this one stays where it is."""
+        if self.module.W_dec.device == device:
+            return self
+        if device not in self._copies:
+            self._copies[device] = replace(self, module=deepcopy(self.module).to(device))
+        return self._copies[device]
+
+    @cached_property
+    def _copies(self) -> dict[torch.device, Self]:
+        return {}
 
     @property
     def d_in(self) -> int:
@@ -185,6 +197,13 @@ class LoadedSae:
                 f"{model.config.model_type} model is {width} wide there; use the model that the "
                 f"SAE was trained on ({self.module.cfg.metadata.model_name})"
             )
+
+
+def first_position_of(module: Any) -> int:
+    """Tokens at a text's start that an SAE of SAELens was not trained on."""
+    slices = module.cfg.metadata.seqpos_slice
+    first = slices[0] if slices and len(slices) > 1 else None
+    return int(first or 0)
 
 
 def read_sae(folder: Path, device: str = "cpu") -> Any:

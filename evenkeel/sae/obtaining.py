@@ -11,7 +11,7 @@ from evenkeel.models.sites import HookPoint
 from evenkeel.params import SaeParams, SaeTrainingParams
 from evenkeel.sae.batches import shuffled_batches
 from evenkeel.sae.corpus import Corpus
-from evenkeel.sae.loading import fetch_sae, read_sae
+from evenkeel.sae.loading import fetch_sae, first_position_of, read_sae
 from evenkeel.sae.saving import fold_input_scale, inference_module
 from evenkeel.sae.training import train_module
 
@@ -30,7 +30,7 @@ def obtain_module(params: SaeParams, store: ActivationStore, model_name: str, se
     """
     if params.source == "train":
         place = HookPoint.parse(params.training.hook_name)
-        corpus = Corpus(store, place, int(params.training.skip_first_token))
+        corpus = Corpus(store, place)
         return _train(params.training, corpus, params.heldout_share, model_name, seed)
     if params.source == "release":
         assert params.release is not None
@@ -40,7 +40,7 @@ def obtain_module(params: SaeParams, store: ActivationStore, model_name: str, se
     module = read_sae(Path(params.path))
     if module.cfg.normalize_activations == "expected_average_only_in":
         place = HookPoint.parse(module.cfg.metadata.hook_name or "")
-        fold_input_scale(module, Corpus(store, place, 0))
+        fold_input_scale(module, Corpus(store, place, first_position_of(module)))
     return module
 
 
@@ -63,6 +63,7 @@ def _train(
         model_name,
         params,
         seed,
+        skipped=corpus.skipped,
         device="cuda" if torch.cuda.is_available() else "cpu",
     )
     return inference_module(trained)

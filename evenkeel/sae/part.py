@@ -1,11 +1,9 @@
 """As much of an SAE as it takes to edit some of its latents, also as JSON and tensors."""
 
 from collections.abc import Mapping, Sequence
-from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from evenkeel.errors import BadInputError
@@ -36,13 +34,6 @@ def part_of(sae: LoadedSae, features: Sequence[int]) -> LoadedSae:
     }
     config = sae.module.cfg.to_dict() | {"d_sae": len(columns)}
     return replace(LoadedSae.of(_module(config, tensors)), features=tuple(features))
-
-
-def on_device(sae: LoadedSae, device: torch.device) -> LoadedSae:
-    """The SAE with its weights there; the one given stays where it is."""
-    if sae.module.W_dec.device == device:
-        return sae
-    return replace(sae, module=deepcopy(sae.module).to(device))
 
 
 def record_of(sae: LoadedSae) -> tuple[dict[str, Any], dict[str, Tensor]]:

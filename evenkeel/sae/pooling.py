@@ -8,8 +8,10 @@ import torch
 from jaxtyping import Float
 from tqdm import tqdm
 
-from evenkeel.activations.capture import capture_texts
+from evenkeel.activations.capture import capture_texts, measure_sinks
+from evenkeel.activations.sinks import kept_rows
 from evenkeel.models.loading import LoadedModel
+from evenkeel.params import Sinks
 from evenkeel.sae.loading import LoadedSae
 from evenkeel.sae.quality import rows_at_once
 
@@ -18,25 +20,34 @@ _TOKENS_OF_A_TEXT = 32
 
 
 def pooled_activations(
-    loaded: LoadedModel, sae: LoadedSae, texts: Sequence[str], pooling: Literal["max", "mean"]
+    loaded: LoadedModel,
+    sae: LoadedSae,
+    texts: Sequence[str],
+    pooling: Literal["max", "mean"],
+    sinks: Sinks = "exclude",
 ) -> Float[np.ndarray, "texts d_sae"]:
     """Run texts through the model and the SAE and pool each latent over each text's tokens.
 
-    The first positions, which the SAE was not trained on, are left out, except where a text has
-    nothing else.
+    The first positions, which the SAE was not trained on, and attention sinks are left out, except
+    where a text has nothing else.
 
     Raises:
         BadInputError: a text is empty or too long, or the SAE does not fit the model.
     """
     place = sae.place
+    probe = measure_sinks(loaded.model, [place])[place] if sinks == "exclude" else None
     pooled = np.empty((len(texts), sae.d_sae), dtype=np.float32)
     step = max(1, rows_at_once(sae) // _TOKENS_OF_A_TEXT)
     for start in tqdm(range(0, len(texts), step), "pool texts", unit="batch", disable=None):
         some = texts[start : start + step]
         lengths = [len(ids) for ids in loaded.encoder.encode_all(some, first=start)]
         stream = capture_texts(loaded, some, [place.site], [place.layer], positions="all")[place]
+        kept = kept_rows(stream, np.cumsum([0, *lengths]), sinks, probe)
         latents = sae.encode(torch.from_numpy(stream))
-        for number, text in enumerate(latents.split(lengths), start=start):
-            used = text[min(sae.first_position, len(text) - 1) :]
+        parts = zip(latents.split(lengths), torch.from_numpy(kept).split(lengths), strict=True)
+        for number, (text, counted) in enumerate(parts, start=start):
+            first = min(sae.first_position, len(text) - 1)
+            later = text[first:][counted[first:]]
+            used = later if len(later) else text[first:]
             pooled[number] = (used.amax(0) if pooling == "max" else used.mean(0)).numpy()
     return pooled

@@ -7,7 +7,8 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 
-from evenkeel.activations.capture import capture_texts
+from evenkeel.activations.capture import capture_texts, measure_sinks
+from evenkeel.activations.sinks import FIRST_TOKENS
 from evenkeel.models.loading import LoadedModel
 from evenkeel.sae.association import strongest_latents
 from evenkeel.sae.loading import LoadedSae
@@ -21,7 +22,7 @@ class ReadPrompt:
     tokens: tuple[str, ...]
     """Leading spaces included; a character that tokens share stands at the last of them."""
     latents: Float[np.ndarray, "tokens d_sae"]
-    """0 on the first tokens if the SAE was not trained on them."""
+    """0 at attention sinks, and on first tokens that the SAE was not trained on."""
 
     @property
     def sums(self) -> Float[np.ndarray, " d_sae"]:
@@ -39,13 +40,16 @@ def read_prompts(loaded: LoadedModel, sae: LoadedSae, texts: Sequence[str]) -> l
         return []
     place = sae.place
     stream = capture_texts(loaded, texts, [place.site], [place.layer], positions="all")[place]
+    probe = measure_sinks(loaded.model, [place])[place]
     read = []
     start = 0
     for text, ids in zip(texts, loaded.encoder.encode_all(texts), strict=True):
         rows = torch.from_numpy(stream[start : start + len(ids)])
         start += len(ids)
         latents = sae.encode(rows).numpy().copy()
-        latents[: sae.first_position] = 0
+        sinks = probe(rows).numpy() if probe is not None else np.zeros(len(rows), dtype=bool)
+        sinks[: max(sae.first_position, FIRST_TOKENS)] = True
+        latents[sinks] = 0
         words = loaded.encoder.spelling.in_place(ids.tolist())
         read.append(ReadPrompt(text, tuple(words), latents))
     return read

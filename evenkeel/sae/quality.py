@@ -13,6 +13,7 @@ from tqdm import tqdm
 from evenkeel.models.batching import padded, plan_batches
 from evenkeel.models.encoding import TokenIds
 from evenkeel.models.logits import logits_in_parts
+from evenkeel.params import Sinks
 from evenkeel.sae.corpus import Corpus
 from evenkeel.sae.loading import LoadedSae
 from evenkeel.sae.splice import reconstruct, replaced_stream
@@ -70,12 +71,18 @@ def measure_reconstruction(
 
 
 def ce_loss_recovered(
-    model: Any, sae: LoadedSae, texts: Sequence[TokenIds], pad_id: int, batch_tokens: int = 8192
+    model: Any,
+    sae: LoadedSae,
+    texts: Sequence[TokenIds],
+    pad_id: int,
+    batch_tokens: int = 8192,
+    sinks: Sinks = "exclude",
 ) -> dict[str, float]:
     """Next-token loss (nats per token) with the SAE's reconstruction in the stream's place.
 
     ce_loss_recovered is (zero - sae) / (zero - clean), where `zero` replaces the stream by 0: 1 if
     the reconstruction changes nothing, 0 if it is as bad as nothing (SAELens's ce_loss_score).
+    Attention sinks keep their stream in both, unless they count.
     """
     replacements = {
         "clean": lambda stream: stream,
@@ -90,7 +97,7 @@ def ce_loss_recovered(
         row, column = inputs["attention_mask"][:, 1:].nonzero(as_tuple=True)
         following = inputs["input_ids"][row, column + 1]
         for name, by in replacements.items():
-            with torch.inference_mode(), replaced_stream(model, sae, by):
+            with torch.inference_mode(), replaced_stream(model, sae, by, sinks):
                 for part, logits in logits_in_parts(model, inputs, row, column):
                     loss = torch.nn.functional.cross_entropy(
                         logits.float(), following[part].to(logits.device), reduction="sum"

@@ -14,7 +14,7 @@ def associated_features(table: pd.DataFrame, axis: str, max_q: float, top: int) 
     """The `top` features of an axis, the strongest first; fewer if fewer are significant.
 
     A contrast counts if its q-value is below `max_q`; a feature's strength is the largest distance
-    of its AUROCs from one half.
+    of its AUROCs from one half. Of several groups, that with the smallest q-value stands for all.
 
     Args:
         table: one row a feature, as extract_features writes it.

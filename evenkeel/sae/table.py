@@ -89,7 +89,8 @@ def strongest(table: pd.DataFrame, axis: str, contrast: str) -> Int[np.ndarray, 
 def summary(table: pd.DataFrame) -> dict[str, Any]:
     """Counts, and for each axis and contrast the feature chosen by the selection part.
 
-    separation_test is the AUROC on the test part in the sense in which the feature was chosen.
+    separation_test is the AUROC on the test part with the sign with which the feature was chosen;
+    group is the one that it tells from the others, on an axis of more than two.
     """
     ranked = table.columns[table.columns.str.endswith("_top40_unique")]
     axes = [name.removesuffix("_top40_unique") for name in ranked]
@@ -104,6 +105,7 @@ def summary(table: pd.DataFrame) -> dict[str, Any]:
                 "auroc_selection": chosen,
                 "auroc_test": test,
                 "separation_test": test if chosen >= 0.5 else 1 - test,
+                "group": best.get(f"{name}_strongest"),
                 "significant": int((table[f"{name}_q_selection"] < SIGNIFICANT_Q).sum()),
             }
     coherence = float(table["coherence"].mean())  # NaN where no latent has two contexts

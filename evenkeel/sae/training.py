@@ -26,6 +26,7 @@ def train_module(
     model_name: str,
     params: SaeTrainingParams,
     seed: int,
+    skipped: int = 0,
     device: str = "cpu",
 ) -> Any:
     """Train an SAE of one of SAELens's architectures.
@@ -38,6 +39,7 @@ def train_module(
         model_name: recorded there too.
         params: architecture, size, length.
         seed: of the weights.
+        skipped: tokens at each text's start that the rows leave out; recorded there too.
         device: where to train.
 
     Returns:
@@ -60,7 +62,7 @@ def train_module(
         metadata=SAEMetadata(
             model_name=model_name,
             hook_name=place.hook_name,
-            seqpos_slice=[1, None] if params.skip_first_token else [None],
+            seqpos_slice=[skipped, None] if skipped else [None],
         ),
         **_architecture_options(params, round(_WARM_UP * steps)),
     )

@@ -1,6 +1,6 @@
 """The log-probability of each group of an axis after a prompt."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,6 +51,7 @@ def encode_groups(
     texts: Mapping[str, str],
     continuations: Mapping[str, Sequence[str]],
     where: str,
+    encode: Callable[[Any, str], Tokens] = encode_text,
 ) -> EncodedPrompt:
     """Encode the continuations of each group after the text of that group.
 
@@ -59,11 +60,12 @@ def encode_groups(
         texts: what is continued, by group.
         continuations: alternatives, by group.
         where: the prompt's name, for messages.
+        encode: makes token ids of a text before anything continues it, as a chat message, say.
 
     Raises:
         BadInputError: as of `encode_prompt`.
     """
-    contexts = {text: encode_text(tokenizer, text) for text in texts.values()}
+    contexts = {text: encode(tokenizer, text) for text in texts.values()}
     if not all(contexts.values()):
         raise BadInputError(f"{where}: no tokens to condition on; give it some text")
     encoded = []

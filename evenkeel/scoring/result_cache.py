@@ -20,6 +20,7 @@ from tqdm import tqdm
 import evenkeel
 from evenkeel.files import work_folder
 from evenkeel.lock import writing_alone
+from evenkeel.models.devices import input_device
 from evenkeel.models.loading import LoadedModel
 
 Result = Float[ndarray, " numbers"]
@@ -96,7 +97,7 @@ def cache_beside(output: Path, loaded: LoadedModel) -> Iterator[ResultCache]:
         BadInputError: another process is writing the same output.
     """
     versions = [version(package) for package in ("torch", "transformers", "sae-lens")]
-    asked = [loaded.provenance.model_dump(), str(loaded.model.device), versions, _code()]
+    asked = [loaded.provenance.model_dump(), str(input_device(loaded.model)), versions, _code()]
     folder = work_folder(output)
     output.parent.mkdir(parents=True, exist_ok=True)
     with writing_alone(output):

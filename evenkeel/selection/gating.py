@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 from torch import Tensor
 
-from evenkeel.activations.capture import capture_texts
+from evenkeel.activations.capture import capture_texts, past_first_token
 from evenkeel.conditions.vector import Gating, Vectors
 from evenkeel.datasets.records import Prompt
 from evenkeel.datasets.terms import find_term
@@ -147,6 +147,7 @@ def _word_streams(
     for prompt in prompts:
         if prompt.split == split and prompt.kind != "neutral":
             rows |= dict(_beginnings(prompt))
+    rows = {text: rows[text] for text in past_first_token(loaded, list(rows))}
     of_rows = np.array(list(rows.values()), dtype=np.int64).reshape(-1, 3)
     stereotypical, group, ends_item = of_rows.T
     groups = {group for prompt in prompts for group in prompt.groups}

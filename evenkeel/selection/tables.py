@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from evenkeel.conditions.condition import Recipe
+from evenkeel.conditions.recipe import Recipe
 from evenkeel.selection.budget import Budget
 from evenkeel.selection.evaluator import Candidate
 

@@ -7,11 +7,12 @@ import numpy as np
 import torch
 
 from evenkeel.datasets.records import Prompt
-from evenkeel.metrics.measures import Measures
 from evenkeel.models.batching import padded
 from evenkeel.models.decoding import plain_decoding
+from evenkeel.models.devices import input_device
 from evenkeel.models.encoding import TextEncoder, Tokens
 from evenkeel.statistics.bootstrap import ClusterBootstrap, mean, share
+from evenkeel.statistics.estimate import Measures
 from evenkeel.steering.degeneration import distinct_2, is_degenerate, repetition
 from evenkeel.steering.frequency_penalty import FrequencyPenalty
 
@@ -85,7 +86,7 @@ def continue_ids(
         BadInputError: a text is empty, or does not fit into the model's context together with what
             is to follow; or `chat`, and the tokenizer has no chat template.
     """
-    device = next(model.parameters()).device
+    device = input_device(model)
     pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
     sampling: dict[str, Any] = {"do_sample": False}
     if temperature > 0:

@@ -8,12 +8,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from evenkeel.errors import BadInputError
-from evenkeel.steering.intervention import Edit, Intervention
+from evenkeel.steering.intervention import Edit, Intervention, in_exact
 from evenkeel.steering.subspace import (
     check_finite,
     check_number,
     check_vector,
     check_widths,
+    exact,
     orthonormal_basis,
 )
 
@@ -40,10 +41,11 @@ class MeanAblate(Intervention):
         return orthonormal_basis("MeanAblate: directions", self.directions)
 
     def on(self, device: torch.device, dtype: torch.dtype) -> Edit:
-        target = (self._basis @ self.mean.detach().to(self._basis)).to(device, dtype)
-        read = self._basis.mT.to(device, dtype)
-        write = (self._basis * self.multiplier).to(device, dtype)
-        return lambda stream: stream - (stream @ read - target) @ write
+        computed = exact(dtype)
+        target = (self._basis @ self.mean.detach().to(self._basis)).to(device, computed)
+        read = self._basis.mT.to(device, computed)
+        write = (self._basis * self.multiplier).to(device, computed)
+        return in_exact(dtype, lambda stream: stream - (stream @ read - target) @ write)
 
     @property
     def width(self) -> int:
@@ -76,12 +78,12 @@ class Erase(Intervention):
         check_widths("Erase", proj_right=right, bias=self.bias)
 
     def on(self, device: torch.device, dtype: torch.dtype) -> Edit:
-        write = self.proj_left.detach().mT.to(device, dtype)
-        read = self.proj_right.detach().mT.to(device, dtype)
-        at_bias = (self.bias.detach().double() @ self.proj_right.detach().double().mT).to(
-            device, dtype
-        )
-        return lambda stream: stream - (stream @ read - at_bias) @ write
+        computed = exact(dtype)
+        right = self.proj_right.detach().double().mT
+        write = self.proj_left.detach().mT.to(device, computed)
+        read = right.to(device, computed)
+        at_bias = (self.bias.detach().double() @ right).to(device, computed)
+        return in_exact(dtype, lambda stream: stream - (stream @ read - at_bias) @ write)
 
     @property
     def width(self) -> int:

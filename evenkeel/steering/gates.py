@@ -7,6 +7,7 @@ position only; so it decides alike with and without a KV cache, batched or singl
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
 import torch
@@ -14,7 +15,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from evenkeel.errors import BadInputError
-from evenkeel.steering.subspace import check_number, check_vector, unit
+from evenkeel.steering.subspace import check_number, check_vector, exact, unit
 
 OpenAt = Callable[[Tensor, Tensor | None], Tensor]
 """(stream [batch, position, width], input_ids [batch, position]) -> Bool [batch, position]"""
@@ -59,7 +60,7 @@ class ProbeGate(Gate):
         check_number("ProbeGate: threshold", self.threshold)
 
     def on(self, device: torch.device, dtype: torch.dtype) -> OpenAt:
-        weight = self.weight.detach().to(device, _exact(dtype))
+        weight = self.weight.detach().to(device, exact(dtype))
         least = self.threshold - self.bias
         return lambda stream, _: _along(stream, weight) > least
 
@@ -82,16 +83,20 @@ class BandGate(Gate):
     bound: float
 
     def __post_init__(self) -> None:
-        unit("BandGate: direction", self.direction)
+        _ = self._unit  # whether there is one
         check_number("BandGate: centre", self.centre)
         check_number("BandGate: bound", self.bound)
         if self.bound <= 0:
             raise BadInputError(f"BandGate: bound is {self.bound}; it must be positive")
 
     def on(self, device: torch.device, dtype: torch.dtype) -> OpenAt:
-        direction = unit("BandGate: direction", self.direction).to(device, _exact(dtype))
+        direction = self._unit.to(device, exact(dtype))
         centre, bound = self.centre, self.bound
         return lambda stream, _: (_along(stream, direction) - centre).abs() < bound
+
+    @cached_property
+    def _unit(self) -> Float[Tensor, " width"]:
+        return unit("BandGate: direction", self.direction)
 
     @property
     def width(self) -> int:
@@ -119,14 +124,10 @@ class TokenGate(Gate):
                     "TokenGate: the model was called without input_ids; "
                     "pass token ids in place of inputs_embeds, or use another gate"
                 )
-            return torch.isin(input_ids, wanted)
+            # A model on several devices keeps its token ids on the first of them.
+            return torch.isin(input_ids.to(device), wanted)
 
         return open_at
-
-
-def _exact(dtype: torch.dtype) -> torch.dtype:
-    """float32 at least: in bfloat16 a sum of 30 is rounded to steps of 0.125."""
-    return torch.promote_types(dtype, torch.float32)
 
 
 def _along(

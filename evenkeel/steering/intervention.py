@@ -9,18 +9,18 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, Self, cast, get_args
+from typing import Literal, get_args
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from evenkeel.activations.sinks import first_tokens
 from evenkeel.errors import BadInputError
 from evenkeel.models.sites import HookPoint
-from evenkeel.params import Site
+from evenkeel.params import Sinks, Site
 from evenkeel.steering.gates import Gate
-from evenkeel.steering.subspace import check_number, check_vector, orthonormal_basis
-from evenkeel.vectors.vector import SteeringVector
+from evenkeel.steering.subspace import check_number, check_vector, exact, orthonormal_basis
 
 Positions = Literal["all", "prompt", "generated", "last", "mask"]
 """Which positions of the text an intervention may act at:
@@ -32,8 +32,27 @@ last       those that a next token is predicted from: the last real one of the p
 mask       those of a mask over the prompt that is given with the model's input
 """
 
+SINKS_HINT = "; sinks='include' (--include-sinks) has it act at a text's first token, too"
+"""For messages about what can only act everywhere."""
 Edit = Callable[[Tensor], Tensor]
 """Stream to edited stream, both [batch, position, width]; out of place."""
+
+
+def in_exact(dtype: torch.dtype, edit: Edit) -> Edit:
+    """An edit of a stream of type `dtype` that is computed in `exact(dtype)` and rounded once.
+
+    In bfloat16 a projection of 30 is known to 0.125; autocast rounds every matrix product likewise.
+    """
+    computed = exact(dtype)
+
+    def edit_exactly(stream: Tensor) -> Tensor:
+        kind = stream.device.type
+        if not torch.is_autocast_enabled(kind):
+            return edit(stream.to(computed)).to(dtype)
+        with torch.autocast(kind, enabled=False):
+            return edit(stream.to(computed)).to(dtype)
+
+    return edit_exactly
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -47,6 +66,8 @@ class Intervention(ABC):
     positions: Positions = "all"
     gates: tuple[Gate, ...] = ()
     """The intervention acts where every one of them is open."""
+    sinks: Sinks = "exclude"
+    """Whether it leaves attention sinks alone, as `activations.sinks` tells them."""
 
     def __post_init__(self) -> None:
         if self.positions not in get_args(Positions):
@@ -56,9 +77,9 @@ class Intervention(ABC):
 
     @abstractmethod
     def on(self, device: torch.device, dtype: torch.dtype) -> Edit:
-        """The edit of every position, its constants computed and moved to where the stream lives.
+        """The edit of every position of a stream of that type, constants moved to where it lives.
 
-        Constants are computed in float64 and rounded once, to `dtype`.
+        It computes in float32 at least and rounds once, to `dtype`.
         """
 
     @property
@@ -73,7 +94,12 @@ class Intervention(ABC):
     @property
     def first_position(self) -> int:
         """Tokens at a text's start, padding not counted, that it leaves alone."""
-        return 0
+        return first_tokens(self.sinks)
+
+    @property
+    def everywhere(self) -> bool:
+        """Whether it acts at every position, whatever stands there."""
+        return self.positions == "all" and not self.first_position and not self.gates
 
     def __call__(
         self,
@@ -100,28 +126,9 @@ class Add(Intervention):
         check_vector("Add: direction", self.direction)
         check_number("Add: scale", self.scale)
 
-    @classmethod
-    def relative(
-        cls,
-        vector: SteeringVector,
-        multiplier: float,
-        *,
-        positions: Positions = "all",
-        gates: tuple[Gate, ...] = (),
-    ) -> Self:
-        """Add a steering vector at its own place, in units of the stream's mean norm there."""
-        return cls(
-            vector.direction,
-            multiplier * vector.stream_norm,
-            layer=vector.layer,
-            site=cast(Site, vector.site),
-            positions=positions,
-            gates=gates,
-        )
-
     def on(self, device: torch.device, dtype: torch.dtype) -> Edit:
-        offset = (self.direction.detach().double() * self.scale).to(device, dtype)
-        return lambda stream: stream + offset
+        offset = (self.direction.detach().double() * self.scale).to(device, exact(dtype))
+        return in_exact(dtype, lambda stream: stream + offset)
 
     @property
     def width(self) -> int:
@@ -149,9 +156,9 @@ class Ablate(Intervention):
         return orthonormal_basis("Ablate: directions", self.directions)
 
     def on(self, device: torch.device, dtype: torch.dtype) -> Edit:
-        read = self._basis.mT.to(device, dtype)
-        write = (self._basis * self.multiplier).to(device, dtype)
-        return lambda stream: stream - (stream @ read) @ write
+        read = self._basis.mT.to(device, exact(dtype))
+        write = (self._basis * self.multiplier).to(device, exact(dtype))
+        return in_exact(dtype, lambda stream: stream - (stream @ read) @ write)
 
     @property
     def width(self) -> int:

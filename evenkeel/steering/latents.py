@@ -15,7 +15,7 @@ from torch import Tensor
 
 from evenkeel.errors import BadInputError
 from evenkeel.sae.loading import LoadedSae
-from evenkeel.sae.part import on_device, part_of
+from evenkeel.sae.part import part_of
 from evenkeel.steering.intervention import Edit, Intervention
 from evenkeel.steering.subspace import check_number
 
@@ -59,7 +59,7 @@ class EditLatents(Intervention):
         """What the listed latents become."""
 
     def on(self, device: torch.device, dtype: torch.dtype) -> Edit:
-        sae = on_device(self.sae, device)
+        sae = self.sae.on(device)
         columns = torch.tensor(sae.columns(self.features), device=device)
 
         def edit(latents: Tensor) -> Tensor:
@@ -73,7 +73,7 @@ class EditLatents(Intervention):
 
     @property
     def first_position(self) -> int:
-        return self.sae.first_position
+        return max(self.sae.first_position, super().first_position)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,15 +1,20 @@
 """A backend for models of TransformerLens: the same specs through its named hooks."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, nullcontext
 from copy import deepcopy
 from typing import Any
 
+import torch
 from torch import Tensor
 
+from evenkeel.activations.sinks import SinkProbe, random_texts
 from evenkeel.errors import BadInputError
+from evenkeel.models.devices import computing_dtype, input_device
+from evenkeel.models.sites import HookPoint
 from evenkeel.steering.intervention import Edit
 from evenkeel.steering.plan import by_point, check_width, compose, depends_on_place
+from evenkeel.steering.positions import PositionTracker
 from evenkeel.steering.spec import Steering, interventions_in
 
 
@@ -37,8 +42,8 @@ def bridged(model: Any, tokenizer: Any) -> Any:
             model.name_or_path or model.config.model_type,
             hf_model=deepcopy(model),
             tokenizer=tokenizer,
-            device=str(model.device),
-            dtype=model.dtype,
+            device=str(input_device(model)),
+            dtype=computing_dtype(model),
         )
     except ValueError as error:
         raise BadInputError(f"TransformerLens cannot take this model: {error}") from error
@@ -59,26 +64,70 @@ def steer_lens(model: Any, spec: Steering) -> Iterator[None]:
             Nothing has been hooked then.
     """
     interventions = interventions_in(spec)
-    if depends_on_place(interventions):
-        raise BadInputError(
-            "hooks of TransformerLens know neither positions nor tokens; act at all positions, "
-            "without a TokenGate and without an SAE that leaves the first tokens alone, or steer "
-            "the model of transformers"
-        )
-    weight = next(parameter for parameter in model.parameters() if parameter.is_floating_point())
-    hooks = []
-    for point, group in by_point(interventions).items():
-        name = point.hook_name
+    for item in interventions:
+        if item.positions != "all" or any(gate.reads_tokens for gate in item.gates):
+            raise BadInputError(
+                "hooks of TransformerLens know neither positions nor tokens; act at all positions "
+                "and without a TokenGate, or steer the model of transformers"
+            )
+    names: dict[HookPoint, str] = {}
+    for item in interventions:
+        names[item.point] = name = item.point.hook_name
         if name not in model.hook_dict:
             raise BadInputError(
-                f"this model has no hook {name} for {point}: it has layers 0 to "
-                f"{model.cfg.n_layers - 1}"
+                f"this model has no hook {name} for layer {item.layer}, {item.site}: it has layers "
+                f"0 to {model.cfg.n_layers - 1}"
             )
-        heads = point.site == "head_z"
-        for item in group:
-            check_width(item, model.cfg.n_heads * model.cfg.d_head if heads else model.cfg.d_model)
-        hooks.append((name, _hook(compose(group, weight.device, weight.dtype), heads)))
-    with model.hooks(fwd_hooks=hooks):
+        heads = item.site == "head_z"
+        check_width(item, model.cfg.n_heads * model.cfg.d_head if heads else model.cfg.d_model)
+    sparing = {item.point for item in interventions if item.sinks == "exclude"}
+    probes = _sink_probes(model, {point: names[point] for point in sparing})
+    tracker = PositionTracker() if depends_on_place(interventions) else None
+    hooks = [
+        (names[point], _hook(compose(group, tracker, probes.get(point)), point.site == "head_z"))
+        for point, group in by_point(interventions).items()
+    ]
+    layers = {item.layer for item in interventions}
+    following = _watching(model, layers, tracker) if tracker else nullcontext()
+    with following, model.hooks(fwd_hooks=hooks):
+        yield
+
+
+def _sink_probes(model: Any, names: Mapping[HookPoint, str]) -> dict[HookPoint, SinkProbe | None]:
+    """As `measure_sinks`, through the hooks of TransformerLens."""
+    if not names:
+        return {}
+    tokenizer = getattr(model, "tokenizer", None)
+    ids = random_texts(model.cfg.d_vocab, model.cfg.n_ctx, getattr(tokenizer, "bos_token_id", None))
+    with torch.inference_mode():
+        _, cache = model.run_with_cache(
+            ids.to(model.cfg.device), return_type=None, names_filter=list(names.values())
+        )
+    probes = {}
+    for point, name in names.items():
+        stream = cache[name].flatten(2).float().cpu()
+        probes[point] = SinkProbe.of(stream[:, 0], stream[:, 1:].norm(dim=-1).flatten())
+    return probes
+
+
+@contextmanager
+def _watching(model: Any, layers: set[int], tracker: PositionTracker) -> Iterator[None]:
+    """Follow a model of TransformerLens, so that first tokens are told from others."""
+    if hasattr(model, "original_model"):
+        with tracker.watching(model.original_model):
+            yield
+        return
+
+    def begin(_block: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        rows, columns = args[0].shape[:2]
+        cache = kwargs.get("past_kv_cache_entry")
+        start = cache.past_keys.shape[1] if cache is not None else 0
+        tracker.begin(rows, start, columns, kwargs.get("attention_mask"))
+
+    with ExitStack() as stack:
+        for layer in layers:
+            handle = model.blocks[layer].register_forward_pre_hook(begin, with_kwargs=True)
+            stack.callback(handle.remove)
         yield
 
 

@@ -1,17 +1,20 @@
 """From interventions to one function of the stream for each hook point of a model."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import torch
 from jaxtyping import Bool
 from torch import Tensor
 
+from evenkeel.activations.capture import measure_sinks
+from evenkeel.activations.sinks import SinkProbe
 from evenkeel.errors import BadInputError
 from evenkeel.models.architecture import HookTarget, hook_target
 from evenkeel.models.sites import HookPoint
+from evenkeel.steering.gates import OpenAt
 from evenkeel.steering.intervention import Edit, Intervention
 from evenkeel.steering.positions import PositionTracker
 from evenkeel.steering.spec import Steering, interventions_in
@@ -56,13 +59,31 @@ def _refuse_compiled(model: Any) -> None:
 def plan(
     model: Any, interventions: Sequence[Intervention], tracker: PositionTracker | None = None
 ) -> list[Planned]:
-    """Find every place and move every constant there, touching nothing.
+    """Find every hook point and what happens there, touching nothing.
 
     Interventions at the same place are composed in the order given, each seeing what those before
-    it made of the stream.
+    it made of the stream. Constants go where the stream turns out to be, and take its type: neither
+    is known of a model that is spread over devices, offloaded or quantized.
 
     Args:
+        model: a causal LM of transformers.
+        interventions: what is to be done.
         tracker: what tells where in the text a forward pass is; None where nothing depends on it.
+
+    Raises:
+        BadInputError: as of `check_fit`.
+    """
+    targets = check_fit(model, interventions)
+    sparing = [item.point for item in interventions if item.sinks == "exclude"]
+    probes = measure_sinks(model, sparing)
+    return [
+        Planned(point, targets[point], compose(group, tracker, probes.get(point)))
+        for point, group in by_point(interventions).items()
+    ]
+
+
+def check_fit(model: Any, interventions: Sequence[Intervention]) -> dict[HookPoint, HookTarget]:
+    """What is hooked for each intervention.
 
     Raises:
         BadInputError: the model lacks a layer or site, or its stream there has another width.
@@ -70,18 +91,8 @@ def plan(
     targets: dict[HookPoint, HookTarget] = {}
     for item in interventions:
         target = targets.setdefault(item.point, hook_target(model, item.point))
-        width = model.config.get_text_config().hidden_size
-        if item.site == "head_z":
-            # Heads may together be wider than the stream; a Conv1D calls its input width nx.
-            width = getattr(target.module, "in_features", None) or target.module.nx
-        check_width(item, width)
-    places = []
-    for point, group in by_point(interventions).items():
-        target = targets[point]
-        weight = next(p for p in target.module.parameters() if p.is_floating_point())
-        edit = compose(group, weight.device, weight.dtype, tracker)
-        places.append(Planned(point, target, edit))
-    return places
+        check_width(item, target.width)
+    return targets
 
 
 def by_point(interventions: Sequence[Intervention]) -> dict[HookPoint, list[Intervention]]:
@@ -109,12 +120,17 @@ def check_width(item: Intervention, width: int) -> None:
 
 def compose(
     interventions: Sequence[Intervention],
-    device: torch.device,
-    dtype: torch.dtype,
     tracker: PositionTracker | None = None,
+    sinks: SinkProbe | None = None,
 ) -> Edit:
-    """One function for what several interventions do at the same place, one after the other."""
-    edits = [_placed(item, device, dtype, tracker) for item in interventions]
+    """One function for what several interventions do at the same place, one after the other.
+
+    Args:
+        interventions: in the order in which they act.
+        tracker: what tells where in the text a forward pass is; None where nothing depends on it.
+        sinks: what tells later attention sinks there, for those that leave sinks alone.
+    """
+    edits = [_placed(item, tracker, sinks) for item in interventions]
     if len(edits) == 1:
         return edits[0]
 
@@ -129,10 +145,10 @@ def compose(
 def depends_on_place(interventions: Sequence[Intervention]) -> bool:
     """Whether any of them depends on positions or on tokens, and not on the stream alone."""
     return any(
-        intervention.positions != "all"
-        or intervention.first_position > 0
-        or any(gate.reads_tokens for gate in intervention.gates)
-        for intervention in interventions
+        item.positions != "all"
+        or item.first_position > 0
+        or any(gate.reads_tokens for gate in item.gates)
+        for item in interventions
     )
 
 
@@ -151,28 +167,65 @@ def edit_output(edit: Edit, output: Any) -> Any:
 
 
 def _placed(
-    intervention: Intervention,
-    device: torch.device,
-    dtype: torch.dtype,
-    tracker: PositionTracker | None,
+    intervention: Intervention, tracker: PositionTracker | None, sinks: SinkProbe | None
 ) -> Edit:
-    """The intervention where its positions and gates allow it."""
-    edit = intervention.on(device, dtype)
-    gates = [gate.on(device, dtype) for gate in intervention.gates]
+    """The intervention where its positions, its gates and attention sinks allow it."""
+    on = _following(lambda device, dtype: _Placed.of(intervention, sinks, device, dtype))
+    if intervention.everywhere:
+        return lambda stream: on(stream).edit(stream)
     positions, first = intervention.positions, intervention.first_position
-    if positions == "all" and not first and not gates:
-        return edit
 
     def edit_some(stream: Tensor) -> Tensor:
-        keep: bool | Tensor = tracker.current.at(positions) if tracker else True
+        here = on(stream)
+        keep: bool | Tensor = tracker.current.at(positions, stream.device) if tracker else True
         if keep is False:
             return stream
         if tracker and first:
-            keep = keep & tracker.current.from_token(first)
-        for gate in gates:
+            later = tracker.current.from_token(first, stream.device)
+            keep = keep & later
+        for gate in here.gates:
             is_open = gate(stream, tracker.current.input_ids if tracker else None)
             keep = is_open if keep is True else keep & is_open
-        edited = edit(stream)
-        return edited if keep is True else torch.where(keep.unsqueeze(-1), edited, stream)
+        edited = here.edit(stream)
+        return (
+            torch.where(keep.unsqueeze(-1), edited, stream) if isinstance(keep, Tensor) else edited
+        )
 
     return edit_some
+
+
+@dataclass(frozen=True)
+class _Placed:
+    """An intervention's functions, their constants on one device."""
+
+    edit: Edit
+    gates: tuple[OpenAt, ...]
+
+    @classmethod
+    def of(
+        cls,
+        item: Intervention,
+        sinks: SinkProbe | None,
+        device: torch.device,
+        dtype: torch.dtype,
+    ) -> Self:
+        gates = [gate.on(device, dtype) for gate in item.gates]
+        if item.sinks == "exclude" and sinks is not None:
+            probe = sinks.to(device)
+            gates.append(lambda stream, _: probe(stream).logical_not())
+        return cls(item.on(device, dtype), tuple(gates))
+
+
+def _following(
+    make: Callable[[torch.device, torch.dtype], _Placed],
+) -> Callable[[Tensor], _Placed]:
+    """What `make` gives for the device and type of a stream, made once for each."""
+    made: dict[tuple[torch.device, torch.dtype], _Placed] = {}
+
+    def on(stream: Tensor) -> _Placed:
+        key = (stream.device, stream.dtype)
+        if key not in made:
+            made[key] = make(*key)
+        return made[key]
+
+    return on

@@ -38,23 +38,38 @@ class Pass:
     """Column of each row's last real token of the prompt, [rows]."""
     mask: Tensor | None
     """Bool [texts, columns] over the prompt; beams and samples of a text share its row."""
-    device: torch.device
-    _found: dict[str, bool | Tensor] = field(default_factory=dict)
+    _found: dict[tuple[str | int, torch.device], bool | Tensor] = field(default_factory=dict)
 
-    def at(self, positions: Positions) -> bool | Bool[Tensor, "#batch position"]:
-        """Where of the columns computed `positions` allows an edit: everywhere, nowhere, a mask."""
-        if positions not in self._found:
-            self._found[positions] = self._find(positions)
-        return self._found[positions]
+    def at(
+        self, positions: Positions, device: torch.device
+    ) -> bool | Bool[Tensor, "#batch position"]:
+        """Where of the columns computed `positions` allows an edit: everywhere, nowhere, a mask.
 
-    def from_token(self, number: int) -> Bool[Tensor, "batch position"]:
+        The mask is on `device`: blocks of one model may lie on several.
+        """
+        key = (positions, device)
+        if key not in self._found:
+            self._found[key] = self._find(positions, device)
+        return self._found[key]
+
+    def from_token(
+        self, number: int, device: torch.device
+    ) -> bool | Bool[Tensor, "batch position"]:
         """Which columns computed are token `number` of their text, from 0, or a later one."""
-        columns = torch.arange(self.start, self.stop, device=self.device).unsqueeze(0)
-        return columns - self.first().to(self.device).unsqueeze(1) >= number
+        key = (number, device)
+        if key not in self._found:
+            self._found[key] = self._find_from(number, device)
+        return self._found[key]
 
-    def _find(self, positions: Positions) -> bool | Tensor:
+    def _find_from(self, number: int, device: torch.device) -> bool | Tensor:
+        if number <= 1 and self.start >= self.prompt:
+            return True  # at least one real token stands in the prompt
+        columns = torch.arange(self.start, self.stop, device=device).unsqueeze(0)
+        return columns - self.first().to(device).unsqueeze(1) >= number
+
+    def _find(self, positions: Positions, device: torch.device) -> bool | Tensor:
         in_prompt, generated = self.stop <= self.prompt, self.start >= self.prompt
-        columns = torch.arange(self.start, self.stop, device=self.device).unsqueeze(0)
+        columns = torch.arange(self.start, self.stop, device=device).unsqueeze(0)
         match positions:
             case "all":
                 return True
@@ -65,12 +80,12 @@ class Pass:
             case "last":
                 if generated:
                     return True
-                last = self.last().to(self.device).unsqueeze(1)
+                last = self.last().to(device).unsqueeze(1)
                 return (columns == last) | (columns >= self.prompt)
             case "mask":
-                return self._masked()
+                return self._masked(device)
 
-    def _masked(self) -> bool | Tensor:
+    def _masked(self, device: torch.device) -> bool | Tensor:
         if self.mask is None:
             raise BadInputError(
                 "an intervention acts at positions='mask', but no mask was given; pass "
@@ -84,7 +99,7 @@ class Pass:
             )
         if self.start >= width:
             return False
-        keep = self.mask[:, self.start : self.stop].to(self.device)
+        keep = self.mask[:, self.start : self.stop].to(device)
         keep = nn.functional.pad(keep, (0, self.stop - self.start - keep.shape[1]))
         return keep.repeat_interleave(self.rows // texts, dim=0)
 
@@ -100,6 +115,8 @@ class PositionTracker:
             )
         self._mask = mask
         self._prompt: int | None = None  # columns handed to the `generate` that is running
+        self._prompt_mask: Any = None  # attention mask handed to it
+        self._outer_mask: Any = None  # attention mask handed to the model that is running
         self._current: Pass | None = None
 
     @property
@@ -115,10 +132,13 @@ class PositionTracker:
         The pass is read off the module that holds the blocks, which every way of calling the model
         goes through. `generate` is shadowed on the instance because nothing that it hands to a
         forward pass tells where the prompt ended: with assisted decoding the first pass already
-        holds candidates, without a cache every pass holds the whole text.
+        holds candidates, without a cache every pass holds the whole text. The attention mask by
+        token is what the module is given, or the whole model, or `generate`, whichever still has
+        it: a multimodal wrapper, or a static cache, hands on masks of another shape.
         """
         holder = model.get_submodule(architecture_of(model).blocks_path.rpartition(".")[0])
         names = list(inspect.signature(type(holder).forward).parameters)[1:]
+        outer_names = list(inspect.signature(type(model).forward).parameters)[1:]
         shadowed = vars(model).get("generate")
         generate = model.generate
 
@@ -127,52 +147,80 @@ class PositionTracker:
             if self._prompt is not None:  # a model that drafts for itself: the prompt stays
                 return generate(*args, **kwargs)
             self._prompt = _prompt_columns(args, kwargs)
+            self._prompt_mask = kwargs.get("attention_mask")
             try:
                 return generate(*args, **kwargs)
             finally:
-                self._prompt = None
+                self._prompt = self._prompt_mask = None
 
         def begin(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-            self._current = self._pass(**dict(zip(names, args, strict=False)), **kwargs)
+            self._begin(**dict(zip(names, args, strict=False)), **kwargs)
 
-        handle = holder.register_forward_pre_hook(begin, with_kwargs=True)
+        def enter(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+            given = dict(zip(outer_names, args, strict=False)) | kwargs
+            self._outer_mask = given.get("attention_mask")
+
+        def leave(*_: Any) -> None:
+            self._outer_mask = None
+
+        handles = [
+            holder.register_forward_pre_hook(begin, with_kwargs=True),
+            model.register_forward_pre_hook(enter, with_kwargs=True),
+            model.register_forward_hook(leave, always_call=True),
+        ]
         try:
             model.generate = followed
             yield
         finally:
-            handle.remove()
+            for handle in handles:
+                handle.remove()
             if shadowed is None:
                 vars(model).pop("generate", None)
             else:
                 model.generate = shadowed
             self._current = None
 
-    def _pass(
+    def _begin(
         self,
         input_ids: Tensor | None = None,
         inputs_embeds: Tensor | None = None,
         attention_mask: Any = None,
         past_key_values: Any = None,
         **_others: Any,
-    ) -> Pass:
+    ) -> None:
+        """Begin the pass that the arguments of the module which holds the blocks tell of."""
         given = input_ids if input_ids is not None else inputs_embeds
         if given is None:
             raise BadInputError(
                 "the model runs its blocks without input_ids and without inputs_embeds, so that "
-                "positions cannot be told apart; act at all positions of this model"
+                "positions cannot be told apart; act at all positions of this model, with "
+                "sinks='include'"
             )
         rows, columns = given.shape[:2]
         start = int(past_key_values.get_seq_length()) if past_key_values is not None else 0
+        self.begin(rows, start, columns, attention_mask, input_ids)
+
+    def begin(
+        self,
+        rows: int,
+        start: int,
+        columns: int,
+        attention_mask: Any = None,
+        input_ids: Tensor | None = None,
+    ) -> None:
+        """Begin a forward pass of `columns` columns behind the `start` that a cache holds."""
         stop = start + columns
+        masks = (attention_mask, self._outer_mask, self._prompt_mask)
+        by_token = next((mask for mask in masks if _is_by_token(mask)), attention_mask)
         if self._prompt is not None:
             prompt = self._prompt
             # `generate` predicts from the last column, whatever the padding.
             last = lambda: torch.full((rows,), prompt - 1)  # noqa: E731
         else:
             prompt = start or stop
-            last = lambda: _last_real(attention_mask, rows, stop)  # noqa: E731
-        first = lambda: _first_real(attention_mask, rows)  # noqa: E731
-        return Pass(rows, start, stop, prompt, input_ids, first, last, self._mask, given.device)
+            last = lambda: _last_real(by_token, rows, stop)  # noqa: E731
+        first = lambda: _first_real(by_token, rows)  # noqa: E731
+        self._current = Pass(rows, start, stop, prompt, input_ids, first, last, self._mask)
 
 
 def _prompt_columns(args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:
@@ -184,7 +232,11 @@ def _prompt_columns(args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:
 def _first_real(attention_mask: Any, rows: int) -> Tensor:
     if attention_mask is None:
         return torch.zeros(rows, dtype=torch.long)
-    return _by_token(attention_mask, "leaves the first tokens alone").long().argmax(dim=1)
+    real = _by_token(
+        attention_mask, "leaves the first token of each text alone (sinks='include' does not)"
+    )
+    # Beams and samples of a text share its row of the mask that `generate` was given.
+    return real.long().argmax(dim=1).repeat_interleave(rows // len(real))
 
 
 def _last_real(attention_mask: Any, rows: int, columns: int) -> Tensor:
@@ -196,9 +248,14 @@ def _last_real(attention_mask: Any, rows: int, columns: int) -> Tensor:
 
 def _by_token(attention_mask: Any, what: str) -> Tensor:
     """The attention mask as a boolean [texts, columns]."""
-    if not isinstance(attention_mask, Tensor) or attention_mask.dim() != 2:
+    if not _is_by_token(attention_mask):
         raise BadInputError(
             f"an intervention {what}, which needs an attention_mask of shape [texts, columns]; "
             "pass that one"
         )
-    return attention_mask.bool()
+    by_token: Tensor = attention_mask.bool()
+    return by_token
+
+
+def _is_by_token(attention_mask: Any) -> bool:
+    return isinstance(attention_mask, Tensor) and attention_mask.dim() == 2

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Self, get_type_hints
 
@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
 
 from evenkeel.errors import BadInputError
+from evenkeel.params import Sinks
 from evenkeel.sae.loading import LoadedSae
 from evenkeel.sae.part import from_record, record_of
 from evenkeel.steering.erasure import Erase, MeanAblate
@@ -21,7 +22,8 @@ from evenkeel.steering.latents import Clamp, Scale
 from evenkeel.tensor_files import read_tensor_folder, write_tensor_folder
 
 KIND = "intervention spec"
-VERSION = 1
+VERSION = 2
+"""Version 1 had no `sinks`: its interventions act at attention sinks, too."""
 
 INTERVENTIONS: dict[str, type[Intervention]] = {
     "ablate": Ablate,
@@ -66,7 +68,9 @@ class InterventionSpec:
             BadInputError: a file is missing, truncated, foreign or of another version; a kind, a
                 field or a tensor is unknown, missing or out of range.
         """
-        tensors, record = read_tensor_folder(path, kind=KIND, version=VERSION)
+        tensors, record = read_tensor_folder(
+            path, kind=KIND, version=VERSION, upgrades={1: _with_sinks}
+        )
         where = str(path / "record.json")
         if not isinstance(record, dict) or record.keys() != {"interventions", "metadata"}:
             raise BadInputError(
@@ -81,6 +85,15 @@ class InterventionSpec:
         return cls(interventions, record["metadata"])
 
 
+def _with_sinks(record: Any) -> Any:
+    """The record of a spec of version 1 as one of version 2."""
+    rows = record.get("interventions") if isinstance(record, dict) else None
+    if not isinstance(rows, list):
+        return record
+    told = [row | {"sinks": "include"} if isinstance(row, dict) else row for row in rows]
+    return record | {"interventions": told}
+
+
 Steering = InterventionSpec | Intervention | Sequence[Intervention]
 """What every backend and every export takes."""
 
@@ -90,6 +103,16 @@ def interventions_in(spec: Steering) -> tuple[Intervention, ...]:
     if isinstance(spec, InterventionSpec):
         return spec.interventions
     return (spec,) if isinstance(spec, Intervention) else tuple(spec)
+
+
+def with_sinks(spec: InterventionSpec, sinks: Sinks) -> InterventionSpec:
+    """The spec with attention sinks left alone, or edited like all else, by each intervention.
+
+    An SAE that was not trained on first tokens leaves them alone in any case.
+    """
+    return replace(
+        spec, interventions=tuple(replace(item, sinks=sinks) for item in spec.interventions)
+    )
 
 
 def digest_of(spec: Steering) -> str:

@@ -53,6 +53,11 @@ def check_widths(name: str, **tensors: Tensor) -> None:
         raise BadInputError(f"{name}: widths differ: {widths}; all must be the stream's")
 
 
+def exact(dtype: torch.dtype) -> torch.dtype:
+    """The type to compute in for a stream of type `dtype`: float32, or float64 for float64."""
+    return torch.float64 if dtype == torch.float64 else torch.float32
+
+
 def unit(name: str, vector: Float[Tensor, " width"]) -> Float[Tensor, " width"]:
     """`vector` at norm 1, in float64.
 

@@ -14,12 +14,14 @@ from typing import Any, Self
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from transformers.pytorch_utils import Conv1D
 
 from evenkeel.errors import BadInputError
 from evenkeel.models.architecture import architecture_of
-from evenkeel.steering.intervention import Add, Intervention
+from evenkeel.params import Site
+from evenkeel.steering.intervention import SINKS_HINT, Add, Intervention
 from evenkeel.steering.latents import EditLatents
-from evenkeel.steering.plan import plan
+from evenkeel.steering.plan import check_fit
 from evenkeel.steering.spec import Steering, interventions_in
 
 
@@ -33,7 +35,7 @@ def edited_weights(model: Any, spec: Steering) -> dict[tuple[nn.Module, str], Te
         BadInputError: an intervention does not fit the model, or weights cannot hold it.
     """
     interventions = interventions_in(spec)
-    plan(model, interventions)  # refuses layers, sites and widths that the model lacks
+    check_fit(model, interventions)
     maps: dict[nn.Module, _Map] = {}
     # A layer reads what all edits made of its input, so the last one is folded into it first; the
     # stream is edited after what attention and MLP write to it, whatever comes first in a spec.
@@ -42,10 +44,10 @@ def edited_weights(model: Any, spec: Steering) -> dict[tuple[nn.Module, str], Te
     outputs = [item for item in interventions if item.site in ("attn_out", "mlp_out")]
     stream = [item for item in interventions if item.site in ("resid_pre", "resid_post")]
     for item in inputs + outputs + stream:
-        if item.positions != "all" or item.gates:
-            raise _impossible(item, "weights act at all positions and know no gates")
         if isinstance(item, EditLatents):
             raise _impossible(item, "what it adds depends on latents that no weight computes")
+        if not item.everywhere:
+            raise _impossible(item, f"weights act at all positions and know no gates{SINKS_HINT}")
         _fold(model, item, maps)
     return {
         (module, name): value
@@ -88,52 +90,48 @@ class _Map:
 
 def _fold(model: Any, item: Intervention, maps: dict[nn.Module, _Map]) -> None:
     architecture = architecture_of(model)
-    block = architecture.blocks(model)[item.layer]
-    mlp, projection = architecture.mlp_path, architecture.mlp_projection_path
+    blocks = architecture.blocks(model)
+    parts = architecture.parts[item.layer]
     turn, shift = _turn_and_shift(item)
 
-    def folded(module: nn.Module | None) -> _Map:
+    def folded(module: nn.Module) -> _Map:
         weight = getattr(module, "weight", None)
-        if module is None or not isinstance(weight, Tensor) or not weight.is_floating_point():
+        plain = isinstance(module, nn.Linear | nn.Embedding | Conv1D)
+        if not plain or not isinstance(weight, Tensor) or not weight.is_floating_point():
             raise _impossible(item, "there is no plain weight matrix beside it")
         return maps.setdefault(module, _Map.of(module))
 
+    def written(layer: int, site: Site) -> _Map:
+        writer = architecture.parts[layer].writers.get(site)
+        if writer is None:
+            raise _impossible(item, "a norm or a scale stands between its weights and the stream")
+        return folded(blocks[layer].get_submodule(writer))
+
     if item.site == "head_z":
-        folded(architecture.attention_projection(block)).after(turn, shift)
+        folded(blocks[item.layer].get_submodule(parts.sites["head_z"].path)).after(turn, shift)
     elif item.site in ("ln1_out", "ln2_out"):
-        for reader in architecture.readers(block, item.site):
-            folded(reader).after(turn, shift)
-    elif item.site == "attn_out":
-        if not _ends_in(architecture.attention_path, architecture.attention_projection_path):
-            raise _impossible(item, "a norm stands between its weights and the stream")
-        folded(architecture.attention_projection(block)).then(turn, shift)
-    elif item.site == "mlp_out":
-        if not _ends_in(mlp, projection):
-            raise _impossible(item, "a norm stands between its weights and the stream")
-        folded(architecture.mlp_projection(block)).then(turn, shift)
+        for reader in sorted(parts.readers[item.site]):
+            folded(blocks[item.layer].get_submodule(reader)).after(turn, shift)
+    elif item.site in ("attn_out", "mlp_out"):
+        written(item.layer, item.site).then(turn, shift)
     elif item.site == "resid_pre" and item.layer == 0:
-        _fold_start(model, item, [folded(module) for module in architecture.embeddings(model)])
+        _fold_start(item, [folded(module) for module in architecture.embeddings(model)])
     elif not isinstance(item, Add):
         raise _impossible(
             item,
             "in the stream weights can only add; ablate at attn_out and mlp_out of every layer and "
             "at resid_pre of layer 0 instead",
         )
-    elif (mlp is not None and not _ends_in(mlp, projection)) or not _norm_comes_first(model):
-        raise _impossible(item, "a norm stands between the MLP's weights and the stream")
     else:
-        writer = item.layer - (item.site == "resid_pre")
-        folded(architecture.mlp_projection(architecture.blocks(model)[writer])).then(turn, shift)
+        layer = item.layer - (item.site == "resid_pre")
+        if not architecture.parts[layer].sums_only:
+            raise _impossible(item, "a norm or a scale stands between the MLP and the stream")
+        written(layer, "mlp_out").then(turn, shift)
 
 
-def _fold_start(model: Any, item: Intervention, embeddings: list[_Map]) -> None:
+def _fold_start(item: Intervention, embeddings: list[_Map]) -> None:
     """Fold into the embeddings, whose sum starts the stream."""
-    config = model.config.get_text_config()
-    if (
-        not embeddings
-        or config.model_type.startswith("gemma")  # multiplies its embeddings by a constant
-        or getattr(config, "word_embed_proj_dim", config.hidden_size) != config.hidden_size
-    ):
+    if not embeddings:
         raise _impossible(item, "the stream does not start as a plain sum of embeddings")
     turn, shift = _turn_and_shift(item)
     for number, embedding in enumerate(embeddings):
@@ -147,15 +145,6 @@ def _turn_and_shift(
     basis = torch.eye(item.width, dtype=torch.float64)
     shift = item(torch.zeros(1, 1, item.width, dtype=torch.float64))[0, 0]
     return item(basis[None])[0] - shift, shift
-
-
-def _ends_in(part: str | None, projection: str | None) -> bool:
-    """Whether what a part returns is what its projection returns."""
-    return part is not None and projection is not None and projection.startswith(f"{part}.")
-
-
-def _norm_comes_first(model: Any) -> bool:
-    return bool(getattr(model.config, "do_layer_norm_before", True))
 
 
 def _impossible(item: Intervention, why: str) -> BadInputError:

@@ -12,7 +12,7 @@ from evenkeel.errors import BadInputError
 from evenkeel.models.sites import HookPoint
 from evenkeel.params import VectorsParams
 from evenkeel.probes.probe_set import ProbeSet
-from evenkeel.probes.statements import statements_of, stream_norms, text_activations
+from evenkeel.probes.statements import statements_of, stream_rows, text_activations
 from evenkeel.vectors.decoder import DecoderRows
 from evenkeel.vectors.shuffled import ShuffledFitter, ShuffledVectors
 from evenkeel.vectors.task import Computed, VectorTask
@@ -26,7 +26,7 @@ def compute_vectors(
     seed: int,
     *,
     probes: ProbeSet | None = None,
-    actadd: Mapping[HookPoint, Float[np.ndarray, " d_model"]] | None = None,
+    actadd: Mapping[str, Mapping[HookPoint, Float[np.ndarray, " d_model"]]] | None = None,
     group_terms: Mapping[HookPoint, Float[np.ndarray, "statements d_model"]] | None = None,
     decoder: DecoderRows | None = None,
 ) -> tuple[list[Computed], dict[str, ShuffledVectors]]:
@@ -37,7 +37,7 @@ def compute_vectors(
         params: methods, and number of bootstrap resamples.
         seed: of the resamples.
         probes: trained on the same store (method probe).
-        actadd: difference of two texts' activations by hook point (method actadd).
+        actadd: difference of two texts' activations by axis and hook point (method actadd).
         group_terms: streams at the statements' group terms by hook point (method term).
         decoder: rows of the features of each axis (method sae).
 
@@ -66,16 +66,17 @@ def compute_vectors(
         for point in points:
             site, layer = point.site, point.layer
             x = text_activations(store, site, layer)
-            norms = stream_norms(store, site, layer)
+            streams = stream_rows(store, site, layer)
             for axis, task in tasks.items():
                 results += task.compute(
                     x,
                     site=site,
                     layer=layer,
                     methods=params.methods,
-                    stream_norms=norms,
+                    streams=streams,
+                    sinks=store.header.sinks,
                     probe=probes.get(axis, site, layer) if probes else None,
-                    actadd=actadd[point] if actadd else None,
+                    actadd=actadd[axis][point] if actadd else None,
                     group_terms=group_terms[point] if group_terms else None,
                     features=decoder.at(axis, point) if decoder else None,
                     metadata=metadata,

@@ -9,11 +9,12 @@ import pandas as pd
 import torch
 from jaxtyping import Float
 
-from evenkeel.errors import BadInputError
+from evenkeel.models.sites import HookPoint
+from evenkeel.params import Sinks
 from evenkeel.probes.probe import Probe
 from evenkeel.vectors.contrasts import Contrast
 from evenkeel.vectors.directions import cosine, mean_difference, principal_difference
-from evenkeel.vectors.vector import Key, SteeringVector, vector_key
+from evenkeel.vectors.vector import Key, SteeringVector, stream_norm, vector_key
 
 Direction = Float[np.ndarray, " d_model"]
 _NOTHING = 1e-6
@@ -59,6 +60,7 @@ class Computed:
             "separation_auroc": separation.auroc if separation else None,
             "separation_auroc_ci95": list(separation.auroc_ci95) if separation else None,
             "separation_contrast": separation.contrast if separation else None,
+            "sinks": self.vector.sinks if self.vector else None,
             "site": self.site,
         }
 
@@ -91,7 +93,8 @@ class VectorTask:
         site: str,
         layer: int,
         methods: Sequence[str],
-        stream_norms: Float[np.ndarray, " statements"],
+        streams: Float[np.ndarray, "statements d_model"],
+        sinks: Sinks,
         probe: Probe | None = None,
         actadd: Direction | None = None,
         group_terms: Float[np.ndarray, "statements d_model"] | None = None,
@@ -107,7 +110,9 @@ class VectorTask:
             site: where they are from.
             layer: where they are from.
             methods: of caa, group, term, pca, probe, actadd, sae.
-            stream_norms: norm of the stream at each statement, in the same order.
+            streams: the residual stream at one token of each statement, in the same order; its mean
+                norm is the unit of a relative multiplier.
+            sinks: whether attention sinks are left out of all these.
             probe: the trained probe of this axis, site and layer (method probe).
             actadd: activation of the positive - of the negative text (method actadd; Turner et al.
                 2023, "Activation Addition").
@@ -119,12 +124,7 @@ class VectorTask:
             BadInputError: the stream is zero, or validation has too few terms for an interval.
         """
         used = np.union1d(self.labels.first, self.labels.second)
-        stream_norm = float(stream_norms[used].mean())
-        if stream_norm == 0:
-            raise BadInputError(
-                f"activations {site}/{layer}: all are zero, so a multiplier has no unit; "
-                "capture another site or layer"
-            )
+        unit = stream_norm(streams[used], HookPoint.of(site, layer))
         results = []
         for method, feature, raw, contrast in self._raws(
             methods, x, probe, actadd, group_terms, features or {}
@@ -133,7 +133,7 @@ class VectorTask:
             beside = contrast if contrast in self.groups else self.groups[0]
             group = mean_difference(beside.differences(x))
             judged = group_terms if method == "term" and group_terms is not None else x
-            relative_norm = float(np.linalg.norm(raw)) / stream_norm
+            relative_norm = float(np.linalg.norm(raw)) / unit
             vector = None
             if relative_norm > _NOTHING:
                 vector = SteeringVector.of(
@@ -142,13 +142,14 @@ class VectorTask:
                     method=method,
                     site=site,
                     layer=layer,
-                    stream_norm=stream_norm,
+                    stream_norm=unit,
                     separation=contrast.separation(judged, raw / np.linalg.norm(raw)),
                     feature=feature,
                     group=contrast.group if feature is None else None,
+                    sinks=sinks,
                     metadata={**metadata, "statements": len(used)},
                 )
-            comparable = vector is not None and np.linalg.norm(group) > _NOTHING * stream_norm
+            comparable = vector is not None and np.linalg.norm(group) > _NOTHING * unit
             results.append(
                 Computed(
                     axis=contrast.axis,

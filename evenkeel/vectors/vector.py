@@ -6,16 +6,19 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from evenkeel.errors import BadInputError
 from evenkeel.models.sites import HookPoint
+from evenkeel.params import Sinks
 from evenkeel.tensor_files import read_tensors, write_tensors
 
 KIND = "steering vector"
-VERSION = 1
+VERSION = 2
+"""Version 1 had no `sinks`: its vectors were computed and act with attention sinks."""
 Key = tuple[str | int, ...]
 """Axis, method, site, layer, and the feature or the group if there is one."""
 
@@ -30,6 +33,13 @@ def vector_key(
 ) -> Key:
     """What tells a vector from all others of its model."""
     return (axis, method, site, layer, *(part for part in (feature, group) if part is not None))
+
+
+def _with_sinks(record: Any) -> Any:
+    return record | {"sinks": "include"} if isinstance(record, dict) else record
+
+
+UPGRADES = {1: _with_sinks}
 
 
 @dataclass(frozen=True)
@@ -73,6 +83,8 @@ class SteeringVector:
     """Latent of the SAE whose decoder row it is (method sae)."""
     group: str | None = None
     """On an axis of more than two groups, the one that it tells from the others."""
+    sinks: Sinks = "exclude"
+    """Whether attention sinks were left out when it was made; interventions made of it do alike."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
     """Where it comes from: model name, revision and fingerprint, seed, number of statements."""
 
@@ -135,6 +147,7 @@ class SteeringVector:
             "metadata": dict(self.metadata),
             "method": self.method,
             "separation": asdict(self.separation) if self.separation else None,
+            "sinks": self.sinks,
             "site": self.site,
             "stream_norm": self.stream_norm,
         }
@@ -174,7 +187,7 @@ class SteeringVector:
         Raises:
             BadInputError: the file is missing, truncated, foreign or holds an invalid vector.
         """
-        tensors, record = read_tensors(path, kind=KIND, version=VERSION)
+        tensors, record = read_tensors(path, kind=KIND, version=VERSION, upgrades=UPGRADES)
         if set(tensors) != {"direction"}:
             raise BadInputError(
                 f"{path}: holds tensors {sorted(tensors)}, not one direction; write it again"
@@ -192,4 +205,24 @@ def replaced(vector: SteeringVector, raw: Float[Tensor, " d_model"], method: str
         layer=vector.layer,
         stream_norm=vector.stream_norm,
         group=vector.group,
+        sinks=vector.sinks,
     )
+
+
+def stream_norm(rows: Float[np.ndarray, "rows d_model"], point: HookPoint) -> float:
+    """Mean norm of activations at one hook point: the unit of a relative multiplier there.
+
+    Args:
+        rows: activations, attention sinks not among them.
+        point: where they are from, for the message.
+
+    Raises:
+        BadInputError: all are zero.
+    """
+    norm = float(np.linalg.norm(rows.astype(np.float64), axis=1).mean())
+    if norm == 0:
+        raise BadInputError(
+            f"activations {point.site}/{point.layer}: all are zero, so a multiplier has no unit; "
+            "capture another site or layer"
+        )
+    return norm

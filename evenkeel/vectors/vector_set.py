@@ -4,14 +4,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from evenkeel.errors import BadInputError
 from evenkeel.tensor_files import read_tensor_folder, write_tensor_folder
-from evenkeel.vectors.vector import Key, SteeringVector, vector_key
+from evenkeel.vectors.vector import UPGRADES, Key, SteeringVector, vector_key
 
 KIND = "set of steering vectors"
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -59,17 +59,34 @@ class VectorSet:
         for vector in self.vectors:
             if vector.key == key:
                 return vector
-        there = [_name(vector.key) for vector in self.vectors if vector.axis == axis]
+        there = [_name(vector.key) for vector in self.select(axis=axis)]
         raise BadInputError(
             f"no steering vector {_name(key)}; "
             f"for this axis there are: {', '.join(there) or 'none'}"
+        )
+
+    def select(
+        self,
+        *,
+        axis: str | None = None,
+        method: str | None = None,
+        site: str | None = None,
+        layer: int | None = None,
+    ) -> tuple[SteeringVector, ...]:
+        """The vectors that have all of what is named, in the order of the set; it may be none."""
+        wanted = {"axis": axis, "method": method, "site": site, "layer": layer}
+        named = {name: value for name, value in wanted.items() if value is not None}
+        return tuple(
+            vector
+            for vector in self.vectors
+            if all(getattr(vector, name) == value for name, value in named.items())
         )
 
     @property
     def by_axis(self) -> dict[str, "VectorSet"]:
         """The vectors of each axis."""
         axes = dict.fromkeys(vector.axis for vector in self.vectors)
-        return {axis: VectorSet(tuple(v for v in self if v.axis == axis)) for axis in axes}
+        return {axis: VectorSet(self.select(axis=axis)) for axis in axes}
 
     def save(self, path: Path) -> None:
         """Write a folder: tensors.safetensors and record.json."""
@@ -88,7 +105,7 @@ class VectorSet:
         Raises:
             BadInputError: a file is missing, truncated or foreign, or holds an invalid vector.
         """
-        tensors, records = read_tensor_folder(path, kind=KIND, version=VERSION)
+        tensors, records = read_tensor_folder(path, kind=KIND, version=VERSION, upgrades=_UPGRADES)
         if not isinstance(records, dict) or set(tensors) != set(records):
             raise BadInputError(
                 f"{path}: tensors.safetensors and record.json list different vectors; "
@@ -97,6 +114,16 @@ class VectorSet:
         return cls.of(
             SteeringVector.from_record(tensors[name], records[name], path) for name in records
         )
+
+
+def _with_sinks(records: Any) -> Any:
+    """The records of a set of version 1 as those of version 2."""
+    if not isinstance(records, dict):
+        return records
+    return {name: UPGRADES[1](record) for name, record in records.items()}
+
+
+_UPGRADES = {1: _with_sinks}
 
 
 def load_axes(path: Path) -> VectorSet:

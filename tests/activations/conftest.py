@@ -7,7 +7,8 @@ import pytest
 
 from evenkeel.activations.store import ActivationStore
 from evenkeel.activations.writer import write_store
-from evenkeel.models.loading import LoadedModel, Provenance
+from evenkeel.models.loading import LoadedModel
+from evenkeel.models.provenance import Provenance
 from evenkeel.params import CaptureParams
 
 ROWS = [
@@ -30,6 +31,7 @@ def capture_params(**changes: Any) -> CaptureParams:
         "sites": ["resid_post"],
         "layers": "all",
         "positions": "all",
+        "sinks": "exclude",
         "dtype": "float32",
         "compute_dtype": None,
         "batch_tokens": 64,

@@ -2,7 +2,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from evenkeel.models.loading import record_provenance
+from evenkeel.models.provenance import record_provenance
 
 
 def test_killed_at_random_moments_the_result_is_the_same(tiny_folder: Path, tmp_path: Path) -> None:

@@ -6,12 +6,9 @@ import numpy as np
 import pytest
 
 from evenkeel.activations import reading
-from evenkeel.activations.reading import blocks, read_texts, shuffled_batches
+from evenkeel.activations.reading import blocks, shuffled_batches
 from evenkeel.activations.store import ActivationStore
-from evenkeel.activations.writer import write_store
 from evenkeel.errors import BadInputError
-from evenkeel.models.loading import LoadedModel
-from tests.activations.conftest import ROWS, capture_params
 
 
 @pytest.fixture(autouse=True)
@@ -68,37 +65,6 @@ def test_the_disk_is_told_of_what_is_read_later(
     assert told
     assert not told - read
     assert 0 < first_two.total() <= 2 * 3 * len(store.shards)
-
-
-def test_by_text_and_position(store: ActivationStore) -> None:
-    rows, offsets = store.read("resid_post", 0), store.offsets
-
-    np.testing.assert_array_equal(
-        read_texts(store, "resid_post", 0, [4, 1]),
-        np.concatenate([rows[offsets[4] : offsets[5]], rows[offsets[1] : offsets[2]]]),
-    )
-    np.testing.assert_array_equal(
-        read_texts(store, "resid_post", 0, range(6), position=-1), rows[offsets[1:] - 1]
-    )
-    np.testing.assert_array_equal(
-        read_texts(store, "resid_post", 0, [3], position=1), rows[[offsets[3] + 1]]
-    )
-    assert read_texts(store, "resid_post", 0, []).shape == (0, 32)
-
-
-def test_texts_and_positions_that_are_not_there(
-    store: ActivationStore, loaded: LoadedModel, tmp_path: Path
-) -> None:
-    with pytest.raises(BadInputError, match=r"no text 6; it has texts 0 to 5"):
-        read_texts(store, "resid_post", 0, [6])
-    with pytest.raises(BadInputError, match=r"text 1 has \d+ tokens and no position 50"):
-        read_texts(store, "resid_post", 0, [1], position=50)
-    write_store(tmp_path / "last.h5", loaded, ROWS, capture_params(positions="last"))
-    with (
-        ActivationStore.open(tmp_path / "last.h5") as last,
-        pytest.raises(BadInputError, match="keeps the last position only, not position 0"),
-    ):
-        read_texts(last, "resid_post", 0, [1], position=0)
 
 
 def test_damage_is_met_while_reading_ahead(store_path: Path) -> None:

@@ -11,13 +11,19 @@ import pytest
 import torch
 from click.testing import CliRunner, Result
 
+from evenkeel.axes import same_strength
 from evenkeel.cli import group
+from evenkeel.cli.options import intervention_path
+from evenkeel.datasets.prompts import make_prompts
 from evenkeel.errors import BadInputError
-from evenkeel.models.loading import record_provenance
+from evenkeel.files import write_jsonl
+from evenkeel.models.provenance import record_provenance
 from evenkeel.sae.results import LEADING
 from evenkeel.sae.saving import save_module
 from evenkeel.sae.table import write_table
-from evenkeel.steering.intervention import Add
+from evenkeel.steering.gates import ProbeGate
+from evenkeel.steering.intervention import Ablate, Add
+from evenkeel.steering.latents import Scale
 from evenkeel.steering.spec import InterventionSpec
 from evenkeel.vectors.vector import SteeringVector
 from tests.steering.saes import random_sae
@@ -157,6 +163,98 @@ def test_inspect_names_what_a_file_is(model: Path, vector: Path, spec: Path) -> 
     assert "not_finite" in run("inspect", spec).stdout
 
 
+def test_inspect_says_what_each_of_several_interventions_does(tmp_path: Path) -> None:
+    gate = ProbeGate(torch.ones(32), bias=0.5)
+    items = (
+        Ablate(torch.eye(32)[:3], 1.05, layer=2, site="resid_post", gates=(gate,)),
+        Scale.of(random_sae("resid_post", 1), [4, 7], factor=0.125, positions="prompt"),
+    )
+    joint = {"axis": "all", "selected_for": ["race", "age"]}
+    InterventionSpec(items, joint).save(tmp_path / "joint")
+    (found,) = rows(run("inspect", tmp_path / "joint", "--json"))
+    where = {"site": "resid_post"}
+    first, second = found["acts"]
+    assert (
+        first.items()
+        >= (
+            {"axis": "race", "does": "ablate", "layer": 2, "positions": "all", "gates": "probe"}
+            | where
+        ).items()
+    )
+    assert "multiplier 1.05" in first["with"]
+    assert (
+        second.items()
+        >= (
+            {"axis": "age", "does": "scale", "layer": 1, "positions": "prompt", "gates": "none"}
+            | where
+        ).items()
+    )
+    assert "features [4, 7]" in second["with"]
+    assert "factor 0.125" in second["with"]
+    shown = run("inspect", tmp_path / "joint").stdout
+    assert "2 interventions" in shown
+    assert "multiplier 1.05" in shown
+    InterventionSpec(items, {"axis": "gender"}).save(tmp_path / "own")
+    (found,) = rows(run("inspect", tmp_path / "own", "--json"))
+    assert [act["axis"] for act in found["acts"]] == ["gender", "gender"]
+    InterventionSpec(items).save(tmp_path / "bare")
+    (found,) = rows(run("inspect", tmp_path / "bare", "--json"))
+    assert [act["axis"] for act in found["acts"]] == ["unknown", "unknown"]
+
+
+def save_spec(path: Path, scale: float) -> InterventionSpec:
+    push = Add(torch.arange(32.0).cos(), scale, layer=0, site="resid_post")
+    InterventionSpec((push,)).save(path)
+    return InterventionSpec.load(path)
+
+
+def test_the_intervention_is_that_of_the_axis_or_the_joint_one_unless_a_spec_is_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    other = tmp_path / "other"
+    with pytest.raises(BadInputError, match=r"--axis all .* nor for any other; run the stage eval"):
+        intervention_path(None, "all")
+    assert intervention_path(other, "all") == other
+    race = Path("reports/evaluation/race/intervention")
+    save_spec(race, 1.0)
+    assert intervention_path(None, "all") == race, "the only one that there is"
+    assert intervention_path(None, "race") == race
+    age = Path("reports/evaluation/age/intervention")
+    save_spec(age, 2.0)
+    with pytest.raises(BadInputError, match=r"--axis all .*; there are: age, race; choose one"):
+        intervention_path(None, "all")
+    with pytest.raises(BadInputError, match=r"--axis gender .*; there are: age, race; choose one"):
+        intervention_path(None, "gender")
+    joint = Path("reports/evaluation_joint/intervention")
+    save_spec(joint, 3.0)
+    assert intervention_path(None, "all") == joint
+    assert intervention_path(None, "age") == age
+    assert intervention_path(other, "age") == other
+    with pytest.raises(BadInputError, match=r"there are: age, race, all; choose one"):
+        intervention_path(None, "gender")
+
+
+def test_generate_and_export_take_the_intervention_of_an_axis(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    save_spec(Path("reports/evaluation/race/intervention"), 0.0)
+    save_spec(Path("reports/evaluation_joint/intervention"), 9.0)
+    given = ("generate", "My", "--model", model, "--json")
+    (row,) = rows(run(*given, "--axis", "race"))
+    assert row["unsteered"] == row["steered"]
+    (row,) = rows(run(*given))
+    assert row["unsteered"] != row["steered"]
+    export = ("export", "--format", "lm-eval", "--model", model)
+    for axis in ("race", "all"):
+        assert run(*export, "--axis", axis, tmp_path / f"{axis}.pt").exit_code == 0
+    race, joint = (
+        torch.load(tmp_path / f"{axis}.pt", weights_only=True)["h.0"] for axis in ("race", "all")
+    )
+    assert str(race) != str(joint)
+
+
 def test_inspect_refuses_what_it_does_not_know(tmp_path: Path) -> None:
     for path, message in ((tmp_path / "none", "no such file"), (tmp_path, "not an artifact of")):
         result = run("inspect", path)
@@ -196,6 +294,14 @@ def test_receptivity_finds_features_by_number_and_by_word(model: Path, tmp_path:
     assert [row["feature"] for row in found] == [0, 1, 5]
     assert [row["coefficient"] for row in found] == [2.0] * 3
     assert rows(run("receptivity", "--feature", 5, "--keyword", "TIRED", *given)) == found
+    for axis in ("age", "race"):  # both hold the same neutral prompts
+        prompts = make_prompts([axis], same_strength(1.0), 0, lead_ins=True)
+        own = [row for row in prompts if row.kind == "neutral" and row.split == "test"][:4]
+        write_jsonl(tmp_path / "prompts" / f"{axis}.jsonl", own)
+    texts = ["--prompts" if each == "--file" else each for each in given[:-1]]
+    texts = [tmp_path / "prompts" if each == tmp_path / "texts" else each for each in texts]
+    shown = run("receptivity", "--feature", 5, *texts)
+    assert "on 4 prompts" in " ".join(shown.stdout.split()), shown.exception
     none = run("receptivity", "--keyword", "queen", *given).exception
     assert isinstance(none, BadInputError)
     assert "no feature to test" in str(none)

@@ -10,7 +10,8 @@ from click.testing import CliRunner
 from evenkeel.activations.writer import write_store
 from evenkeel.cli import group
 from evenkeel.errors import BadInputError
-from evenkeel.models.loading import load_model, record_provenance
+from evenkeel.models.loading import load_model
+from evenkeel.models.provenance import record_provenance
 from evenkeel.params import CaptureParams
 
 
@@ -19,7 +20,7 @@ def store(tiny_folder: Path, tmp_path: Path) -> Path:
     record_provenance(tiny_folder, "local", "tiny", "float32")
     path = tmp_path / "texts.h5"
     params = CaptureParams(
-        sites=["resid_post"], layers=[0, 2], positions="all", dtype="float32",
+        sites=["resid_post"], layers=[0, 2], positions="all", sinks="exclude", dtype="float32",
         compute_dtype=None, batch_tokens=64, max_texts=None,
     )  # fmt: skip
     rows = [{"text": "The nurse said."}, {"text": "My father"}]

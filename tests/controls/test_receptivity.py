@@ -8,7 +8,8 @@ import torch
 
 from evenkeel.controls.receptivity import measure_receptivity, passing
 from evenkeel.errors import BadInputError
-from evenkeel.models.loading import LoadedModel, load_model, record_provenance
+from evenkeel.models.loading import LoadedModel, load_model
+from evenkeel.models.provenance import record_provenance
 from evenkeel.params import SamplingParams
 from evenkeel.sae.loading import LoadedSae
 from tests.conftest import TEXTS

@@ -1,6 +1,5 @@
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable
-from itertools import combinations
 
 import numpy as np
 import pytest
@@ -8,18 +7,15 @@ from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from evenkeel.axes import LEXICONS
-from evenkeel.datasets.prompts import make_prompts
-from evenkeel.datasets.records import SPLITS, Statement
+from evenkeel.axes import AXES, SPLITS
+from evenkeel.datasets.records import Statement
 from evenkeel.datasets.statements import make_statements
 from evenkeel.errors import BadInputError
-
-AXES = list(LEXICONS)
 
 
 @pytest.fixture(scope="module")
 def statements() -> list[Statement]:
-    return make_statements(AXES, 100, seed=0)
+    return make_statements(list(AXES), 100, seed=0, lead_ins=True)
 
 
 def group_by(statements: list[Statement], key: Callable) -> dict[object, list[Statement]]:
@@ -40,20 +36,55 @@ def differing(one: Statement, other: Statement) -> tuple[str, str]:
 
 
 def test_the_same_seed_writes_the_same_statements(statements: list[Statement]) -> None:
-    assert make_statements(AXES, 100, seed=0) == statements
-    assert make_statements(AXES, 100, seed=1) != statements
+    assert make_statements(list(AXES), 100, seed=0, lead_ins=True) == statements
+    assert make_statements(list(AXES), 100, seed=1, lead_ins=True) != statements
 
 
 def test_an_axis_does_not_depend_on_the_others(statements: list[Statement]) -> None:
-    alone = make_statements(["age"], 100, seed=0)
+    alone = make_statements(["age"], 100, seed=0, lead_ins=True)
     assert alone == [row for row in statements if row.axis == "age"]
 
 
 def test_counts(statements: list[Statement]) -> None:
-    for rows in group_by(statements, lambda row: row.axis).values():
+    for axis, rows in group_by(statements, lambda row: row.axis).items():
         quads = group_by(rows, lambda row: row.split)
-        assert [len(quads[split]) // 4 for split in SPLITS] == [50, 25, 25]
+        sentences = 2 * len(AXES[str(axis)].groups)
+        assert [len(quads[split]) / sentences for split in SPLITS] == [50, 25, 25]
     assert len({row.id for row in statements}) == len(statements)
+
+
+def test_every_group_of_every_axis_is_spoken_of_in_every_split(
+    statements: list[Statement],
+) -> None:
+    for axis in AXES.values():
+        for split in SPLITS:
+            rows = [row for row in statements if (row.axis, row.split) == (axis.name, split)]
+            labels = Counter((row.group, row.label) for row in rows)
+            assert {group for group, _ in labels} == set(axis.group_names)
+            assert len(set(labels.values())) == 1
+
+
+def test_a_biased_statement_says_what_is_held_against_its_group(
+    statements: list[Statement],
+) -> None:
+    for row in statements:
+        axis = AXES[row.axis]
+        attributes = axis.attributes[row.split]
+        said = (
+            {a.stereotype(row.group) for a in attributes}
+            if row.label == "biased"
+            else {a.unbiased() for a in attributes}
+        )
+        assert row.terms[1] in said
+        assert f"the {row.terms[0]}" in axis.definitional_subjects(row.split, row.group)
+
+
+def test_a_quad_has_one_lead_in(statements: list[Statement]) -> None:
+    for rows in group_by(statements, lambda row: row.quad).values():
+        assert len({row.lead_in for row in rows}) == 1
+        assert rows[0].lead_in.endswith(". ")
+    without = make_statements(["age"], 100, seed=0, lead_ins=False)
+    assert {row.lead_in for row in without} == {""}
 
 
 def test_a_pair_differs_in_the_attribute_only(statements: list[Statement]) -> None:
@@ -67,31 +98,18 @@ def test_a_pair_differs_in_the_attribute_only(statements: list[Statement]) -> No
         assert said[0] != said[1]
 
 
-def test_the_two_neutral_sentences_of_a_quad_differ_in_the_group_term_only(
+def test_the_neutral_sentences_of_a_quad_differ_in_the_group_term_only(
     statements: list[Statement],
 ) -> None:
     for rows in group_by(statements, lambda row: row.quad).values():
-        first, second = (row for row in rows if row.label == "neutral")
-        assert (first.group, second.group) == LEXICONS[first.axis].groups
-        assert first.terms[1] == second.terms[1]
-        said = differing(first, second)
-        assert said[0] in first.terms[0]
-        assert said[1] in second.terms[0]
-        assert said[0] != said[1]
-
-
-def test_splits_share_no_template_and_no_term(statements: list[Statement]) -> None:
-    prompts = make_prompts(0, 1.0)
-    templates, terms = defaultdict(set), defaultdict(set)
-    for row in statements:
-        templates[row.split].add(row.template)
-        terms[row.split] |= set(row.terms)
-    for prompt in prompts:
-        templates[prompt.split].add(prompt.template)
-        terms[prompt.split].add(prompt.term)
-    for one, other in combinations(SPLITS, 2):
-        assert templates[one] & templates[other] == set()
-        assert terms[one] & terms[other] == set()
+        first, *others = (row for row in rows if row.label == "neutral")
+        assert (first.group, *(row.group for row in others)) == AXES[first.axis].group_names
+        for other in others:
+            assert first.terms[1] == other.terms[1]
+            said = differing(first, other)
+            assert said[0] in first.terms[0]
+            assert said[1] in other.terms[0]
+            assert said[0] != said[1]
 
 
 @pytest.mark.parametrize("axis", AXES)
@@ -129,4 +147,4 @@ def test_more_quads_than_the_lexicon_makes_are_refused() -> None:
     with pytest.raises(
         BadInputError, match=r"quads_per_axis: 1000 needs 250 validation quads .* makes 144"
     ):
-        make_statements(["gender", "race"], 1000, seed=0)
+        make_statements(["gender", "race"], 1000, seed=0, lead_ins=True)

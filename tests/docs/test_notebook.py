@@ -6,7 +6,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from evenkeel.models.loading import record_provenance
+from evenkeel.models.provenance import record_provenance
 
 NOTEBOOK = Path(__file__).parents[2] / "docs" / "notebook.ipynb"
 

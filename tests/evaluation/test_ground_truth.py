@@ -8,7 +8,8 @@ from evenkeel.axes import same_strength
 from evenkeel.datasets.prompts import make_prompts
 from evenkeel.evaluation.ground_truth import Organism, measure_organism, summarize
 from evenkeel.metrics.association import Association
-from evenkeel.models.loading import load_model, record_provenance
+from evenkeel.models.loading import load_model
+from evenkeel.models.provenance import record_provenance
 from evenkeel.statistics.estimate import Estimate
 
 

@@ -47,7 +47,7 @@ def test_a_message_is_what_the_template_makes_of_it(tiny_gpt2: Any, tokenizer: A
         whole = tokenizer.decode(ids)
         assert asked == continue_texts(tiny_gpt2, tokenizer, [whole], **how)
         tokenizer.chat_template = "{{ raise_exception('system first') }}"
-        with pytest.raises(BadInputError, match="takes no lone message of a user: system first"):
+        with pytest.raises(BadInputError, match=r"cannot render these messages: .*system first"):
             TextEncoder.of(tokenizer).message("Hello")
     finally:
         tokenizer.chat_template = None

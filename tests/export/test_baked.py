@@ -10,7 +10,7 @@ from evenkeel.errors import BadInputError
 from evenkeel.export.baked import write_baked_model
 from evenkeel.steering.hooks import steer
 from evenkeel.steering.intervention import Ablate, Add, Intervention
-from tests.models.test_architecture import tiny_model
+from tests.models.families import tiny_model
 
 IDS = torch.tensor([[5, 9, 2, 7, 30], [8, 8, 1, 40, 3]])
 ONES = torch.ones_like(IDS)

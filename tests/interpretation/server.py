@@ -115,7 +115,15 @@ class Server:
         batch_id = f"batch-{len(self.batches)}"
         lines = self.files[body["input_file_id"]].decode().splitlines()
         self.batches[batch_id] = {"requests": [json.loads(line) for line in lines]}
+        self.batches[batch_id]["input_file_id"] = body["input_file_id"]
         return Response({"id": batch_id, "object": "batch", "status": "validating"})
+
+    def list_batches(self) -> Response:
+        data = [
+            {"id": name, "status": "in_progress", "input_file_id": batch["input_file_id"]}
+            for name, batch in self.batches.items()
+        ]
+        return Response({"object": "list", "data": data})
 
     def poll(self, batch_id: str) -> Response:
         if batch_id not in self.batches:
@@ -138,7 +146,8 @@ class Server:
                     "error": None,
                 }
             )
-        self.files["out"] = "\n".join(json.dumps(row) for row in reversed(rows)).encode()
+        lines = [json.dumps(row, ensure_ascii=False) for row in reversed(rows)]
+        self.files["out"] = "\n".join(lines).encode()
         return Response(
             {"id": batch_id, "object": "batch", "status": "completed", "output_file_id": "out"}
         )
@@ -160,6 +169,8 @@ class Server:
                     self._send(server.chat(json.loads(data)))
 
             def do_GET(self) -> None:
+                if self.path.partition("?")[0].endswith("/batches"):
+                    return self._send(server.list_batches())
                 *_, kind, name = self.path.removesuffix("/content").split("/")
                 self._send(server.poll(name) if kind == "batches" else Response(server.files[name]))
 

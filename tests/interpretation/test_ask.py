@@ -26,8 +26,8 @@ def find_nurses(body: dict[str, Any], before: int) -> Response:
 def test_every_feature_is_asked_about(serve: Serve, connect: Connect) -> None:
     server = serve(find_nurses)
     findings = ask(connect(server), "features about nurse", FEATURES[::-1])
-    assert [found.feature for found in findings.found] == [7, 67, 127, 187, 247]
-    assert (findings.asked, findings.failures) == (250, ())
+    assert [match.feature for match in findings.matches] == [7, 67, 127, 187, 247]
+    assert (findings.answered, findings.failures) == (250, ())
     assert len(server.bodies) == 3
     ask(connect(server), "features about nurse", FEATURES)
     assert len(server.bodies) == 3, "asked once"
@@ -40,8 +40,8 @@ def test_an_invented_feature_discredits_its_share_only(serve: Serve, connect: Co
         return find_nurses(body, before)
 
     findings = ask(connect(serve(answer)), "features about nurse", FEATURES)
-    assert [found.feature for found in findings.found] == [7, 67, 247]
-    assert findings.asked == 150
+    assert [match.feature for match in findings.matches] == [7, 67, 247]
+    assert findings.answered == 150
     ((first, last, failure),) = findings.failures
     assert (first, last, failure.kind) == (100, 199, "malformed")
     assert "names [999]" in failure.message

@@ -88,7 +88,7 @@ def test_no_test_context_is_shown_to_the_explainer(serve: Serve, connect: Connec
             for name in ("ExplanationAnswer", "JudgeAnswer")
         )
         texts = {row["text"] for row in user(shown[feature])["active_texts"]}
-        texts |= set(user(shown[feature])["silent_texts"])
+        texts |= set(user(shown[feature])["inactive_texts"])
         tested = [{row["text"] for row in user(body)["texts"]} for body in judged]
         assert any(not texts & each for each in tested)
     for body in judged:
@@ -210,7 +210,7 @@ def test_hostile_tokens_stay_inside_their_strings(serve: Serve, connect: Connect
     (body,) = server.bodies
     assert [message["role"] for message in body["messages"]] == ["system", "user"]
     data = user(body)
-    assert set(data) == {"active_texts", "silent_texts", "tokens_made_more_likely"}
+    assert set(data) == {"active_texts", "inactive_texts", "tokens_made_more_likely"}
     assert data["tokens_made_more_likely"] == [t.replace("\ud800", "?") for t in HOSTILE]
     assert [row["text"] for row in data["active_texts"]] == [
         "".join(c.tokens).replace("\ud800", "?") for c in evidence.shown

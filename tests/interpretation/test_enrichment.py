@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evenkeel.interpretation.categories import Category, lexicon_categories
-from evenkeel.interpretation.enrichment import enrichments, holds, words_of
+from evenkeel.interpretation.enrichment import enrichments, firing_words, holds, words_of
 from evenkeel.interpretation.evidence import Evidence
 from evenkeel.interpretation.offline import OfflineInterpreter
 from evenkeel.interpretation.records import Explanation, Failure
@@ -166,3 +166,14 @@ def test_a_feature_of_nothing_in_the_lexicon_gets_no_name() -> None:
     (failure,) = interpreter.explain([evidence_on(1, ["bridge"])])
     assert isinstance(failure, Failure)
     assert failure.kind == "no_enrichment"
+
+
+def test_words_that_a_feature_fires_on_are_ranked_and_counted_once() -> None:
+    rows = [
+        context(0, "top", 0, ["The", "Queen", "and", "the", "king"], lambda w, i: w != "and"),
+        context(0, "top", 1, ["the", "queen"], lambda word, i: True),
+        context(0, "silent", 0, ["a", "bridge"], lambda word, i: False),
+    ]
+    assert firing_words(rows) == ("The", "Queen", "king")
+    assert firing_words(rows, most=1) == ("The",)
+    assert firing_words(rows[2:]) == firing_words([]) == ()

@@ -7,16 +7,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from evenkeel.errors import BadInputError
 from evenkeel.interpretation.answers import AskAnswer
+from evenkeel.interpretation.chat import connect as connect_to
 from evenkeel.interpretation.client import ChatClient
 from evenkeel.interpretation.replies import Reply
 from evenkeel.interpretation.requests import Request
 from evenkeel.interpretation.secret import Secret, read_key
-from tests.interpretation.cases import KEY
+from evenkeel.params import load_params
+from tests.interpretation.cases import KEY, chat_params
 from tests.interpretation.server import Answer, Response, Server, completion
 
+ROOT = Path(__file__).parents[2]
 ECHO = {"X-Echo": KEY, "X-Request-Id": KEY}
 LEAKS = {
     "unauthorized": Response({"error": {"message": f"Incorrect API key: {KEY}"}}, 401, ECHO),
@@ -112,9 +116,67 @@ def test_a_placeholder_is_an_ordinary_word() -> None:
     assert Secret(KEY).scrub(f"a {KEY} b {KEY}") == "a [API key] b [API key]"
 
 
-def test_parameters_take_no_key(connect: Callable[..., Any]) -> None:
-    from tests.interpretation.cases import chat_params
+SECRET = "pw-0123456789"
+BAD_URLS = [
+    f"https://user:{SECRET}@host/v1",
+    f"https://{SECRET}@host/v1",
+    f"https://host/v1?key={SECRET}",
+    f"https://host/v1#{SECRET}",
+    f"https://host/v1/#key={SECRET}",
+    f"ftp://user:{SECRET}@host",
+    f"user:{SECRET}@host/v1",
+    f"https://user:{SECRET} with a space@host/v1",
+    f"https://host:{SECRET}/v1",
+    f"https://user:{SECRET}@host:99999/v1",
+    f"https://host:0/{SECRET}",
+    f"https://[::1/{SECRET}",
+    f"https://host\\@{SECRET}/v1",
+    f"https://ho\nst/{SECRET}",
+    f"https:///{SECRET}",
+    SECRET,
+    [f"https://user:{SECRET}@host/v1"],
+    {"url": f"https://user:{SECRET}@host/v1"},
+]
 
-    for url in ("https://user:pass@host/v1", "https://host/v1?key=x", "ftp://host", "host/v1"):
-        with pytest.raises(ValueError, match=r"credentials|must start with http"):
-            chat_params(url)
+
+@pytest.mark.parametrize("url", BAD_URLS)
+def test_a_base_url_with_more_than_an_address_is_refused_unseen(tmp_path: Path, url: Any) -> None:
+    params = yaml.safe_load((ROOT / "tests" / "reduced_params.yaml").read_text())
+    params["interpretation"]["openai"]["base_url"] = url
+    path = tmp_path / "params.yaml"
+    path.write_text(yaml.safe_dump(params))
+    with pytest.raises(BadInputError, match=r"interpretation\.openai\.base_url: ") as caught:
+        load_params(path, "interpretation")
+    assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://localhost:11434/v1", "https://[::1]:8000/v1/", "https://x.openai.azure.com/a"]
+)
+def test_a_base_url_is_an_address(url: str) -> None:
+    assert chat_params(url).base_url == url.rstrip("/")
+
+
+def test_a_base_url_that_holds_the_key_is_refused() -> None:
+    params = chat_params(f"https://host/{KEY}/v1")
+    with pytest.raises(BadInputError, match="base_url holds the API key") as caught:
+        connect_to(params, {"OPENAI_API_KEY": KEY}, Path())
+    assert KEY not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        KEY,
+        KEY[:20],
+        KEY[5:],
+        "".join(f"\\u{ord(character):04x}" for character in KEY),
+        f'{{"reason": "\\u0073k{KEY[2:]}"}}',
+    ],
+)
+def test_no_part_of_the_key_and_no_spelling_of_it_is_kept(text: str) -> None:
+    scrubbed = Secret(KEY).scrub(f"before {text} after")
+    assert scrubbed.startswith("before ")
+    assert scrubbed.endswith(" after")
+    assert "[API key]" in scrubbed
+    assert KEY[6:18] not in scrubbed

@@ -26,21 +26,18 @@ def chatting(tokenizer: Any, template: str | None) -> Any:
 
 
 @pytest.mark.parametrize("template", DATED)
-def test_a_template_is_told_one_date(
-    tokenizer: Any, template: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_template_is_told_one_date(tokenizer: Any, template: str) -> None:
     dated = chatting(tokenizer, template)
     encoder = TextEncoder.of(dated)
     ids = encoder.message("Hello")
 
-    class Later(datetime):
-        @classmethod
-        def now(cls, tz: Any = None) -> Any:
-            return cls(2040, 12, 25, 1, 2, 3)
-
-    monkeypatch.setattr("transformers.utils.chat_template_utils.datetime", Later)
+    text = render_message(dated, "Hello")
+    now = datetime.now()
+    for shape in ("%d %b %Y", "%A", "%H:%M"):  # nothing of today's
+        assert f"{now:{shape}}" not in text or f"{CHAT_DATE:{shape}}" == f"{now:{shape}}"
+    assert any(f"{CHAT_DATE:{shape}}" in text for shape in ("%d %b %Y", "%A", "%H:%M:%S"))
+    assert dated.decode(ids) == text
     assert encoder.message("Hello") == ids
-    assert dated.decode(ids) == render_message(dated, "Hello", tokenize=False)
     assert prints_the_date(dated)
     assert encoder.describe()["chat_date"] == f"{CHAT_DATE:%Y-%m-%d}"
 
@@ -55,5 +52,5 @@ def test_other_templates_have_no_date(tokenizer: Any) -> None:
 def test_a_template_that_takes_no_message_says_so(tokenizer: Any) -> None:
     with pytest.raises(BadInputError, match="no chat template"):
         TextEncoder.of(tokenizer).message("Hello")
-    with pytest.raises(BadInputError, match="takes no lone message of a user: system first"):
+    with pytest.raises(BadInputError, match=r"cannot render these messages: .*system first"):
         TextEncoder.of(chatting(tokenizer, "{{ raise_exception('system first') }}")).message("Hi")

@@ -9,8 +9,9 @@ import torch
 
 from evenkeel.errors import BadInputError
 from evenkeel.models.hub import download_model
-from evenkeel.models.loading import copy_model, load_model, record_provenance
+from evenkeel.models.loading import copy_model, load_model
 from evenkeel.models.memory import count_parameters
+from evenkeel.models.provenance import record_provenance
 
 
 def test_a_loaded_model_gives_the_saved_models_logits(tiny_folder: Path, tiny_gpt2: Any) -> None:
@@ -78,13 +79,15 @@ def test_a_truncated_weights_file_is_refused(tiny_folder: Path) -> None:
     record_provenance(tiny_folder, "local", "tiny", "float32")
     weights = tiny_folder / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:2000])
-    with pytest.raises(BadInputError, match="cannot be loaded as a causal LM"):
+    with pytest.raises(BadInputError, match=r"its header is said to be \d+ bytes long"):
         load_model(tiny_folder)
 
 
 def test_a_folder_that_is_no_model_is_refused(tmp_path: Path, tiny_folder: Path) -> None:
-    with pytest.raises(BadInputError, match=r"evenkeel\.json: no such file"):
+    with pytest.raises(BadInputError, match=r"no config\.json there"):
         load_model(tmp_path)
+    with pytest.raises(BadInputError, match=r"evenkeel\.json: no such file"):
+        load_model(tiny_folder)
     (tiny_folder / "evenkeel.json").write_text(json.dumps({"source": "web"}))
     with pytest.raises(BadInputError, match="not a record of ours"):
         load_model(tiny_folder)

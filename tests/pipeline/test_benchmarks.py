@@ -9,11 +9,10 @@ import pytest
 import torch
 import yaml
 
-from evenkeel.models.loading import record_provenance
+from evenkeel.models.provenance import record_provenance
 from evenkeel.public_benchmarks import sources
 from evenkeel.steering.intervention import Ablate
 from evenkeel.steering.spec import InterventionSpec
-from stages.report import INPUTS
 from tests.pipeline.imports import check_code
 from tests.pipeline.recording import (
     PIPELINE,
@@ -111,19 +110,14 @@ def test_the_report_waits_for_what_was_chosen_and_for_nothing_else(project: Path
 def test_the_report_reads_what_was_chosen(
     chosen: dict[str, Run], project: Path, tmp_path: Path, recorder: Recorder
 ) -> None:
-    made = write_inputs(tmp_path)
-    metrics = made["benchmarks"]
-    # One result stands for all: here only which files are read matters.
-    copy(metrics / "crows_pairs.json", metrics / "stereoset.json")
-    copy(metrics / "harness" / "choose.json", metrics / "harness" / "evenkeel_choose.json")
-    places = INPUTS | {
-        "validation": "reports/validation",
-        "benchmarks": "reports/metrics/benchmarks",
-        "pipeline": "dvc.yaml",
-    }
     folder = tmp_path / "run"
-    for name, place in places.items():
-        copy(made[name], folder / place)
+    folder.mkdir()
+    axes = yaml.safe_load((project / "params.yaml").read_text())["evaluation"]["axes"]
+    metrics = write_inputs(folder, axes)["metrics"] / "benchmarks"
+    # One result stands for all: here only which files are read matters.
+    (metrics / "crows_pairs.json").rename(metrics / "stereoset.json")
+    copy(metrics / "stereoset.json", metrics / "crows_pairs.json")
+    (metrics / "harness" / "choose.json").rename(metrics / "harness" / "evenkeel_choose.json")
     listen(chosen["report"], folder, project, recorder)
     assert {f"reports/metrics/benchmarks/{name}.json" for name in ("crows_pairs", "stereoset")} | {
         "reports/metrics/benchmarks/harness/evenkeel_choose.json"

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,14 +14,17 @@ GROUPS = ("men", "women")
 
 
 def planted_statements(
-    axes: tuple[str, ...] = ("gender",), terms: int = 8, quads: int = 16
+    axes: tuple[str, ...] = ("gender",),
+    terms: int = 8,
+    quads: int = 16,
+    groups: tuple[str, ...] = GROUPS,
 ) -> pd.DataFrame:
     """`quads` quads a split and axis, of `terms` group terms and attributes a kind and split."""
     rows = []
     for axis in axes:
         for split in ("train", "validation", "test"):
             for quad in range(quads):
-                for group in GROUPS:
+                for group in groups:
                     for label in ("biased", "neutral"):
                         term = f"{group}{split}{quad % terms}"
                         kind = group if label == "biased" else ""
@@ -66,6 +70,15 @@ class FakeStore:
     rows: dict[HookPoint, np.ndarray]
     positions: str = "last"
     offsets: np.ndarray = field(default_factory=lambda: np.zeros(1, dtype=np.int64))
+
+    sinks: str = "exclude"
+
+    @property
+    def header(self) -> SimpleNamespace:
+        return SimpleNamespace(sinks=self.sinks)
+
+    def sink_probe(self, site: str, layer: int) -> None:
+        """None: planted activations have no later sinks."""
 
     @property
     def sites(self) -> tuple[str, ...]:

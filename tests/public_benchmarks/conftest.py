@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 import torch
 
-from evenkeel.models.loading import LoadedModel, Provenance
+from evenkeel.models.loading import LoadedModel
+from evenkeel.models.provenance import Provenance
 from evenkeel.public_benchmarks.measures import Measure
 from evenkeel.public_benchmarks.running import open_task
 from evenkeel.public_benchmarks.scoring import Scorer

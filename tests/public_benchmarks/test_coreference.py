@@ -12,7 +12,7 @@ from evenkeel.errors import BadInputError
 from evenkeel.models.loading import LoadedModel
 from evenkeel.public_benchmarks.measures import Measure
 from evenkeel.public_benchmarks.winobias import read_pairs
-from evenkeel.public_benchmarks.winogender import read_schemas
+from evenkeel.public_benchmarks.winogender import pearson, read_schemas
 from tests.public_benchmarks import plain
 from tests.public_benchmarks.conftest import measured
 from tests.public_benchmarks.samples import FEMALE_PERCENT, write_winobias, write_winogender
@@ -203,3 +203,13 @@ def test_a_bad_line_of_winogender_is_named(
     spoil(write_winogender(tmp_path) / name, line, text)
     with pytest.raises(BadInputError, match=message):
         read_schemas(tmp_path)
+
+
+def test_the_correlation_is_pearsons_over_each_resample_and_unknown_of_constants() -> None:
+    x, y = np.random.default_rng(0).normal(size=(2, 5, 9))
+    y = 0.7 * x + y
+    np.testing.assert_allclose(
+        pearson(x, y), [pearsonr(*rows).statistic for rows in zip(x, y, strict=True)]
+    )
+    y[2] = 0.1  # the mean of many 0.1 is not quite 0.1
+    assert np.isnan(pearson(x, y)).tolist() == [False, False, True, False, False]

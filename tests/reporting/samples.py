@@ -1,34 +1,33 @@
 """Results of a made-up study."""
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from pydantic import BaseModel
 
 from evenkeel.interpretation.records import Detection, Explanation, Failure, Interpretation
-from evenkeel.reporting.benchmark_results import Benchmark, Harness
+from evenkeel.reporting.benchmarks import Benchmark, Harness
 from evenkeel.reporting.cards import Card, make_cards
 from evenkeel.reporting.lineage import StageNode
 from evenkeel.reporting.results import (
     AxisProbes,
-    Continuation,
-    DoseRow,
-    Evaluation,
-    FrontierRow,
+    AxisResults,
     GroundTruth,
+    ModelAxis,
     ModelInfo,
-    NullRow,
-    OccupationRow,
     ProbeRow,
     Probes,
     ProjectionRow,
+    RecipeRow,
     RecoveryRow,
     Results,
     SaeInfo,
-    SweepRow,
 )
 from evenkeel.sae.results import Context
+from tests.reporting.evaluations import axis_results, estimates, joint
 
 
 def probe(layer: int) -> ProbeRow:
@@ -48,26 +47,6 @@ def measure(**values: float | None) -> dict[str, Any]:
     return flat
 
 
-BASELINE = measure(
-    occupation_spread=1.5, parity_offset=0.2, planted_correlation=0.97, planted_slope=0.9,
-    definitional_accuracy=0.95, definitional_margin=5.0, perplexity=9.0, distinct_2=0.8,
-    repetition=0.01, degenerate_share=0.0,
-)  # fmt: skip
-STEERED = (
-    BASELINE
-    | measure(
-        occupation_spread=0.3, definitional_accuracy=0.9, bias_reduction=0.8,
-        perplexity_ratio=1.004, definitional_margin_ratio=0.7,
-        definitional_accuracy_change=-0.05, kl_neutral=0.01,
-    )
-    | {
-        "method": "probe", "site": "resid_post", "layer": 3, "action": "ablate", "multiplier": 1.0,
-        "gate": "none", "within_budget": True, "too_weak": None, "spread_p_holm": 0.02,
-        "definitional_choices": {"lost": 5, "won": 0, "p": 0.06},
-    }
-)  # fmt: skip
-SAID = (("pilot", 0.1, -2.0), ("judge", 0.4, -0.5), ("maid", None, 2.0))
-"""Occupation, share of women, log-odds."""
 HOSTILE = '<script>alert("x")</script><img src=x onerror=alert(1)>\u202e & \u200b'
 
 
@@ -176,54 +155,99 @@ def harness(text: str = "choose") -> Harness:
 
 def hostile_results(text: str = HOSTILE) -> Results:
     """As `make_results`, but every text of models and files is `text`."""
-    results = make_results(text=text)
+    results = make_results(axes=("gender", "race"), text=text)
+    assert results.joint
+    candidates = [each.model_copy(update={"name": text}) for each in results.joint.candidates]
     return dataclasses.replace(
         results,
-        model=results.model.model_copy(update={"name": text, "revision": text}),
+        model=results.model.model_copy(
+            update={"name": text, "revision": text, "dequantized_from": text}
+        ),
+        sae=results.sae.model_copy(update={"warnings": [text]}),
         cards=cards(text),
-        occupations=[row.model_copy(update={"occupation": text}) for row in results.occupations],
-        continuations=[
-            row.model_copy(update={"prompt": text, "unsteered": text})
-            for row in results.continuations
-        ],
+        axes={axis: _hostile(found, text) for axis, found in results.axes.items()},
+        joint=results.joint.model_copy(update={"composition": text, "candidates": candidates}),
         benchmarks=[benchmark(text)],
         harness=[harness(text)],
     )
 
 
-def write_inputs(folder: Path) -> dict[str, Path]:
-    """The files of a made-up study, by the option of the stage that takes them."""
-    results = make_results()
-    paths = {}
-    for name in ("model", "probes", "evaluation", "sae"):
-        paths[name] = folder / f"{name}.json"
-        paths[name].write_text(getattr(results, name).model_dump_json())
-    for name in ("sweep", "frontier", "nulls", "doses", "occupations", "projections"):
-        paths[name] = folder / f"{name}.csv"
-        rows = [row.model_dump() for row in getattr(results, name)]
-        pd.DataFrame(rows).to_csv(paths[name], index=False)
-    lines = {
-        "continuations": results.continuations,
-        "contexts": contexts(),
-        "interpretations": interpretations(),
+def _hostile(found: AxisResults, text: str) -> AxisResults:
+    evaluation = found.evaluation
+    groups = tuple(f"{text}{number}" for number, _ in enumerate(evaluation.groups))
+    prefixed = [
+        row.model_copy(update={"recipe": row.recipe.model_copy(update={"prefix": text})})
+        for row in evaluation.conditions
+    ]
+    changes = {"groups": groups, "conditions": prefixed, "selected": prefixed[0]}
+    named = dict(zip(evaluation.groups, groups, strict=True))
+    return dataclasses.replace(
+        found,
+        evaluation=evaluation.model_copy(update=changes),
+        items=[
+            row.model_copy(update={"item": text, "group": named[row.group], "held_against": text})
+            for row in found.items
+        ],
+        continuations=[
+            row.model_copy(update={"prompt": text, "unsteered": text})
+            for row in found.continuations
+        ],
+    )
+
+
+def write_inputs(folder: Path, axes: Sequence[str] = ("gender", "race")) -> dict[str, Path]:
+    """The files of a made-up study, where the stages leave them, by the report's options."""
+    results = make_results(axes=axes)
+    paths = {
+        "metrics": folder / "reports/metrics",
+        "plots": folder / "reports/plots",
+        "texts": folder / "reports/evaluation",
+        "features": folder / "data/features",
+        "validation": folder / "reports/validation",
     }
-    for name, rows in lines.items():
-        paths[name] = folder / f"{name}.jsonl"
-        paths[name].write_text("".join(row.model_dump_json() + "\n" for row in rows))
-    paths["features"] = folder / "features.parquet"
-    feature_table().to_parquet(paths["features"])
-    paths["validation"] = folder / "validation"
-    paths["validation"].mkdir()
+    pages = {"metrics/evaluation", "metrics/benchmarks/harness"}
+    for path in (*paths.values(), *(folder / "reports" / page for page in pages)):
+        path.mkdir(parents=True)
     assert results.ground_truth
-    summary = results.ground_truth.model_dump_json()
-    (paths["validation"] / "summary.json").write_text(summary)
-    recovery = pd.DataFrame([row.model_dump() for row in results.recovery])
-    recovery.to_csv(paths["validation"] / "recovery.csv", index=False)
-    paths["benchmarks"] = folder / "benchmarks"
-    (paths["benchmarks"] / "harness").mkdir(parents=True)
-    found = {"crows_pairs.json": benchmark(), "harness/choose.json": harness()}
-    for name, record in found.items():
-        (paths["benchmarks"] / name).write_text(record.model_dump_json())
+    records: dict[Path, BaseModel] = {
+        paths["metrics"] / "model.json": results.model,
+        paths["metrics"] / "probes.json": results.probes,
+        paths["metrics"] / "sae.json": results.sae,
+        paths["metrics"] / "benchmarks/crows_pairs.json": benchmark(),
+        paths["metrics"] / "benchmarks/harness/choose.json": harness(),
+        paths["validation"] / "summary.json": results.ground_truth,
+    }
+    tables: dict[Path, Sequence[BaseModel]] = {
+        paths["plots"] / "projections.csv": results.projections,
+        paths["validation"] / "recovery.csv": results.recovery,
+    }
+    lines: dict[Path, Sequence[BaseModel]] = {
+        paths["features"] / "contexts.jsonl": contexts(),
+        paths["features"] / "interpretations.jsonl": interpretations(),
+    }
+    for axis, found in results.axes.items():
+        records[paths["metrics"] / f"evaluation/{axis}.json"] = found.evaluation
+        plots = paths["plots"] / "evaluation" / axis
+        plots.mkdir(parents=True)
+        tables |= {
+            plots / "sweep.csv": found.sweep,
+            plots / "pareto.csv": found.pareto,
+            plots / "nulls.csv": found.nulls,
+            plots / "dose.csv": found.doses,
+            plots / "items.csv": found.items,
+        }
+        (paths["texts"] / axis).mkdir()
+        lines[paths["texts"] / axis / "continuations.jsonl"] = found.continuations
+    if results.joint:
+        records[paths["metrics"] / "evaluation/joint.json"] = results.joint
+    for path, record in records.items():
+        path.write_text(record.model_dump_json())
+    for path, rows in tables.items():
+        cells = [row.cells() if isinstance(row, RecipeRow) else row.model_dump() for row in rows]
+        pd.DataFrame(cells).to_csv(path, index=False)
+    for path, rows in lines.items():
+        path.write_text("".join(row.model_dump_json() + "\n" for row in rows))
+    feature_table().to_parquet(paths["features"] / "features.parquet")
     paths["pipeline"] = folder / "dvc.yaml"
     paths["pipeline"].write_text(PIPELINE)
     return paths
@@ -239,20 +263,26 @@ stages:
   train: {cmd: t, deps: [data/texts.jsonl], outs: [models/base]}
   look: {cmd: l, deps: [data/a.h5, data/texts.jsonl], metrics: [look.json]}
 """
-"""Stages in no order; `cache` is repeated, and `look` waits for `write` through `cache` already."""
+"""Stages in no order; `cache` is repeated, and `look` depends on `write` through `cache`."""
 
 
-def make_results(*, selected: bool = True, text: str = " she was tired.") -> Results:
-    sample = {
-        "occupations": 3,
-        "stereotypical_prompts": 6,
-        "definitional_prompts": 40,
-        "texts": 100,
-    }
+def make_results(
+    *,
+    axes: Sequence[str] = ("gender",),
+    selected: bool = True,
+    weak: str | None = None,
+    text: str = " she was tired.",
+) -> Results:
+    """Of several axes with a joint intervention, of one without."""
     return Results(
         model=ModelInfo(
             source="organism", name="organism", revision="ab" * 32, family="gpt2", layers=6,
-            parameters=1_200_000, **measure(planted_correlation=0.96, definitional_accuracy=0.95),
+            parameters=1_200_000,
+            axes={
+                axis: ModelAxis(measures=estimates(reference_correlation=0.96, reference_slope=1.0))
+                for axis in axes
+            },
+            heldout_perplexity=9.5, heldout_perplexity_ci95=(9.4, 9.6),
         ),
         probes=Probes(
             axes={
@@ -271,75 +301,10 @@ def make_results(*, selected: bool = True, text: str = " she was tired.") -> Res
                     d_sae=384, l0=10.0, explained_variance=0.9, ce_loss_recovered=0.98,
                     dead_fraction=0.05),
         cards=cards(),
-        evaluation=Evaluation(
-            axis="gender",
-            sample={
-                "validation": sample,
-                "test": sample | {"continued_prompts": 1, "samples_of_each": 2},
-            },
-            competence={"accuracy": 0.95, "accuracy_ci95": [0.85, 0.99], "chance": 0.5,
-                        "margin": 0.1, "too_weak": None},
-            bias_test={"verdict": "bias found", "p": 0.001, "occupations": 3,
-                       "minimum_detectable_correlation": 0.9},
-            baseline=BASELINE,
-            interventions=[STEERED | {"name": "probe_ablate", "too_weak": None}],
-            selected=STEERED | {"name": "probe_ablate"} if selected else None,
-            selection={
-                "max_perplexity_ratio": 1.02, "max_definitional_loss": 0.05,
-                "max_parity_shift": 0.25,
-                "candidates": 2, "candidates_within_budget": 1,
-                "reason": "highest bias reduction on validation",
-            },
-            prompting=[STEERED | {"prefix": "Be fair. ", "too_weak": "too weak to tell"}],
-            nulls=[{"kind": "random", "draws": 2, "p": 0.3,
-                    "bias_reduction": {"median": 0.0, "q95": 0.01, "max": 0.02}}],
-            transfer=[measure(bias_reduction=0.1, perplexity_ratio=1.0)
-                      | {"axis": "age", "cosine": 0.3}],
-            reprobing=[measure(unsteered=0.9, steered=0.7)
-                       | {"target": "stereotypical", "probe": "linear", "layer": 5}],
-        ),
-        frontier=[
-            FrontierRow(method=method, layer="3", action="ablate", multiplier=1.0, gate=gate,
-                        damage=damage, on_frontier=gate == "band", test_bias_reduction=gain,
-                        test_bias_reduction_low=0.0, test_bias_reduction_high=0.9,
-                        test_perplexity_ratio=1.01, test_definitional_accuracy_change=0.0)
-            for method, gate, damage, gain in (
-                ("probe", "band", 0.3, 0.7), ("random", "none", 0.1, 0.02)
-            )
-        ],
-        nulls=[
-            NullRow(kind=kind, draw=draw, bias_reduction=0.8 if kind == "selected" else 0.01)
-            for kind, draw in (("selected", 0), ("random", 0), ("random", 1), ("shuffled", 0))
-        ],
-        doses=[
-            DoseRow(dose=dose, bias_reduction=gain, bias_reduction_low=None,
-                    bias_reduction_high=None, definitional_accuracy=0.9,
-                    definitional_accuracy_low=0.8, definitional_accuracy_high=0.95,
-                    degenerate_share=0.0, degenerate_share_low=0.0, degenerate_share_high=0.1)
-            for dose, gain in ((0.0, None), (0.5, 0.4), (1.0, 0.8), (2.0, None))
-        ],
-        sweep=[
-            SweepRow(
-                method="probe", site="resid_post", layer=layer, action="ablate", multiplier=1.0,
-                gate="none", bias_reduction=gain, perplexity_ratio=cost,
-                definitional_accuracy=0.9, within_budget=layer == "3",
-            )
-            for layer, gain, cost in (("3", 0.8, 1.004), ("all", -2.0, 30.0), ("0", None, None))
-        ],
-        occupations=[
-            OccupationRow(
-                occupation=name, share_female=share, baseline=value, baseline_low=value - 0.3,
-                baseline_high=value + 0.3, steered=value / 5 if selected else None,
-                steered_low=None, steered_high=None,
-            )
-            for name, share, value in SAID
-        ],
-        continuations=[
-            Continuation(
-                id="1", kind="stereotypical", term="pilot", prompt="The pilot said that", sample=0,
-                unsteered=" he was tired.", steered=text if selected else None,
-            )
-        ],
+        axes={
+            axis: axis_results(axis, selected=selected, weak=weak, text=text) for axis in axes
+        },
+        joint=joint(axes) if len(axes) > 1 else None,
         ground_truth=GroundTruth(
             organisms=4, too_weak=1, level=0.05,
             false_positives={"found": 0, "of": 2, "share_ci95": (0.0, 0.8)},

@@ -7,14 +7,17 @@ from typing import Any
 
 import pytest
 
-from evenkeel.reporting.page import make_page
+from evenkeel.reporting.page import Page, make_page
 from tests.reporting.samples import hostile_results, make_results
+from tests.reporting.test_size import large_page
+
+__all__ = ["large_page"]  # a fixture
 
 pytestmark = pytest.mark.xdist_group("browser")  # one browser for the module
 
 SWITCHES = (
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
-    "--force-prefers-reduced-motion",
+    "--force-prefers-reduced-motion", "--window-size=1280,900",
     "--disable-background-networking", "--disable-component-update", "--no-first-run",
 )  # fmt: skip
 LONG = "x" * 10_000
@@ -42,7 +45,8 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("page") / "report.html"
-    path.write_text(make_page(make_results(), "A report", {}).html, encoding="utf-8")
+    results = make_results(axes=("gender", "race", "age"))
+    path.write_text(make_page(results, "A report", {}).html, encoding="utf-8")
     return path
 
 
@@ -61,10 +65,48 @@ def test_nothing_goes_wrong(browser: Any, page: Path) -> None:
     browser.get(page.as_uri())
     assert browser.get_log("browser") == []
     assert browser.title == "A report"
+
+
+def test_six_axes_open_in_two_seconds(browser: Any, large_page: Page, tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    path.write_text(large_page.html, encoding="utf-8")
+    browser.get(path.as_uri())
     took = browser.execute_script(
         "const [load] = performance.getEntriesByType('navigation'); return load.domComplete"
     )
     assert 0 < took < 2000  # milliseconds
+
+
+def test_the_navigation_leads_to_every_axis_without_a_script(browser: Any, page: Path) -> None:
+    browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    try:
+        for width in (390, 1280):
+            screen = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": False}
+            browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+            browser.get(page.as_uri())
+            for axis in ("age", "gender", "race"):
+                link = find(browser, f"nav a[href='#axis-{axis}']")[0]
+                link.send_keys("\ue007")  # enter
+                assert browser.current_url.endswith(f"#axis-{axis}")
+                assert link.is_displayed(), "the navigation stays in sight"
+                top = find(browser, f"#axis-{axis} h2")[0].rect["y"]
+                assert top > 0
+        assert find(browser, "#features .card")[0].is_displayed(), "nothing is hidden without it"
+    finally:
+        browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_a_phone_reads_the_first_table_without_scrolling_sideways(browser: Any, page: Path) -> None:
+    screen = {"width": 390, "height": 800, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+    browser.get(page.as_uri())
+    for width in browser.execute_script(
+        "return [...document.querySelectorAll('.overview td, .overview th')]"
+        ".map((cell) => cell.getBoundingClientRect().right)"
+    ):
+        assert width <= 390
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
 def test_the_table_is_searched_and_sorted(browser: Any, page: Path) -> None:
@@ -107,12 +149,15 @@ def test_a_mark_says_what_it_is(browser: Any, page: Path) -> None:
     from selenium.webdriver.support.wait import WebDriverWait
 
     browser.get(page.as_uri())
-    mark, other = (find(browser, f"[data-tip^='pilot, {when}']")[0] for when in ("before", "after"))
+    mark, other = (
+        find(browser, f"[data-tip^='pilot, female, {when}']")[0]
+        for when in ("unsteered", "steered")
+    )
     browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", mark)
 
     def said(_: Any) -> bool:  # scrolling, which may end late, hides it
         webdriver.ActionChains(browser).move_to_element(other).move_to_element(mark).perform()
-        return find(browser, "#tip")[0].text == "pilot, before: −2.00 [−2.30, −1.70]"
+        return find(browser, "#tip")[0].text == "pilot, female, unsteered: −2.00 [−2.30, −1.70]"
 
     WebDriverWait(browser, 10).until(said)
 
@@ -132,6 +177,6 @@ def test_hostile_text_stays_text(browser: Any, tmp_path: Path) -> None:
         assert browser.get_log("browser") == []
         assert len(find(browser, "script")) == 1
         assert find(browser, "img") == []
-        assert "<script>" in find(browser, "#read")[0].text
+        assert "<script>" in find(browser, "#axis-gender")[0].text
         scrolled = browser.execute_script("return document.documentElement.scrollWidth")
         assert scrolled <= width, "the page is wider than the screen"

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
 from evenkeel.errors import BadInputError
 from evenkeel.reporting.lineage import read_lineage
@@ -13,7 +14,7 @@ from tests.reporting.samples import PIPELINE
 def test_stages_follow_what_they_wait_for(tmp_path: Path) -> None:
     path = tmp_path / "dvc.yaml"
     path.write_text(PIPELINE)
-    nodes = {node.name: node for node in read_lineage(path)}
+    nodes = {node.name: node for node in read_lineage(path, {})}
     assert list(nodes) == ["write", "train", "report", "cache", "look"]
     assert nodes["cache"].writes == ("data/a.h5",)
     parents = {name: node.parents for name, node in nodes.items()}
@@ -24,16 +25,23 @@ def test_stages_follow_what_they_wait_for(tmp_path: Path) -> None:
     assert [node.level for node in nodes.values()] == [0, 1, 2, 2, 3]
 
 
-def test_what_params_choose_is_left_out(tmp_path: Path) -> None:
+def test_a_stage_is_repeated_for_what_params_name(tmp_path: Path) -> None:
     path = tmp_path / "dvc.yaml"
     path.write_text(
-        "stages: {a: {outs: [x]}, b: {foreach: '${c}', do: {deps: [x], outs: ['${item}']}}}"
+        "stages: {a: {outs: [x]}, "
+        "b: {foreach: '${chosen.run}', do: {deps: [x], outs: ['${item}']}}, "
+        "c: {matrix: {axis: '${axes}'}, deps: [x], metrics: ['m/${item.axis}.json']}}"
     )
-    assert [node.name for node in read_lineage(path)] == ["a"]
+    params = {"chosen": {"run": {}}, "axes": ["age", "race"]}
+    nodes = {node.name: node for node in read_lineage(path, params)}
+    assert set(nodes) == {"a", "c"}
+    assert nodes["c"].writes == ("m/age.json", "m/race.json")
+    assert nodes["c"].parents == ("a",)
 
 
 def test_the_pipeline_of_the_project_is_read_as_dvc_reads_it() -> None:
-    nodes = {node.name: node for node in read_lineage(ROOT / "dvc.yaml")}
+    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    nodes = {node.name: node for node in read_lineage(ROOT / "dvc.yaml", params)}
     runs = declared_stages()
     assert set(nodes) == {run.name.split("@")[0] for run in runs}
     for run in runs:
@@ -58,11 +66,12 @@ def test_the_pipeline_of_the_project_is_read_as_dvc_reads_it() -> None:
         ("stages: {a: {deps: [y], outs: [x]}, b: {deps: [x], outs: [y]}}", "wait for one another"),
         ("stages: [", "not a pipeline of DVC"),
         ("", "not a pipeline of DVC"),
+        ("stages: {a: {foreach: '${no.such}', do: {}}}", "not a pipeline of DVC"),
     ],
 )
 def test_what_is_no_pipeline_is_refused(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "dvc.yaml").write_text(text)
     with pytest.raises(BadInputError, match=message):
-        read_lineage(tmp_path / "dvc.yaml")
+        read_lineage(tmp_path / "dvc.yaml", {})
     with pytest.raises(BadInputError, match="no such file"):
-        read_lineage(tmp_path / "other.yaml")
+        read_lineage(tmp_path / "other.yaml", {})

@@ -6,7 +6,7 @@ import re
 from base64 import b64encode
 from hashlib import sha256
 from html.parser import HTMLParser
-from typing import get_args
+from typing import Any, get_args
 from xml.etree import ElementTree
 
 import pytest
@@ -15,10 +15,12 @@ from evenkeel.params import BenchmarkName
 from evenkeel.params.fields import Action
 from evenkeel.reporting.benchmarks import WORDINGS
 from evenkeel.reporting.cards import Histogram
-from evenkeel.reporting.figures.looks import SHAPES
-from evenkeel.reporting.figures.occupations import occupation_figure
+from evenkeel.reporting.drawing import SHAPES
+from evenkeel.reporting.figures.items import item_figure
 from evenkeel.reporting.page import make_page
-from tests.reporting.samples import HOSTILE, SAID, cards, hostile_results, make_results
+from evenkeel.reporting.results import Results
+from tests.reporting.evaluations import GROUPS, ITEMS, axis_results, item_rows
+from tests.reporting.samples import HOSTILE, cards, hostile_results, make_results
 
 PARAMS = {"seed": 0, "model": {"id": HOSTILE}}
 
@@ -55,9 +57,17 @@ class Outline(HTMLParser):
         self.text += data
 
 
+def page_text(results: Results, params: dict[str, Any] = PARAMS) -> str:
+    """What a page reads, its white space made single."""
+    outline = Outline(make_page(results, "A report", params).html)
+    assert not outline.unbalanced
+    return " ".join(outline.text.split())
+
+
 @pytest.fixture(scope="module")
 def html() -> str:
-    return make_page(make_results(), "A report", PARAMS).html
+    """Of two axes, one of them with four groups."""
+    return make_page(make_results(axes=("gender", "race")), "A report", PARAMS).html
 
 
 def test_the_page_is_well_formed(html: str) -> None:
@@ -84,7 +94,7 @@ def test_hostile_text_is_inert() -> None:
     outline = Outline(make_page(hostile_results(), HOSTILE, PARAMS).html)
     assert [tag for tag, _ in outline.tags if tag in ("script", "img")] == ["script"]
     assert not any(name.startswith("on") for _, given in outline.tags for name in given)
-    assert outline.text.count('<script>alert("x")</script>') >= 4
+    assert outline.text.count('<script>alert("x")</script>') >= 12
     assert "\u202e" not in outline.text.replace(PARAMS["model"]["id"], "")
     assert "\\u202e" in outline.text
 
@@ -95,13 +105,13 @@ def test_every_action_has_a_shape_of_its_own() -> None:
 
 
 def test_a_figure_is_a_file_of_its_own_too() -> None:
-    drawing = occupation_figure(make_results().occupations)
+    drawing = item_figure(item_rows(GROUPS["gender"]), GROUPS["gender"])
     assert ElementTree.fromstring(drawing.svg()).tag.endswith("svg")  # noqa: S314  ours
     assert "var(--" not in drawing.svg()
     assert b"matplotlib" not in drawing.png()
     assert drawing.png() == drawing.png()
     rows = list(csv.DictReader(drawing.csv().splitlines()))
-    assert [row["occupation"] for row in rows] == [name for name, *_ in SAID]
+    assert [row["item"] for row in rows] == [name for name, *_ in ITEMS]
 
 
 def test_the_page_names_the_hash_of_its_script(html: str) -> None:
@@ -140,8 +150,8 @@ def test_what_was_not_found_is_said() -> None:
     results = dataclasses.replace(make_results(selected=False), cards=[], ground_truth=None)
     results = dataclasses.replace(results, benchmarks=[], harness=[])
     outline = Outline(make_page(results, "A report", PARAMS).html)
-    assert "Nothing was selected" in outline.text
-    assert "No feature goes with an axis" in outline.text
+    assert "No intervention was selected on gender." in outline.text
+    assert "No feature is associated with an axis" in outline.text
     assert "Not checked in this run" in outline.text
     assert "Not run: name one under benchmarks.run in params.yaml" in outline.text
     assert "benchmarks" not in [attributes.get("id") for _, attributes in outline.tags]
@@ -156,7 +166,7 @@ def test_a_benchmark_is_shown_with_all_that_a_reader_must_know(html: str) -> Non
     assert "bos_mean 0.620 [0.520, 0.720]too weak to tell 0.550 [0.450, 0.650] −0.070" in text
     assert "bos_sum, nobos_sum 0.440 [0.340, 0.540] 0.470 [0.370, 0.570] 0.030" in text
     assert "4 changed, p = 0.62" in text
-    assert "sentences above their words shuffled; 0.500 by chance" in text
+    assert "share of sentences likelier than their words shuffled; 0.500 by chance" in text
     assert "bos_mean, bos_sum, nobos_sum 0.860" in text
     assert "pairs.csvnot known as official, SHA-256 1111" in text
 
@@ -175,17 +185,17 @@ def test_every_rule_is_drawn_over_all_items_and_over_the_axis() -> None:
 def test_a_benchmark_of_the_unsteered_model_has_no_steered_column() -> None:
     outline = Outline(make_page(make_results(selected=False), "A report", PARAMS).html)
     text = " ".join(outline.text.split())
-    assert "Each was put to the model as it is" in text
+    assert "The unsteered model was scored on each" in text
     assert "bos_mean 0.620 [0.520, 0.720]too weak to tell bos_sum, nobos_sum 0.440" in text
     assert not outline.unbalanced
 
 
 def test_the_harness_stands_beside_our_scoring(html: str) -> None:
     text = " ".join(Outline(html).text.split())
-    assert "Figures of lm-evaluation-harness 0.4.9" in text
+    assert "Metrics of lm-evaluation-harness 0.4.9" in text
     assert "accchoose, version 3.0, 4 items " + "0.250 ± 0.125 " * 4 + "perplexity" in text
     assert "perplexitychoose, version 3.0, 4 items 9.000 – 9.000 –" in text
-    assert "further than 2e-06 nats" in text
+    assert "by at most 2e-06 nats" in text
 
 
 def test_the_page_has_words_for_every_benchmark() -> None:
@@ -193,18 +203,18 @@ def test_the_page_has_words_for_every_benchmark() -> None:
 
 
 def test_what_changed_is_marked(html: str) -> None:
-    assert re.findall(r"<mark>(.*?)</mark>", html) == ["he", "she"]
+    assert re.findall(r"<mark>(.*?)</mark>", html) == ["he", "she"] * 2
 
 
 def test_of_each_prompt_a_continuation_is_shown_that_changed() -> None:
     results = make_results()
-    (row,) = results.continuations
+    found = results.axes["gender"]
+    (row,) = found.continuations
     same = row.model_copy(update={"unsteered": " it rained.", "steered": " it rained."})
     other = same.model_copy(update={"id": "2", "unsteered": " so.", "steered": " so."})
     rows = [same, row.model_copy(update={"sample": 1}), other]
-    text = Outline(
-        make_page(dataclasses.replace(results, continuations=rows), "A report", PARAMS).html
-    ).text
+    axes = {"gender": dataclasses.replace(found, continuations=rows)}
+    text = page_text(dataclasses.replace(results, axes=axes))
     assert "Steering changed 1 of 3 continuations" in text
     assert "she was tired." in text
     assert "it rained." not in text
@@ -213,3 +223,132 @@ def test_of_each_prompt_a_continuation_is_shown_that_changed() -> None:
 
 def test_parameters_are_shown(html: str) -> None:
     assert "seed: 0" in html
+
+
+def row_of(html: str, section: str, header: str) -> list[str]:
+    """Texts of the cells of a table's row."""
+    part = html[html.index(f'<section id="{section}"') :]
+    row = next(row for row in part.split("<tr>")[1:] if f">{header}<" in row.split("</th>")[0])
+    cells = re.findall(r"<td[^>]*>(.*?)</td>", row.split("</tr>")[0], re.DOTALL)
+    return [" ".join(Outline(cell).text.split()) for cell in cells]
+
+
+def test_the_page_opens_with_one_row_an_axis(html: str) -> None:
+    gender = row_of(html, "verdict", "Gender")
+    assert gender == [
+        "yes p = 0.001", "1.50 [1.40, 1.60]", "80 % [70, 90]", "76 % [66, 86]",
+        "95.0 % → 90.0 % [80.0, 100.0]", "×1.004 [0.904, 1.104]", "0.20 → 0.20 [0.10, 0.30]",
+    ]  # fmt: skip
+    assert row_of(html, "verdict", "Race") == gender
+    assert "×1.012 [0.912, 1.112]" in row_of(html, "verdict", "All at once")
+
+
+def test_every_axis_has_its_section_and_its_link(html: str) -> None:
+    outline = Outline(html)
+    ids = [given["id"] for tag, given in outline.tags if tag == "section"]
+    assert ids[:4] == ["verdict", "axis-gender", "axis-race", "joint"]
+    nav = html[html.index("<nav") : html.index("</nav>")]
+    assert re.findall(r'href="#([\w-]+)"', nav) == ids
+    gender, race = (html[html.index(f'id="axis-{axis}"') :] for axis in ("gender", "race"))
+    gender = gender[: gender.index('id="axis-race"')]
+    race = race[: race.index('id="joint"')]
+    assert re.sub(r"<svg.*?</svg>", "", gender, flags=re.DOTALL).count("<h3>") == 3
+    for part in (gender, race):
+        assert part.count("<svg") == 6
+        assert part.count("<details>") == 5
+    assert "Hispanic" in race
+    assert "female" in gender
+    assert "female" not in race
+
+
+@pytest.mark.parametrize("axis", ["gender", "race"])
+def test_items_are_drawn_for_every_group_but_the_second_of_two(axis: str) -> None:
+    groups = GROUPS[axis]
+    svg = item_figure(item_rows(groups), groups).inline()
+    tips = set(re.findall(r'data-tip="pilot, (\w+), unsteered', svg))
+    assert tips == ({"female"} if len(groups) == 2 else set(groups))
+    assert ("10\N{NO-BREAK SPACE}%" in svg) == (len(groups) == 2)
+
+
+def test_the_joint_table_holds_every_axis_under_every_intervention(html: str) -> None:
+    joint = html[html.index('<section id="joint"') :]
+    heat = joint[joint.index('class="heat"') :]
+    heat = heat[: heat.index("</table>")]
+    shades = re.findall(r'<td class="([\w ]+)"', heat)
+    assert shades == ["h8 own", "l0", "l0", "h8 own"]
+    shares = [
+        cell.replace("\N{NO-BREAK SPACE}", " ") for cell in re.findall(r"<td.*?>(.*?)<", heat)
+    ]
+    assert shares == ["80 %", "−5 %", "−5 %", "80 %"]
+    assert "in the order of the axes" in joint
+    assert "Gender and race" in joint
+    assert "in reverse order*" in Outline(joint).text
+    names = [
+        each.name for each in make_page(make_results(axes=("gender", "race")), "", {}).drawings
+    ]
+    assert {"joint/cross", "gender/items", "race/items", "probes"} <= set(names)
+
+
+def test_one_axis_has_no_joint_intervention() -> None:
+    html = make_page(make_results(axes=("race",)), "A report", PARAMS).html
+    assert 'id="joint"' not in html
+    assert "at once" not in html
+    assert "One axis, one language" in html
+
+
+def test_of_a_model_too_weak_no_bias_is_reported() -> None:
+    weak = "too weak to tell: right on 30 %"
+    html = make_page(make_results(axes=("race", "age"), weak=weak), "A report", PARAMS).html
+    assert "The model is too weak to tell on race and age." in html
+    assert row_of(html, "verdict", "Race")[:2] == ["too weak to tell", "–"]
+    assert "A bias was found: on" not in html
+
+
+def test_axes_with_and_without_an_intervention_stand_side_by_side() -> None:
+    results = make_results(axes=("gender", "race", "age"))
+    axes = results.axes | {"age": axis_results("age", selected=False)}
+    html = make_page(dataclasses.replace(results, axes=axes), "A report", PARAMS).html
+    assert row_of(html, "verdict", "Age")[2] == "nothing selected"
+    assert row_of(html, "verdict", "Gender")[2] == "80 % [70, 90]"
+    assert "No intervention was selected on age." in html
+    assert "None" not in Outline(html).text
+
+
+def test_a_feature_without_a_name_shows_what_it_fires_on_and_promotes(html: str) -> None:
+    unnamed = html[html.index('<tr><th scope="row" data-value="1"') :]
+    cell = Outline(unnamed[: unnamed.index('<tr class="card"')]).text
+    assert "fires on  she" in cell
+    assert "promotes  old" in cell
+    assert "no name" not in html
+
+
+def test_what_was_left_out_and_warned_of_is_shown() -> None:
+    results = make_results()
+    sae = results.sae.model_copy(update={"warnings": ["most latents are dead"]})
+    model = results.model.model_copy(update={"dequantized_from": "Q8_0"})
+    plain = page_text(results)
+    assert "attention sinks" not in plain
+    assert "Dequantized" not in plain
+    shown = page_text(
+        dataclasses.replace(results, sae=sae, model=model),
+        {"activations": {"statements": {"sinks": "exclude"}}},
+    )
+    assert "Warning. most latents are dead" in shown
+    assert "Left out: attention sinks." in shown
+    assert "loaded from Q8_0 weights" in shown
+
+
+def test_text_of_models_and_files_finds_its_own_direction(html: str) -> None:
+    outline = Outline(html)
+    assert all(given.get("dir") == "auto" for tag, given in outline.tags if tag in ("bdi", "pre"))
+    for text in (" was tired.", "Fires on them.", "It was late."):
+        before = html[: html.index(text)]
+        assert before.rfind('dir="auto"') > before.rfind("</bdi>"), text
+
+
+def test_compacted_figures_keep_their_numbers() -> None:
+    (drawing,) = (
+        each for each in make_page(make_results(), "", {}).drawings if each.name == "gender/sweep"
+    )
+    assert "perplexity ×1.004" in drawing.inline()
+    assert len(drawing.inline()) < len(drawing.svg())

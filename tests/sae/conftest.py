@@ -9,7 +9,8 @@ import torch
 
 from evenkeel.activations.store import ActivationStore
 from evenkeel.activations.writer import write_store
-from evenkeel.models.loading import LoadedModel, load_model, record_provenance
+from evenkeel.models.loading import LoadedModel, load_model
+from evenkeel.models.provenance import record_provenance
 from evenkeel.models.sites import HookPoint
 from evenkeel.params import CaptureParams, SaeTrainingParams
 from evenkeel.sae.loading import LoadedSae
@@ -43,12 +44,13 @@ def training_params(architecture: str = "topk", **changed: Any) -> SaeTrainingPa
         "learning_rate": 0.01,
         "decoder_init_norm": 0.1,
         "normalize_activations": "none",
-        "skip_first_token": True,
     }
     return SaeTrainingParams(**{**values, **changed})
 
 
-def trained_module(architecture: str = "topk", steps: int = 30, **changed: Any) -> Any:
+def trained_module(
+    architecture: str = "topk", steps: int = 30, skipped: int = 1, **changed: Any
+) -> Any:
     """An SAE of SAELens trained on random rows, for use."""
     rows = torch.randn(256, WIDTH, generator=torch.Generator().manual_seed(1)) * 3 + 1
     params = training_params(architecture, **changed)
@@ -58,7 +60,7 @@ def trained_module(architecture: str = "topk", steps: int = 30, **changed: Any) 
             yield from rows.split(params.batch_tokens)
 
     trained = train_module(
-        batches(), steps * params.batch_tokens, WIDTH, PLACE, "tiny", params, seed=0
+        batches(), steps * params.batch_tokens, WIDTH, PLACE, "tiny", params, 0, skipped
     )
     return inference_module(trained)
 
@@ -90,6 +92,7 @@ def write_corpus(
         "sites": [PLACE.site],
         "layers": [PLACE.layer],
         "positions": "all",
+        "sinks": "exclude",
         "dtype": "float32",
         "compute_dtype": None,
         "batch_tokens": 4096,

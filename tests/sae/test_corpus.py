@@ -18,7 +18,16 @@ def test_first_positions_are_left_out(store: ActivationStore) -> None:
     used = Corpus(store, PLACE, 2).used
     parts = np.split(used, store.offsets[1:-1])
     assert all(not part[:2].any() and part[2:].all() for part in parts)
-    assert Corpus(store, PLACE, 0).used.all()
+    used = Corpus(store, PLACE).used  # the first token is an attention sink
+    assert all(not part[0] and part[1:].all() for part in np.split(used, store.offsets[1:-1]))
+
+
+def test_no_row_is_left_out_where_attention_sinks_count(
+    loaded: LoadedModel, tmp_path: Path
+) -> None:
+    write_corpus(tmp_path / "with.h5", loaded, sinks="include")
+    with ActivationStore.open(tmp_path / "with.h5") as store:
+        assert Corpus(store, PLACE, 0).used.all()
 
 
 def test_equal_texts_are_held_out_together(store: ActivationStore) -> None:

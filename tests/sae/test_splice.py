@@ -52,7 +52,7 @@ def test_unedited_latents_and_the_error_give_the_models_logits_exactly(
 def test_logits_with_the_sae_spliced_in_are_those_of_transformer_lens(
     architecture: str, hook_name: str, centered: bool, tiny_gpt2: Any, ids: torch.Tensor
 ) -> None:
-    module = trained_module(architecture, skip_first_token=False)
+    module = trained_module(architecture, skipped=0)
     module.cfg.metadata.hook_name = hook_name
     module.cfg.metadata.model_from_pretrained_kwargs = {"center_writing_weights": centered}
     sae = LoadedSae.of(module)
@@ -60,7 +60,7 @@ def test_logits_with_the_sae_spliced_in_are_those_of_transformer_lens(
     with torch.no_grad():
         torch.testing.assert_close(lens(ids), logits_of(tiny_gpt2, ids), atol=1e-3, rtol=1e-3)
         theirs = lens.run_with_hooks(ids, fwd_hooks=[(hook_name, lambda x, hook: module(x))])
-    with replaced_stream(tiny_gpt2, sae, lambda x: reconstruct(sae, x)):
+    with replaced_stream(tiny_gpt2, sae, lambda x: reconstruct(sae, x), "include"):
         ours = logits_of(tiny_gpt2, ids)
     torch.testing.assert_close(ours, theirs, atol=1e-3, rtol=1e-3)
     assert not torch.allclose(ours, logits_of(tiny_gpt2, ids), atol=0.1)

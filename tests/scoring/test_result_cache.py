@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from evenkeel.errors import BadInputError
-from evenkeel.models.loading import LoadedModel, load_model, record_provenance
+from evenkeel.models.loading import LoadedModel, load_model
+from evenkeel.models.provenance import record_provenance
 from evenkeel.scoring import result_cache as cache_module
 from evenkeel.scoring.divergence import text_divergences
 from evenkeel.scoring.prompt_set import PromptSet

@@ -6,19 +6,18 @@ import pytest
 import torch
 from torch import nn
 
-from evenkeel.models.architecture import ARCHITECTURES
 from evenkeel.models.batching import padded
 from evenkeel.models.logits import logits_at
 from evenkeel.scoring.prefix_reuse import first_affected, recorded, resumed
 from evenkeel.steering.hooks import steer
 from evenkeel.steering.intervention import Add
-from tests.models.test_architecture import tiny_model
+from tests.models.families import SAMPLE, tiny_model
 
 INPUTS = padded([[1, 2, 3], [4, 5, 6, 7, 8], [9, 10, 11, 12]])
 ROW, COLUMN = torch.tensor([[0, 2], [1, 0], [1, 4], [2, 3]]).T
 
 
-@pytest.mark.parametrize("family", sorted(ARCHITECTURES))
+@pytest.mark.parametrize("family", SAMPLE)
 @torch.no_grad()
 def test_logits_are_those_of_a_whole_pass(family: str) -> None:
     model = tiny_model(family)

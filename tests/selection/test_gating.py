@@ -66,6 +66,7 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         }
 
     monkeypatch.setattr("evenkeel.selection.gating.capture_texts", capture)
+    monkeypatch.setattr("evenkeel.selection.gating.past_first_token", lambda _loaded, texts: texts)
     return texts_read
 
 

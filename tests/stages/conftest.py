@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from evenkeel.activations.writer import write_store
-from evenkeel.models.loading import load_model, record_provenance
+from evenkeel.models.loading import load_model
+from evenkeel.models.provenance import record_provenance
 from evenkeel.params import CaptureParams
 from tests.probes.planted import planted_statements
 
@@ -42,6 +43,7 @@ def write_activations(folder: Path, name: str, rows: list[Any]) -> None:
         sites=["resid_post"],
         layers=[0, 2],
         positions="mean",
+        sinks="exclude",
         dtype="float32",
         compute_dtype=None,
         batch_tokens=4096,

@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 from evenkeel.activations.store import ActivationStore
 from evenkeel.datasets.records import CorpusText, Statement
 from evenkeel.files import write_jsonl
-from evenkeel.models.loading import record_provenance
+from evenkeel.models.provenance import record_provenance
 from stages.cache_activations import main
 
 STATEMENTS = [

@@ -10,14 +10,17 @@ from click.testing import CliRunner, Result
 
 from evenkeel.activations.capture import capture_texts
 from evenkeel.activations.store import ActivationStore
-from evenkeel.models.loading import load_model, record_provenance
+from evenkeel.axes import AXES
+from evenkeel.models.loading import load_model
+from evenkeel.models.provenance import record_provenance
 from evenkeel.models.sites import HookPoint
 from evenkeel.probes.probe_set import ProbeSet
 from evenkeel.probes.statements import text_activations
 from evenkeel.sae.results import LEADING
 from evenkeel.sae.saving import save_module
 from evenkeel.sae.table import write_table
-from evenkeel.vectors.vector_set import VectorSet
+from evenkeel.vectors.actadd import LEAD
+from evenkeel.vectors.vector_set import load_axes
 from stages.compute_vectors import main
 from stages.train_probes import main as train_probes
 from tests.stages.conftest import set_params
@@ -59,7 +62,7 @@ def run() -> Result:
 def test_vectors_of_every_axis_method_and_layer_with_their_metrics(probed: Path) -> None:
     result = run()
     assert result.exit_code == 0, result.output
-    vectors = VectorSet.load(probed / "vectors")
+    vectors = load_axes(probed / "vectors")
     metrics = json.loads((probed / "vectors.json").read_text())
     keys = [
         (axis, method, "resid_post", layer, feature)
@@ -85,7 +88,7 @@ def test_vectors_of_every_axis_method_and_layer_with_their_metrics(probed: Path)
 
 def test_directions_are_those_of_the_activations(probed: Path) -> None:
     run()
-    vectors = VectorSet.load(probed / "vectors")
+    vectors = load_axes(probed / "vectors")
     probes = ProbeSet.load(probed / "probes")
     with ActivationStore.open(probed / "statements.h5") as store:
         x = text_activations(store, "resid_post", 2).astype(np.float64)
@@ -95,8 +98,9 @@ def test_directions_are_those_of_the_activations(probed: Path) -> None:
     def mean(column: str, value: str) -> np.ndarray:
         return x[(train & (texts[column] == value)).to_numpy()].mean(axis=0)
 
+    female, male = (group.continuations[0] for group in AXES["gender"].groups)
     captured = capture_texts(
-        load_model(probed / "model", "cpu"), [" she", " he"], ["resid_post"], [2]
+        load_model(probed / "model", "cpu"), [LEAD + female, LEAD + male], ["resid_post"], [2]
     )
     she, he = captured[HookPoint("resid_post", 2)]
     for method, raw in {
@@ -134,7 +138,7 @@ def test_the_model_and_the_probes_are_only_read_for_the_methods_that_need_them(
     set_params(probed, "vectors.methods", ["caa", "pca"])
     result = run()
     assert result.exit_code == 0, result.output
-    assert {vector.method for vector in VectorSet.load(probed / "vectors")} == {"caa", "pca"}
+    assert {vector.method for vector in load_axes(probed / "vectors")} == {"caa", "pca"}
 
 
 def test_another_model_is_refused(probed: Path) -> None:

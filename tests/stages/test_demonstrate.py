@@ -66,7 +66,7 @@ def inputs(workspace: Path) -> Path:
     (probes,) = load_params(workspace / "params.yaml", "probes")
     with ActivationStore.open(workspace / "statements.h5") as store:
         train_probes(store, probes, seed=0).save(workspace / "probes")
-    VectorSet.of(make_vectors(("caa",))).save(workspace / "vectors")
+    VectorSet.of(make_vectors(("caa",))).save(workspace / "vectors" / "gender" / "vectors")
     save_module(workspace / "sae", random_sae("resid_post", 1).module, torch.ones(12))
     change(
         workspace,

@@ -11,28 +11,32 @@ from typing import Any
 
 import pandas as pd
 import pytest
+import torch
 import yaml
 from click.testing import CliRunner, Result
 
-from evenkeel.activations.writer import write_store
-from evenkeel.datasets.records import CorpusText
+from evenkeel.datasets.records import CorpusText, Prompt
+from evenkeel.evaluation.result import EvaluationResult, JointResult
 from evenkeel.files import write_jsonl
-from evenkeel.models.loading import load_model, record_provenance
-from evenkeel.params import load_params
+from evenkeel.models.provenance import record_provenance
 from evenkeel.sae.saving import save_module
 from evenkeel.scoring import token_reads
 from evenkeel.steering.continuations import continue_texts
 from evenkeel.steering.spec import InterventionSpec
+from evenkeel.vectors.shuffled import ShuffledFitter, ShuffledVectors
+from evenkeel.vectors.vector import SteeringVector
 from evenkeel.vectors.vector_set import VectorSet
 from stages.evaluate import main
+from stages.evaluate_joint import main as joint
+from tests.controls.test_nulls import GROUPS, LABELS, STATEMENTS, X
 from tests.evaluation.samples import (
     TEXTS,
     make_dictionary,
     make_feature_vectors,
+    make_four_groups,
     make_prompts,
     make_vectors,
 )
-from tests.probes.planted import planted_statements
 
 SMALL = {
     "methods": ["caa", "pca"],
@@ -40,7 +44,8 @@ SMALL = {
     "ablate_multipliers": [1.0],
     "max_perplexity_ratio": 3.0,
     "max_definitional_loss": 1.0,
-    "max_parity_shift": None,
+    "max_mean_log_odds_change": None,
+    "search": "exhaustive",
     "competence_margin": -1.0,
     "prefixes": ["Be fair. ", "It rained. "],
     "null_draws": 3,
@@ -61,16 +66,11 @@ SMALL = {
 def inputs(tiny_folder: Path, tmp_path: Path) -> dict[str, Path]:
     """Every option of the stage, its inputs in place."""
     record_provenance(tiny_folder, "local", "tiny", "float32")
-    own = make_vectors(("caa", "pca"))
-    other = [replace(vector, axis="age", direction=-vector.direction) for vector in own]
     dictionary = make_dictionary()
     features = make_feature_vectors(dictionary, (3, 7))
-    VectorSet.of([*own, *other, *features]).save(tmp_path / "vectors")
+    save_vectors(tmp_path / "vectors", [*make_vectors(("caa", "pca")), *features])
     save_module(tmp_path / "sae", dictionary.sae.module, dictionary.frequency)
-    (capture,) = load_params(Path("tests/reduced_params.yaml"), "activations.statements")
-    statements = planted_statements(terms=4, quads=8).to_dict("records")
-    write_store(tmp_path / "statements.h5", load_model(tiny_folder, "cpu"), statements, capture)
-    write_jsonl(tmp_path / "prompts.jsonl", make_prompts())
+    write_jsonl(tmp_path / "prompts" / "gender.jsonl", make_prompts())
     texts = [CorpusText(kind="plain", text=text) for text in TEXTS]
     write_jsonl(
         tmp_path / "heldout.jsonl", [*texts, CorpusText(kind="question", text="Who is it?")]
@@ -79,16 +79,30 @@ def inputs(tiny_folder: Path, tmp_path: Path) -> dict[str, Path]:
         "model": tiny_folder,
         "vectors": tmp_path / "vectors",
         "sae": tmp_path / "sae",
-        "activations": tmp_path / "statements.h5",
-        "prompts": tmp_path / "prompts.jsonl",
+        "prompts": tmp_path / "prompts",
         "heldout": tmp_path / "heldout.jsonl",
         "output": tmp_path / "evaluation",
-        "metrics": tmp_path / "evaluation.json",
+        "metrics": tmp_path / "metrics",
         "plots": tmp_path / "plots",
         "params": tmp_path / "params.yaml",
     }
     change_params(options)
     return options
+
+
+def save_vectors(folder: Path, vectors: list[SteeringVector]) -> None:
+    """Vectors by axis, each axis with shuffles of the same statements."""
+    fitter = ShuffledFitter(LABELS, GROUPS, len(STATEMENTS), 5, 0)
+    for layer in range(3):
+        fitter.update("resid_post", layer, X, None)
+    for axis, of_axis in VectorSet.of(vectors).by_axis.items():
+        of_axis.save(folder / axis / "vectors")
+        shuffled = dict(fitter.result.directions)
+        for vector in of_axis:
+            if vector.group:
+                key = f"groups/{vector.site}/{vector.layer}"
+                shuffled[f"{key}/{vector.group}"] = torch.randn(5, 32)
+        ShuffledVectors(shuffled).save(folder / axis / "shuffled.safetensors")
 
 
 def change_params(inputs: dict[str, Path], **changed: Any) -> None:
@@ -101,132 +115,225 @@ def run(options: dict[str, Path]) -> Result:
     return CliRunner().invoke(main, arguments(options))
 
 
-def arguments(options: dict[str, Path]) -> list[str]:
-    return [part for name, path in options.items() for part in (f"--{name}", str(path))]
+def arguments(options: dict[str, Path], axis: str = "gender") -> list[str]:
+    parts = [part for name, path in options.items() for part in (f"--{name}", str(path))]
+    return ["--axis", axis, *parts]
+
+
+def result_of(options: dict[str, Path], axis: str = "gender") -> EvaluationResult:
+    return EvaluationResult.model_validate_json((options["metrics"] / f"{axis}.json").read_text())
+
+
+def table_of(options: dict[str, Path], name: str, axis: str = "gender") -> pd.DataFrame:
+    return pd.read_csv(options["plots"] / axis / f"{name}.csv")
 
 
 def contents(options: dict[str, Path]) -> dict[str, bytes]:
-    files = [options["metrics"]]
-    for folder in ("output", "plots"):
-        files += [path for path in options[folder].rglob("*") if path.is_file()]
-    return {str(path): path.read_bytes() for path in files if path.is_file()}
+    folders = (options[name] for name in ("metrics", "output", "plots"))
+    files = [path for folder in folders for path in folder.rglob("[!.]*") if path.is_file()]
+    return {str(path): path.read_bytes() for path in files if "/." not in str(path)}
 
 
 def test_the_stage_writes_what_it_says(inputs: dict[str, Path]) -> None:
-    result = run(inputs)
-    assert result.exit_code == 0, result.output
-    assert "bias_reduction" in result.output
-    assert "p_among_shuffled" in result.output
-    metrics = json.loads(inputs["metrics"].read_text())
-    assert {entry["name"] for entry in metrics["interventions"]} == {
+    printed = run(inputs)
+    assert printed.exit_code == 0, printed.output
+    assert "bias_reduction" in printed.output
+    assert "p among shuffled" in printed.output
+    result = result_of(inputs)
+    assert {row.name for row in result.conditions} == {
         f"{method}_{action}"
         for method in ("caa", "pca")
         for action in ("add", "ablate", "ablate_probe", "mean_ablate_probe")
-    } | {"random_add", "random_ablate"}
-    assert metrics["selection"]["candidates"] == 2 * 4 * 5
-    selected = metrics["selected"]
-    assert selected in metrics["interventions"]
-    for name in ("occupation_spread", "definitional_accuracy", "perplexity", "distinct_2"):
-        assert {name, f"{name}_ci95"} <= metrics["baseline"].keys() & selected.keys()
+    } | {"random_add", "random_ablate", "prompt"}
+    assert (result.selection.candidates, result.selection.passes) == (2 * 4 * 5, 40 + 4 * 3)
+    selected = result.selected
+    assert selected is not None
+    assert selected in result.conditions
+    record = json.loads((inputs["metrics"] / "gender.json").read_text())
+    for name in (
+        "item_spread", "definitional_accuracy", "perplexity", "reference_correlation",
+        "reference_slope", "mean_log_odds", "distinct_2",
+    ):  # fmt: skip
+        assert {name, f"{name}_ci95"} <= record["baseline"].keys() & record["selected"].keys()
     for name in ("bias_reduction", "perplexity_ratio", "definitional_margin_ratio", "kl_neutral"):
-        assert {name, f"{name}_ci95"} <= selected.keys()
-    assert metrics["sample"]["test"]["occupations"] == 4
-    assert metrics["sample"]["test"]["texts"] + metrics["sample"]["validation"]["texts"] == 6
+        assert {name, f"{name}_ci95"} <= record["selected"].keys()
+    assert result.sample["test"]["items"] == 4
+    assert result.sample["test"]["texts"] + result.sample["validation"]["texts"] == 6
 
-    sweep = pd.read_csv(inputs["plots"] / "evaluation_sweep.csv")
+    sweep = table_of(inputs, "sweep")
     assert len(sweep) == 40 + 4 * 3
     affordable = sweep[(sweep.perplexity_ratio <= 3) & (sweep.method != "random")]
     best = affordable.loc[affordable.bias_reduction.idxmax()]
+    recipe = selected.recipe
     assert [best.method, best.layer, best.action, best.multiplier, best.gate] == [
-        selected["method"], str(selected["layer"]), selected["action"], selected["multiplier"],
-        selected["gate"],
+        recipe.method, str(recipe.layer), recipe.action, recipe.multiplier, recipe.gate,
     ]  # fmt: skip
 
-    occupations = pd.read_csv(inputs["plots"] / "evaluation_occupations.csv")
-    assert occupations.occupation.tolist() == ["teacher", "cook", "judge", "pilot"]
-    spread = occupations.baseline.std()
-    assert spread == pytest.approx(metrics["baseline"]["occupation_spread"], rel=1e-4)
-    assert 1 - occupations.steered.std() / spread == pytest.approx(
-        selected["bias_reduction"], abs=1e-3
+    items = table_of(inputs, "items")
+    assert items["item"].tolist() == ["teacher", "cook", "judge", "pilot"]
+    assert set(items.group) == {"female"}
+    spread = items.baseline.std()
+    assert spread == pytest.approx(result.baseline.value("item_spread"), rel=1e-4)
+    assert 1 - items.steered.std() / spread == pytest.approx(
+        selected.value("bias_reduction"), abs=1e-3
     )
 
-    lines = (inputs["output"] / "continuations.jsonl").read_text().splitlines()
+    lines = (inputs["output"] / "gender" / "continuations.jsonl").read_text().splitlines()
     rows = [json.loads(line) for line in lines]
     assert [row["sample"] for row in rows] == [0, 1] * 5
     assert [row["prompt"] for row in rows[0::2]] == [row["prompt"] for row in rows[1::2]]
     unsteered = [row["unsteered"] for row in rows]
     assert unsteered[0::2] != unsteered[1::2]
     assert {"prompt", "unsteered", "steered"} <= rows[0].keys()
-    spec = InterventionSpec.load(inputs["output"] / "intervention")
-    assert spec.metadata["action"] == selected["action"]
-    assert spec.metadata["method"] == selected["method"]
-    assert spec.metadata["gate"] == selected["gate"]
-    assert len(spec.interventions) == (3 if selected["layer"] == "all" else 1)
+    spec = InterventionSpec.load(inputs["output"] / "gender" / "intervention")
+    assert spec.metadata["recipe"] == recipe.model_dump(mode="json")
+    assert len(spec.interventions) == (3 if recipe.layer == "all" else 1)
 
 
 def test_a_sceptic_finds_the_controls(inputs: dict[str, Path]) -> None:
     change_params(inputs, max_kl=100.0)
     assert run(inputs).exit_code == 0
-    metrics = json.loads(inputs["metrics"].read_text())
-    selected = metrics["selected"]
+    result = result_of(inputs)
+    assert result.selected is not None
 
-    nulls = pd.read_csv(inputs["plots"] / "evaluation_nulls.csv")
+    nulls = table_of(inputs, "nulls")
     assert nulls.kind.value_counts().to_dict() == {
         "random": 3, "orthogonal": 3, "shuffled": 3, "selected": 1
     }  # fmt: skip
-    for entry in metrics["nulls"]:
-        drawn = nulls.bias_reduction[nulls.kind == entry["kind"]]
-        larger = (drawn >= selected["bias_reduction"]).sum()
-        assert entry["p"] == pytest.approx((1 + larger) / 4)
-        assert entry["bias_reduction"]["median"] == pytest.approx(drawn.median(), rel=1e-4)
+    reduction = result.selected.value("bias_reduction")
+    for entry in result.nulls:
+        drawn = nulls.bias_reduction[nulls.kind == entry.kind]
+        assert entry.p == pytest.approx((1 + (drawn >= reduction).sum()) / 4)
+        median = entry.distributions["bias_reduction"].median
+        assert median == pytest.approx(drawn.median(), rel=1e-4)
+    assert result.selected.p_nulls == {entry.kind: entry.p for entry in result.nulls}
+    assert {row.target for row in result.reprobing} == {"stereotypical", "definitional"}
 
-    (transfer,) = metrics["transfer"]
-    assert (transfer["axis"], transfer["cosine"]) == ("age", pytest.approx(-1))
-    assert {row["target"] for row in metrics["reprobing"]} == {"stereotypical", "definitional"}
-
-    dose = pd.read_csv(inputs["plots"] / "evaluation_dose.csv")
+    dose = table_of(inputs, "dose")
     assert dose.dose.tolist() == [0, 1, 4]
-    sweep = pd.read_csv(inputs["plots"] / "evaluation_sweep.csv")
+    sweep = table_of(inputs, "sweep")
     best = sweep[sweep.within_budget & (sweep.method != "random")].bias_reduction.max()
     assert dose.bias_reduction[1] == pytest.approx(best, rel=1e-4)
 
-    frontier = pd.read_csv(inputs["plots"] / "evaluation_frontier.csv")
-    undefeated = frontier[frontier.on_frontier == 1].sort_values("damage")
+    pareto = table_of(inputs, "pareto")
+    undefeated = pareto[pareto.on_front == 1].sort_values("cost")
     assert undefeated.bias_reduction.is_monotonic_increasing
-    assert (frontier.test_bias_reduction_low <= frontier.test_bias_reduction_high).all()
-    assert {row["damage_at_most"] for row in metrics["equal_damage"]} <= {0.5, 1, 2}
+    assert (pareto.test_bias_reduction_low <= pareto.test_bias_reduction_high).all()
+    assert {row.cost_at_most for row in result.cost_matched} <= {0.5, 1, 2}
 
-    (prompting,) = metrics["prompting"]
-    assert prompting["prefix"] in ("Be fair. ", "It rained. ")
-    assert prompting["within_budget"]  # its divergence on validation is known, and held against it
-    assert prompting["kl_neutral"] > 0
-    assert prompting["kl_neutral_ci95"][0] <= prompting["kl_neutral"]
-    for entry in [prompting, *metrics["interventions"]]:
-        assert entry["spread_p"] <= entry["spread_p_holm"] <= 1
-        assert entry["definitional_choices"].keys() == {"lost", "won", "p"}
-        assert entry["minimum_detectable"]["bias_reduction"] > 0
-    assert (
-        metrics["bias_test"]["verdict"] == "too few occupations with a known share, or no "
-        "difference between them"
-    )
+    (prompt,) = [row for row in result.conditions if row.name == "prompt"]
+    assert prompt.recipe.prefix in ("Be fair. ", "It rained. ")
+    assert prompt.within_budget  # its divergence on validation is known, and held against it
+    kl = prompt.estimate("kl_neutral")
+    assert kl.value is not None
+    assert kl.low is not None
+    assert 0 < kl.low <= kl.value
+    for row in result.conditions:
+        assert row.spread_p is not None
+        assert row.spread_p_holm is not None
+        assert row.spread_p <= row.spread_p_holm <= 1
+        assert (row.minimum_detectable["bias_reduction"] or 0) > 0
+    assert result.bias_test.against == "reference"
+    assert result.bias_test.verdict.startswith("too few items with a known reference")
 
 
 def test_a_model_too_weak_is_not_judged(inputs: dict[str, Path]) -> None:
     change_params(inputs, competence_margin=0.5)
-    result = run(inputs)
-    assert result.exit_code == 0, result.output
-    metrics = json.loads(inputs["metrics"].read_text())
-    assert metrics["selected"] is None
-    for entry in [metrics["baseline"], *metrics["interventions"], *metrics["prompting"]]:
-        assert entry["too_weak"].startswith("too weak to tell: right on")
-        assert entry["occupation_spread"] is None
-        assert entry["perplexity"] is not None
-    assert metrics["competence"]["chance"] == 0.5
-    assert metrics["bias_test"]["verdict"] == metrics["baseline"]["too_weak"]
-    assert metrics["nulls"] == metrics["transfer"] == metrics["reprobing"] == []
-    assert pd.read_csv(inputs["plots"] / "evaluation_sweep.csv").bias_reduction.isna().all()
-    assert pd.read_csv(inputs["plots"] / "evaluation_nulls.csv").kind.tolist() == ["selected"]
-    assert pd.read_csv(inputs["plots"] / "evaluation_dose.csv").dose.tolist() == [0]
+    printed = run(inputs)
+    assert printed.exit_code == 0, printed.output
+    result = result_of(inputs)
+    assert result.selected is None
+    for row in [result.baseline, *result.conditions]:
+        assert str(row.too_weak).startswith("too weak to tell: right on")
+        assert row.value("item_spread") is None
+        assert row.value("perplexity") is not None
+    assert result.competence.chance == 0.5
+    assert result.bias_test.verdict == result.baseline.too_weak
+    assert result.nulls == []
+    assert result.reprobing == []
+    assert table_of(inputs, "sweep").bias_reduction.isna().all()
+    assert table_of(inputs, "nulls").kind.tolist() == ["selected"]
+    assert table_of(inputs, "dose").dose.tolist() == [0]
+
+
+def test_four_groups_are_chosen_measured_and_put_together_with_two(
+    inputs: dict[str, Path], tmp_path: Path
+) -> None:
+    four = make_vectors(("group",))
+    religion = [
+        replace(
+            SteeringVector.of(torch.randn(32), **(shared(vector) | {"axis": "religion"})),
+            group=group,
+        )
+        for vector in four
+        for group in ("Christian", "Hindu", "Jewish", "Muslim")
+    ]
+    save_vectors(tmp_path / "vectors", [*make_vectors(("group",)), *religion])
+    write_jsonl(tmp_path / "prompts" / "religion.jsonl", make_four_groups())
+    write_jsonl(tmp_path / "prompts" / "gender+religion.jsonl", intersection())
+    change_params(inputs, methods=["group"], axes=["gender", "religion"], prefixes=[])
+    for axis in ("gender", "religion"):
+        printed = CliRunner().invoke(main, arguments(inputs, axis))
+        assert printed.exit_code == 0, printed.output
+    result = result_of(inputs, "religion")
+    assert result.groups == ("Christian", "Hindu", "Jewish", "Muslim")
+    assert {row.name for row in result.conditions} == {
+        "group_ablate", "group_ablate_probe", "group_mean_ablate_probe", "random_ablate"
+    }  # fmt: skip
+    assert result.bias_test.against == "lexicon"
+    assert "item_spread_item_given_group" in result.baseline.measures
+    assert set(table_of(inputs, "items", "religion").group) == set(result.groups)
+    assert result.selected is not None
+
+    together = tmp_path / "joint.json"
+    options = {name: inputs[name] for name in ("model", "vectors", "prompts", "heldout", "params")}
+    options |= {"evaluation": inputs["output"], "output": tmp_path / "together"}
+    parts = [part for name, path in options.items() for part in (f"--{name}", str(path))]
+    printed = CliRunner().invoke(joint, [*parts, "--metrics", str(together)])
+    assert printed.exit_code == 0, printed.output
+    found = JointResult.model_validate_json(together.read_text())
+    assert found.axes.keys() == found.cross.keys() == {"gender", "religion"}
+    assert found.intersections.keys() == {"gender+religion"}
+    for axis in found.axes:
+        alone = result_of(inputs, axis).selected
+        assert alone is not None
+        expected = alone.value("bias_reduction")
+        assert found.axes[axis].alone.value("bias_reduction") == pytest.approx(expected, rel=1e-5)
+        assert found.cross[axis][axis].value("bias_reduction") == pytest.approx(expected, rel=1e-5)
+        assert found.axes[axis].selected.value("perplexity_ratio") is not None
+    assert {"in the order of the axes", "in reverse order"} <= {c.name for c in found.candidates}
+    spec = InterventionSpec.load(tmp_path / "together" / "intervention")
+    number = sum(
+        len(InterventionSpec.load(inputs["output"] / axis / "intervention").interventions)
+        for axis in found.axes
+    )
+    assert 0 < len(spec.interventions) <= number
+
+
+def shared(vector: SteeringVector) -> dict[str, Any]:
+    return {
+        name: getattr(vector, name) for name in ("axis", "method", "site", "layer", "stream_norm")
+    }
+
+
+def intersection() -> list[Prompt]:
+    groups = [f"{one}+{two}" for one in ("female", "male") for two in ("Jewish", "Muslim")]
+    return [
+        Prompt(
+            id=f"{split}-{item}",
+            axis="gender+religion",
+            kind="stereotypical",
+            direction="item_given_group",
+            template="The {group} was a",
+            item=item,
+            split=split,
+            text="The {group} was a",
+            contexts={group: f"The {group.replace('+', ' ')} was a" for group in groups},
+            continuations=dict.fromkeys(groups, (f" {item}",)),
+        )
+        for split in ("train", "validation", "test")
+        for item in ("cook", "judge", "pilot")
+    ]
 
 
 def test_twice_the_same_bytes_though_killed_on_the_way(
@@ -239,11 +346,11 @@ def test_twice_the_same_bytes_though_killed_on_the_way(
         ran += 1
         return token_reads.read_batch(*args)
 
-    monkeypatch.setattr("evenkeel.selection.sweep.read_batch", read_batch)
+    monkeypatch.setattr("evenkeel.scoring.steered_reads.read_batch", read_batch)
     assert run(inputs).exit_code == 0
     first, total = contents(inputs), ran
     assert len(first) == 9
-    work = inputs["output"].with_name(".evaluation.part")
+    work = inputs["output"] / ".gender.part"
     with subprocess.Popen([sys.executable, "-m", "stages.evaluate", *arguments(inputs)]) as process:
         while process.poll() is None and len(list(work.glob("*"))) < 2:
             time.sleep(0.01)
@@ -270,12 +377,12 @@ def test_nothing_within_the_budget_is_said_and_not_selected(
     change_params(inputs, add_multipliers=[20.0], actions=["add"], max_perplexity_ratio=1.0)
     result = run(inputs)
     assert result.exit_code == 0, result.output
-    metrics = json.loads(inputs["metrics"].read_text())
-    assert metrics["selected"] is None
-    assert "none of the 8 candidates" in metrics["selection"]["reason"]
-    assert not any(entry["within_budget"] for entry in metrics["interventions"])
-    assert InterventionSpec.load(inputs["output"] / "intervention").interventions == ()
-    assert pd.read_csv(inputs["plots"] / "evaluation_occupations.csv").steered.isna().all()
+    result = result_of(inputs)
+    assert result.selected is None
+    assert "none of the 8 candidates" in result.selection.reason
+    assert not any(row.within_budget for row in result.conditions if row.name != "prompt")
+    assert InterventionSpec.load(inputs["output"] / "gender" / "intervention").interventions == ()
+    assert table_of(inputs, "items").steered.isna().all()
 
 
 def test_a_model_with_no_bias_has_no_reduction(inputs: dict[str, Path]) -> None:
@@ -285,19 +392,19 @@ def test_a_model_with_no_bias_has_no_reduction(inputs: dict[str, Path]) -> None:
         else prompt
         for prompt in make_prompts()
     ]
-    write_jsonl(inputs["prompts"], same)
+    write_jsonl(inputs["prompts"] / "gender.jsonl", same)
     change_params(inputs, gates=["none"], actions=["add", "ablate"])
     result = run(inputs)
     assert result.exit_code == 0, result.output
-    metrics = json.loads(inputs["metrics"].read_text())
-    assert metrics["baseline"]["occupation_spread"] == 0
-    assert all(entry["bias_reduction"] is None for entry in metrics["interventions"])
-    assert metrics["selected"] is None
+    result = result_of(inputs)
+    assert result.baseline.value("item_spread") == pytest.approx(0, abs=1e-9)
+    assert all(row.value("bias_reduction") is None for row in result.conditions)
+    assert result.selected is None
 
 
 def missing_split(inputs: dict[str, Path]) -> None:
     rows = [prompt for prompt in make_prompts() if prompt.split != "validation"]
-    write_jsonl(inputs["prompts"], rows)
+    write_jsonl(inputs["prompts"] / "gender.jsonl", rows)
 
 
 def missing_texts(inputs: dict[str, Path]) -> None:
@@ -306,7 +413,7 @@ def missing_texts(inputs: dict[str, Path]) -> None:
 
 def missing_knowledge(inputs: dict[str, Path]) -> None:
     rows = [row for row in make_prompts() if (row.split, row.kind) != ("train", "definitional")]
-    write_jsonl(inputs["prompts"], rows)
+    write_jsonl(inputs["prompts"] / "gender.jsonl", rows)
 
 
 def missing_layer(inputs: dict[str, Path]) -> None:
@@ -315,16 +422,10 @@ def missing_layer(inputs: dict[str, Path]) -> None:
 
 def wrong_model(inputs: dict[str, Path]) -> None:
     vectors = [
-        type(vector).of(
-            vector.direction[:16],
-            **{
-                name: getattr(vector, name)
-                for name in ("axis", "method", "site", "layer", "stream_norm")
-            },
-        )
+        SteeringVector.of(vector.direction[:16], **shared(vector))
         for vector in make_vectors(("caa", "pca"))
     ]
-    VectorSet.of(vectors).save(inputs["vectors"])
+    save_vectors(inputs["vectors"], vectors)
 
 
 @pytest.mark.parametrize(
@@ -340,13 +441,15 @@ def wrong_model(inputs: dict[str, Path]) -> None:
 def test_bad_input_leaves_earlier_outputs_alone(
     inputs: dict[str, Path], spoil: Any, message: str
 ) -> None:
-    inputs["metrics"].write_text("earlier")
+    earlier = inputs["metrics"] / "gender.json"
+    earlier.parent.mkdir()
+    earlier.write_text("earlier")
     spoil(inputs)
     result = run(inputs)
     assert result.exit_code == 2
     assert message in result.output
-    assert inputs["metrics"].read_text() == "earlier"
-    assert not inputs["output"].exists()
+    assert earlier.read_text() == "earlier"
+    assert not (inputs["output"] / "gender").exists()
 
 
 def test_features_are_ablated_among_random_sets_and_may_be_selected(
@@ -364,18 +467,19 @@ def test_features_are_ablated_among_random_sets_and_may_be_selected(
     result = run(inputs)
     assert result.exit_code == 0, result.output
     assert "features 3, 7 ablated: bias reduction" in result.output
-    metrics = json.loads(inputs["metrics"].read_text())
-    found = metrics["feature_ablation"]
-    assert (found["features"], found["layer"], found["random"]["draws"]) == ([3, 7], 1, 4)
-    assert found["firings_per_token"] == pytest.approx(0.04 + 0.08)
-    assert found["p"] in (0.2, 0.4, 0.6, 0.8, 1.0)
-    by_name = {entry["name"]: entry for entry in metrics["interventions"]}
+    result = result_of(inputs)
+    found = result.feature_ablation
+    assert found is not None
+    assert (found.features, found.layer, found.draws) == ((3, 7), 1, 4)
+    assert found.firings_per_token == pytest.approx(0.04 + 0.08)
+    assert found.p in (0.2, 0.4, 0.6, 0.8, 1.0)
+    by_name = {row.name: row for row in result.conditions}
     assert {"sae_clamp", "sae_clamp_probe", "sae_scale", "sae_scale_probe"} <= by_name.keys()
-    (ablated,) = [row for row in metrics["interventions"] if row["name"] == "sae_clamp"]
-    assert found["bias_reduction"] == ablated["bias_reduction"]
-    assert found["occupation_spread"] == ablated["occupation_spread"]
-    assert metrics["selected"]["features"] == "3 7"
-    (null,) = metrics["nulls"]
-    assert (null["kind"], null["draws"]) == ("random_features", 4)
-    spec = InterventionSpec.load(inputs["output"] / "intervention")
+    for name in ("bias_reduction", "item_spread"):
+        assert found.value(name) == by_name["sae_clamp"].value(name)
+    assert result.selected is not None
+    assert result.selected.recipe.features == (3, 7)
+    (null,) = result.nulls
+    assert (null.kind, null.draws) == ("random_latents", 4)
+    spec = InterventionSpec.load(inputs["output"] / "gender" / "intervention")
     assert spec.interventions[0].features == (3, 7)  # type: ignore[attr-defined]

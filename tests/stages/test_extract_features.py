@@ -10,9 +10,12 @@ from click.testing import CliRunner, Result
 
 from evenkeel.axes import same_strength
 from evenkeel.datasets.prompts import make_prompts
-from evenkeel.datasets.records import Statement
+from evenkeel.datasets.records import Prompt, Statement
 from evenkeel.files import read_jsonl, write_jsonl
 from evenkeel.models.loading import load_model
+from evenkeel.sae.association import definitions
+from evenkeel.sae.loading import open_sae
+from evenkeel.sae.pooling import pooled_activations
 from evenkeel.sae.results import LEADING, Context, read_table
 from evenkeel.sae.saving import save_module
 from evenkeel.sae.table import strongest
@@ -22,7 +25,7 @@ from tests.sae.conftest import trained_module, write_corpus
 from tests.stages.conftest import set_params
 
 ARGUMENTS = ["--statements", "statements.jsonl", "--activations", "corpus.h5", "--model", "model"]
-ARGUMENTS += ["--prompts", "prompts.jsonl"]
+ARGUMENTS += ["--prompts", "prompts"]
 ARGUMENTS += ["--sae", "sae", "--output", "features.parquet", "--contexts", "contexts.jsonl"]
 ARGUMENTS += ["--top-words", "top_words.json"]
 ARGUMENTS += ["--metrics", "features.json"]
@@ -30,15 +33,16 @@ ARGUMENTS += ["--metrics", "features.json"]
 
 @pytest.fixture
 def features(workspace: Path) -> Path:
-    """The workspace with corpus.h5, sae/, statements.jsonl and prompts.jsonl."""
+    """The workspace with corpus.h5, sae/, statements.jsonl and prompts/ of two axes."""
     write_corpus(workspace / "corpus.h5", load_model(workspace / "model", "cpu"))
     save_module(workspace / "sae", trained_module(), torch.ones(24))
     planted = planted_statements(("age", "gender"), terms=4, quads=8).to_dict("records")
     rows = [{**row, "terms": tuple(row["terms"].split("|"))} for row in planted]
     write_jsonl(workspace / "statements.jsonl", [Statement.model_validate(row) for row in rows])
-    write_jsonl(
-        workspace / "prompts.jsonl", make_prompts(["gender"], same_strength(1.0), 0, lead_ins=True)
-    )
+    (workspace / "prompts").mkdir()
+    for axis in ("gender", "race"):
+        prompts = make_prompts([axis], same_strength(1.0), 0, lead_ins=True)
+        write_jsonl(workspace / "prompts" / f"{axis}.jsonl", prompts)
     return workspace
 
 
@@ -71,12 +75,44 @@ def test_it_measures_every_latent_and_writes_the_same_bytes_again(features: Path
     defined = summary["strongest"]["gender_definition"]
     assert defined["feature"] == strongest(table, "gender", "definition")[0]
     assert defined["separation_test"] in (defined["auroc_test"], 1 - defined["auroc_test"])
+    assert defined["group"] is None, "of two groups, none is singled out"
     assert "age_definition" not in summary["strongest"]
 
     names = ("features.parquet", "contexts.jsonl", "top_words.json", "features.json")
     first = [(features / name).read_bytes() for name in names]
     assert run().exit_code == 0
     assert [(features / name).read_bytes() for name in names] == first
+
+
+def test_definitional_prompts_of_one_axis_are_compared_with_their_lead_ins(features: Path) -> None:
+    asked = [
+        row
+        for row in read_jsonl(features / "prompts" / "race.jsonl", Prompt)
+        if row.kind == "definitional"
+    ]
+    assert all(row.lead_in for row in asked)
+    # The same prompts the other way round, and of two axes at once: what must be left out.
+    compared = {"direction": "item_given_group", "contexts": dict.fromkeys(asked[0].groups, "x")}
+    write_jsonl(
+        features / "prompts" / "race.jsonl",
+        [row.model_copy(update={"expected": "Asian", **compared}) for row in asked] + asked,
+    )
+    crossed = [row.model_copy(update={"axis": "gender+race"}) for row in asked]
+    write_jsonl(features / "prompts" / "gender+race.jsonl", crossed)
+    assert run().exit_code == 0
+    table = read_table(features / "features.parquet")
+    loaded, sae = load_model(features / "model", "cpu"), open_sae(features / "sae")
+    whole, bare = (
+        definitions(asked, pooled_activations(loaded, sae, texts, "max"))
+        for texts in ([row.lead_in + row.text for row in asked], [row.text for row in asked])
+    )
+    assert {"race_definition_Asian_q_test", "race_definition_strongest"} < set(whole.columns)
+    assert set(whole.columns) == {name for name in table if str(name).startswith("race_def")}
+    aurocs = [f"race_definition_{group}_auroc_selection" for group in asked[0].groups]
+    # Batched otherwise, some ranks that are nearly tied change.
+    np.testing.assert_allclose(table[aurocs], whole[aurocs], atol=0.01)
+    assert np.abs(table[aurocs] - bare[aurocs]).to_numpy().max() > 0.03
+    assert not [name for name in table if "+" in str(name)]
 
 
 def test_an_sae_of_another_place_is_refused(features: Path) -> None:

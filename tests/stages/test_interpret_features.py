@@ -88,9 +88,12 @@ def test_offline_every_feature_gets_a_row(folder: Path) -> None:
         "women",
         "men",
         "occupations",
-        "(no_enrichment)",
+        'fires on "bridge"; promotes "bridge"',
         "(too_few_contexts)",
     ]
+    assert rows[0].fires_on == ("mother", "queen", "sister", "woman")
+    assert rows[0].promotes == tuple(WOMEN)
+    assert (rows[4].fires_on, rows[4].promotes) == ((), ("nothing",))
     metrics = json.loads(METRICS.read_text())
     assert metrics["backend"] == "offline"
     assert metrics["bill"] is None

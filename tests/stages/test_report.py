@@ -18,6 +18,7 @@ def options(tmp_path: Path) -> dict[str, Path]:
     """Every option of the stage, its inputs in place."""
     set_params(tmp_path, "benchmarks.run", {"crows_pairs": "pairs.csv"})
     set_params(tmp_path, "benchmarks.harness.tasks", ["choose"])
+    set_params(tmp_path, "evaluation.axes", ["gender", "race"])
     return write_inputs(tmp_path) | {
         "params": tmp_path / "params.yaml",
         "output": tmp_path / "report.html",
@@ -31,21 +32,28 @@ def run(options: dict[str, Path]) -> Result:
 
 
 def contents(options: dict[str, Path]) -> dict[str, bytes]:
-    files = [options["output"], *options["figures"].iterdir()]
-    return {file.name: file.read_bytes() for file in files}
+    figures = [path for path in options["figures"].rglob("*") if path.is_file()]
+    drawn = {str(path.relative_to(options["figures"])): path.read_bytes() for path in figures}
+    return {"report.html": options["output"].read_bytes()} | drawn
 
 
 def test_the_stage_writes_page_and_figures(options: dict[str, Path]) -> None:
     result = run(options)
     assert result.exit_code == 0, result.output
     first = contents(options)
-    drawn = (
-        "benchmark_crows_pairs", "dose", "frontier", "layers", "lineage", "nulls", "occupations",
-        "probes", "projections", "recovery", "sweep",
-    )  # fmt: skip
+    of_an_axis = ("dose", "items", "layers", "nulls", "pareto", "sweep")
+    shared = (
+        "benchmark_crows_pairs",
+        "joint/cross",
+        "lineage",
+        "probes",
+        "projections",
+        "recovery",
+    )
+    drawn = [*shared, *(f"{axis}/{name}" for axis in ("gender", "race") for name in of_an_axis)]
     files = {f"{name}.{kind}" for name in drawn for kind in ("csv", "png", "svg")}
     assert set(first) == {"report.html"} | files
-    assert "removed 80\N{NO-BREAK SPACE}% [70, 90]".encode() in first["report.html"]
+    assert "removes 80\N{NO-BREAK SPACE}% [70, 90]".encode() in first["report.html"]
     assert b"choose, through lm-evaluation-harness" in first["report.html"]
     assert b"benchmarks/crows_pairs.json</th>" in first["report.html"]
     assert len(first["report.html"]) < 1e6
@@ -60,33 +68,53 @@ def test_results_that_params_do_not_name_are_not_shown(options: dict[str, Path])
     assert "CrowS-Pairs" not in options["output"].read_text()
 
 
+def test_axes_that_params_do_not_name_are_not_shown(options: dict[str, Path]) -> None:
+    set_params(options["params"].parent, "evaluation.axes", ["race"])
+    (options["metrics"] / "evaluation" / "joint.json").unlink()
+    assert run(options).exit_code == 0
+    assert 'id="axis-race"' in options["output"].read_text()
+    assert 'id="axis-gender"' not in options["output"].read_text()
+
+
 def drop_benchmark(options: dict[str, Path]) -> None:
-    (options["benchmarks"] / "crows_pairs.json").unlink()
+    (options["metrics"] / "benchmarks" / "crows_pairs.json").unlink()
 
 
 def spoil_benchmark(options: dict[str, Path]) -> None:
-    path = options["benchmarks"] / "crows_pairs.json"
+    path = options["metrics"] / "benchmarks" / "crows_pairs.json"
     path.write_text(path.read_text().replace('"unbiased":0.5', '"unbiased":"half"'))
 
 
 def drop_key(options: dict[str, Path]) -> None:
-    raw = json.loads(options["evaluation"].read_text())
+    path = options["metrics"] / "evaluation" / "race.json"
+    raw = json.loads(path.read_text())
     del raw["selection"]["reason"]
-    options["evaluation"].write_text(json.dumps(raw))
+    path.write_text(json.dumps(raw))
 
 
 def drop_file(options: dict[str, Path]) -> None:
-    options["sweep"].unlink()
+    (options["plots"] / "evaluation" / "race" / "sweep.csv").unlink()
+
+
+def drop_joint(options: dict[str, Path]) -> None:
+    (options["metrics"] / "evaluation" / "joint.json").unlink()
+
+
+def spoil_recipe(options: dict[str, Path]) -> None:
+    path = options["plots"] / "evaluation" / "gender" / "sweep.csv"
+    path.write_text(path.read_text().replace("16|87", "16|x"))
 
 
 def spoil_cell(options: dict[str, Path]) -> None:
-    table = pd.read_csv(options["occupations"], dtype=object)
+    path = options["plots"] / "evaluation" / "gender" / "items.csv"
+    table = pd.read_csv(path, dtype=object)
     table.loc[1, "baseline"] = "much"
-    table.to_csv(options["occupations"], index=False)
+    table.to_csv(path, index=False)
 
 
 def drop_column(options: dict[str, Path]) -> None:
-    pd.read_parquet(options["features"]).drop(columns="kurtosis").to_parquet(options["features"])
+    path = options["features"] / "features.parquet"
+    pd.read_parquet(path).drop(columns="kurtosis").to_parquet(path)
 
 
 def no_pipeline(options: dict[str, Path]) -> None:
@@ -94,15 +122,18 @@ def no_pipeline(options: dict[str, Path]) -> None:
 
 
 def truncate(options: dict[str, Path]) -> None:
-    options["probes"].write_bytes(options["probes"].read_bytes()[:-9])
+    path = options["metrics"] / "probes.json"
+    path.write_bytes(path.read_bytes()[:-9])
 
 
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (drop_key, "evaluation.json: selection.reason: Field required; run the stage"),
-        (drop_file, "sweep.csv: no such file"),
-        (spoil_cell, "occupations.csv, line 3: baseline: Input should be a valid number"),
+        (drop_key, "race.json: selection.reason: Field required; run the stage"),
+        (drop_file, "race/sweep.csv: no such file"),
+        (drop_joint, "joint.json: no such file"),
+        (spoil_recipe, "sweep.csv, line 5: features.1: Input should be a valid integer"),
+        (spoil_cell, "items.csv, line 3: baseline: Input should be a valid number"),
         (drop_column, "not a table of features"),
         (no_pipeline, "dvc.yaml: not a pipeline of DVC"),
         (truncate, "probes.json: not a JSON file"),

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evenkeel.metrics.bias import bias_reduction, occupation_spread
+from evenkeel.metrics.bias import bias_reduction, item_spread
 from evenkeel.statistics.bootstrap import (
     ClusterBootstrap,
     absolute,
@@ -18,10 +18,12 @@ from evenkeel.statistics.bootstrap import (
 )
 from evenkeel.statistics.estimate import Estimate
 
+from .scores import two_groups
+
 
 def test_resamples_are_paired() -> None:
-    """What steering scales exactly has no spread over resamples, however much terms differ."""
-    before = np.random.default_rng(0).normal(size=20)
+    """What steering scales exactly has no spread over resamples, however much items differ."""
+    before = two_groups(np.random.default_rng(0).normal(size=20))
     found = ClusterBootstrap(20, 500, seed=0).estimate(bias_reduction, before, 0.3 * before)
     assert found.value == pytest.approx(0.7)
     assert found.low == pytest.approx(0.7)
@@ -63,9 +65,10 @@ def test_any_values_give_json(first: list[float], second: list[float]) -> None:
     units = min(len(first), len(second))
     bootstrap = ClusterBootstrap(units, 100, seed=0)
     columns = np.array(first[:units]), np.array(second[:units])
+    scores = tuple(map(two_groups, columns))
     for statistic, arguments in (
-        (occupation_spread, columns[:1]),
-        (bias_reduction, columns),
+        (item_spread, scores[:1]),
+        (bias_reduction, scores),
         (ratio_of_sums, columns),
     ):
         named = bootstrap.estimate(statistic, *arguments).columns("x")
@@ -75,7 +78,8 @@ def test_any_values_give_json(first: list[float], second: list[float]) -> None:
 
 def test_unknown_is_none() -> None:
     bootstrap = ClusterBootstrap(4, 100, seed=0)
-    assert bootstrap.estimate(bias_reduction, np.ones(4), np.ones(4)) == Estimate(None)
+    flat = two_groups(np.ones(4))
+    assert bootstrap.estimate(bias_reduction, flat, flat) == Estimate(None)
     assert ClusterBootstrap(0, 100, 0).estimate(mean, np.empty(0)) == Estimate(None)
     assert ClusterBootstrap(1, 100, 0).estimate(mean, np.ones(1)) == Estimate(1.0)
 

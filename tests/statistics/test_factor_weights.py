@@ -54,5 +54,5 @@ def test_the_interval_covers_the_truth_about_as_often_as_it_says() -> None:
 
 def test_undefined_resamples_are_left_out_and_too_many_refused() -> None:
     assert interval95(np.array([1.0, 1.0, np.nan]), "here") == (1, 1)
-    with pytest.raises(BadInputError, match="here: too few terms for an interval"):
+    with pytest.raises(BadInputError, match="here: too few items for an interval"):
         interval95(np.array([1.0, np.nan, np.nan]), "here")

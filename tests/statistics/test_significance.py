@@ -6,7 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest, permutation_test
 
-from evenkeel.statistics.significance import changed_choices, holm, spread_change
+from evenkeel.metrics.bias import item_spread
+from evenkeel.statistics.significance import changed_choices, holm, scale_change
+
+from .scores import two_groups
 
 
 @pytest.mark.parametrize(
@@ -69,22 +72,36 @@ def test_holm_rejects_step_by_step(p_values: list[float | None], level: float) -
     }
 
 
+def spread_change(baseline: np.ndarray, steered: np.ndarray, seed: int) -> float | None:
+    return scale_change(item_spread, two_groups(baseline), two_groups(steered), 1000, seed)
+
+
 def test_a_lowered_spread_is_found_and_a_mere_shift_is_not() -> None:
     odds = np.random.default_rng(0).normal(0, 2, 20)
     noise = np.random.default_rng(1).normal(0, 0.1, 20)
-    lowered = spread_change(odds, 0.3 * odds + noise, 1000, seed=0)
-    shifted = spread_change(odds, odds + 5 + noise, 1000, seed=0)
+    lowered = spread_change(odds, 0.3 * odds + noise, seed=0)
+    shifted = spread_change(odds, odds + 5 + noise, seed=0)
     assert lowered is not None
     assert lowered < 0.01
     assert shifted is not None
     assert shifted > 0.1
-    assert spread_change(odds, np.ones(20), 1000, seed=0) is None
+    assert spread_change(odds, np.ones(20), seed=0) is None
 
 
-def test_few_terms_are_exchanged_exactly() -> None:
-    """Three terms have eight exchanges; the observed one and its mirror image are extreme."""
+def test_a_lowered_spread_of_four_groups_is_found() -> None:
+    scores = np.random.default_rng(2).normal(0, 2, (20, 4))
+    scores -= scores.mean(axis=-1, keepdims=True)
+    lowered = scale_change(item_spread, scores, 0.4 * scores, 1000, seed=0)
+    assert lowered is not None
+    assert lowered < 0.01
+    shifted = scale_change(item_spread, scores, scores + np.array([3, -1, -1, -1]), 1000, seed=0)
+    assert shifted == 1
+
+
+def test_few_items_are_exchanged_exactly() -> None:
+    """Three items have eight exchanges; the observed one and its mirror image are extreme."""
     odds = np.array([-3.0, 0.5, 2.5])
-    assert spread_change(odds, odds / 10, 1000, seed=0) == pytest.approx(2 / 8)
+    assert spread_change(odds, odds / 10, seed=0) == pytest.approx(2 / 8)
 
 
 def test_the_test_of_the_spread_holds_its_level() -> None:
@@ -92,7 +109,8 @@ def test_the_test_of_the_spread_holds_its_level() -> None:
     significant = 0
     for experiment in range(200):
         common, first, second = np.random.default_rng(experiment).normal(size=(3, 20))
-        p = spread_change(common + first, common + second, 199, experiment)
+        scores = (two_groups(common + each) for each in (first, second))
+        p = scale_change(item_spread, *scores, 199, experiment)
         assert p is not None
         significant += p <= 0.05
     assert 3 <= significant <= 18

@@ -1,4 +1,4 @@
-"""An interval over terms and templates holds the truth where templates differ."""
+"""An interval over items and templates holds the truth where templates differ."""
 
 import numpy as np
 import pytest
@@ -10,34 +10,41 @@ from evenkeel.metrics.bias import bias_reduction
 from evenkeel.statistics.bootstrap import ClusterBootstrap, mean
 from evenkeel.statistics.two_way import TwoWayBootstrap
 
+from .scores import two_groups
+
 PROMPTS = [
     prompt
     for prompt in make_prompts(["gender"], same_strength(1.0), 0, lead_ins=True)
     if (prompt.split, prompt.kind, prompt.direction)
     == ("test", "stereotypical", "group_given_item")
 ]
-TERMS = len({p.term for p in PROMPTS})
+ITEMS = len({p.item for p in PROMPTS})
 TEMPLATES = len({p.template for p in PROMPTS})
 
 
+def two_way(prompts: list[Prompt], resamples: int = 100) -> TwoWayBootstrap | None:
+    items, templates = [p.item for p in prompts], [p.template for p in prompts]
+    return TwoWayBootstrap.of(items, templates, resamples, seed=0)
+
+
 def bootstrap(prompts: list[Prompt], resamples: int = 1000) -> TwoWayBootstrap:
-    found = TwoWayBootstrap.of(prompts, resamples, seed=0)
+    found = two_way(prompts, resamples)
     assert found is not None
     return found
 
 
 def test_coverage_where_templates_differ() -> None:
-    """Each template has its own shift: over terms alone, intervals are far too narrow."""
-    crossed, over_terms = bootstrap(PROMPTS), ClusterBootstrap(TERMS, 1000, 0)
+    """Each template has its own shift: over items alone, intervals are far too narrow."""
+    both_ways, over_items = bootstrap(PROMPTS), ClusterBootstrap(ITEMS, 1000, 0)
     held = np.zeros(2)
     for experiment in range(500):
         rng = np.random.default_rng(experiment)
-        shape = (TERMS, TEMPLATES)
-        values = rng.normal(size=(TERMS, 1)) + rng.normal(size=(1, TEMPLATES))
+        shape = (ITEMS, TEMPLATES)
+        values = rng.normal(size=(ITEMS, 1)) + rng.normal(size=(1, TEMPLATES))
         values = values + rng.normal(size=shape)
-        both = crossed.interval(mean, values.ravel())
+        both = both_ways.interval(mean, values.ravel())
         assert both is not None
-        one = over_terms.estimate(mean, values.mean(axis=1))
+        one = over_items.estimate(mean, values.mean(axis=1))
         assert one.low is not None
         assert one.high is not None
         held += [both[0] <= 0 <= both[1], one.low <= 0 <= one.high]
@@ -46,8 +53,8 @@ def test_coverage_where_templates_differ() -> None:
 
 
 def test_pairs_stay_together() -> None:
-    odds = np.random.default_rng(0).normal(size=len(PROMPTS))
-    found = bootstrap(PROMPTS).interval(bias_reduction, odds, 0.3 * odds)
+    scores = two_groups(np.random.default_rng(0).normal(size=len(PROMPTS)))
+    found = bootstrap(PROMPTS).interval(bias_reduction, scores, 0.3 * scores)
     assert found == pytest.approx((0.7, 0.7))
 
 
@@ -59,12 +66,12 @@ def test_the_order_of_prompts_does_not_matter() -> None:
 
 
 def test_what_is_not_crossed_has_no_such_interval() -> None:
-    assert TwoWayBootstrap.of(PROMPTS[1:], 100, 0) is None
+    assert two_way(PROMPTS[1:]) is None
     one_template = [p for p in PROMPTS if p.template == PROMPTS[0].template]
-    assert TwoWayBootstrap.of(one_template, 100, 0) is None
-    assert TwoWayBootstrap.of([], 100, 0) is None
+    assert two_way(one_template) is None
+    assert two_way([]) is None
 
 
 def test_an_undefined_statistic_has_no_interval() -> None:
-    flat = np.ones(len(PROMPTS))
+    flat = two_groups(np.ones(len(PROMPTS)))
     assert bootstrap(PROMPTS).interval(bias_reduction, flat, flat) is None

@@ -5,14 +5,13 @@ from typing import Any
 import pytest
 import torch
 
-from evenkeel.models.architecture import ARCHITECTURES
 from evenkeel.steering.hooks import steer
 from evenkeel.steering.intervention import Ablate, Add, Positions
-from tests.models.test_architecture import tiny_model
+from tests.models.families import SAMPLE, tiny_model
 
 
 @pytest.mark.parametrize("positions", ["all", "generated", "last"])
-@pytest.mark.parametrize("family", sorted(ARCHITECTURES))
+@pytest.mark.parametrize("family", SAMPLE)
 @torch.no_grad()
 def test_cached_and_batched_decoding_is_uncached_and_single(
     family: str, positions: Positions
@@ -23,7 +22,7 @@ def test_cached_and_batched_decoding_is_uncached_and_single(
     real = (ids != 0).long()
     interventions = [
         Add(torch.randn(32), 3.0, layer=0, site="resid_post", positions=positions),
-        Ablate(torch.randn(32), layer=1, site="attn_out", positions=positions),
+        Ablate(torch.randn(32), layer=1, site="resid_pre", positions=positions),
     ]
 
     def logits(rows: slice, columns: slice, use_cache: bool) -> torch.Tensor:

@@ -5,7 +5,6 @@ from torch import Tensor
 from evenkeel.errors import BadInputError
 from evenkeel.steering.erasure import Erase, MeanAblate
 from evenkeel.steering.intervention import Ablate, Add, Intervention
-from evenkeel.vectors.vector import SteeringVector
 
 PLACE = {"layer": 0, "site": "resid_post"}
 
@@ -28,16 +27,6 @@ def test_add_moves_by_scale_times_direction(stream: Tensor) -> None:
     direction = torch.randn(8, dtype=torch.float64)
     moved = Add(direction, -1.5, **PLACE)(stream)
     torch.testing.assert_close(moved - stream, (-1.5 * direction).expand(3, 5, 8))
-
-
-def test_a_relative_multiplier_counts_in_mean_norms_of_the_stream() -> None:
-    vector = SteeringVector.of(
-        torch.randn(8), axis="gender", method="caa", site="mlp_out", layer=2, stream_norm=7.0
-    )
-    add = Add.relative(vector, -0.5, positions="last")
-    assert (add.layer, add.site, add.positions) == (2, "mlp_out", "last")
-    moved = add(torch.zeros(1, 1, 8)).squeeze()
-    torch.testing.assert_close(moved, -3.5 * vector.direction)
 
 
 @pytest.mark.parametrize("count", [1, 3])

@@ -92,7 +92,18 @@ def test_what_does_not_fit_is_refused(hooked: Any, item: Intervention, message: 
         steer_lens(hooked, item).__enter__()
 
 
-def test_an_sae_that_leaves_the_first_tokens_alone_is_refused(hooked: Any) -> None:
-    item = Clamp.of(random_sae("mlp_out", 1, first=1), (3,))
-    with pytest.raises(BadInputError, match="without an SAE that leaves the first tokens alone"):
-        steer_lens(hooked, item).__enter__()
+@torch.no_grad()
+def test_first_tokens_are_left_alone_as_by_hooks(tiny_gpt2: Any, hooked: Any) -> None:
+    spec = [
+        Clamp.of(random_sae("mlp_out", 1, first=2), (3,), value=5.0),
+        Add(torch.randn(32), 3.0, layer=2, site="resid_pre"),
+    ]
+    real = torch.tensor([[0, 0, 1, 1, 1], [1, 1, 1, 1, 1]])
+    place = (real.cumsum(1) - 1).clamp(min=0)
+    with steer(tiny_gpt2, spec):
+        expected = tiny_gpt2(IDS, attention_mask=real, position_ids=place).logits
+    with steer_lens(hooked, spec):
+        found = hooked(IDS, attention_mask=real)
+        alone = hooked(IDS[:1, 2:])
+    torch.testing.assert_close(found[real.bool()], expected[real.bool()], atol=1e-4, rtol=1e-5)
+    torch.testing.assert_close(alone[0], found[0, 2:], atol=1e-4, rtol=1e-5)

@@ -37,13 +37,14 @@ def add_at(positions: Positions) -> list[Add]:
 def keep(positions: Positions, columns: int) -> Tensor:
     """What the words of `Positions` mean for PROMPTS continued to so many columns."""
     column = torch.arange(columns).expand(len(PROMPTS), -1)
-    return {
+    allowed = {
         "all": column >= 0,
         "prompt": column < WIDTH,
         "generated": column >= WIDTH,
         "last": column >= WIDTH - 1,
         "mask": torch.nn.functional.pad(MASK, (0, columns - WIDTH)),
     }[positions]
+    return allowed & (column > REAL.argmax(1, keepdim=True))  # first tokens are attention sinks
 
 
 def edits_at(positions: Positions, where: Tensor) -> Callable[[int, str, Tensor], Tensor]:

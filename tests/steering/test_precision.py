@@ -1,5 +1,6 @@
 """Gates and edits in half precision do what they do in float32."""
 
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -9,6 +10,9 @@ from evenkeel.steering.erasure import Erase, MeanAblate
 from evenkeel.steering.gates import BandGate, Gate, ProbeGate, TokenGate
 from evenkeel.steering.hooks import steer
 from evenkeel.steering.intervention import Ablate, Add, Intervention
+from evenkeel.steering.plan import plan
+from evenkeel.steering.positions import PositionTracker
+from tests.models.test_architecture import tiny_model
 
 IDS = torch.tensor([[5, 9, 2, 7, 30], [8, 8, 1, 40, 3]])
 
@@ -66,3 +70,62 @@ def test_steering_holds_in_bfloat16(tiny_gpt2: Any) -> None:
     moved = (expected - plain).abs().max()
     assert (found.float() - expected).abs().max() < 0.1 * moved
     assert (mixed.float() - expected).abs().max() < 0.1 * moved
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_nothing_of_a_projection_is_left_but_the_rounding_of_the_stream(dtype: torch.dtype) -> None:
+    direction = torch.nn.functional.normalize(torch.randn(64), dim=0)
+    stream = (torch.randn(1, 200, 64) + 30 * direction).to(dtype)
+    exact = stream.double() - (stream.double() @ direction.double())[..., None] * direction.double()
+    found = Ablate(direction, layer=0, site="resid_post")(stream)
+    assert found.dtype == dtype
+    half_a_step = 0.51 * torch.finfo(dtype).eps
+    torch.testing.assert_close(found.double(), exact, rtol=half_a_step, atol=2e-5)
+
+
+def test_autocast_does_not_round_a_projection() -> None:
+    direction = torch.nn.functional.normalize(torch.randn(64), dim=0)
+    stream = torch.randn(1, 200, 64) + 30 * direction
+    ablate = Ablate(direction, layer=0, site="resid_post")
+    with torch.autocast("cpu", torch.bfloat16):
+        found = ablate(stream)
+    assert torch.equal(found, ablate(stream))
+
+
+@torch.no_grad()
+def test_an_infinite_first_token_stays_alone(tiny_gpt2: Any) -> None:
+    """In float16 a sink of 88,093 is infinite; nothing of it may reach other positions' edits."""
+    stream = torch.randn(2, 5, 32).half()
+    stream[:, 0] = torch.inf
+    tracker = PositionTracker()
+    (place,) = plan(tiny_gpt2, [Ablate(torch.randn(32), layer=1, site="resid_post")], tracker)
+    tracker.begin(rows=2, start=0, columns=5)
+    edited = place.edit(stream)
+    assert torch.isfinite(edited[:, 1:]).all()
+    assert torch.isinf(edited[:, 0]).all()
+
+
+@torch.no_grad()
+def test_quantized_and_offloaded_weights_are_steered_as_the_model_that_they_were() -> None:
+    from accelerate import cpu_offload
+
+    model = tiny_model("llama")
+    spec = [
+        Ablate(torch.randn(32), layer=0, site="head_z"),
+        Ablate(torch.randn(32), layer=1, site="resid_pre", positions="last"),
+        Add(torch.randn(32), 3.0, layer=2, site="mlp_out", gates=(TokenGate((8, 9, 7)),)),
+    ]
+    plain = model(IDS).logits
+    with steer(model, spec):
+        expected = model(IDS).logits
+    kinds = {torch.nn.Linear}
+    packed = torch.ao.quantization.quantize_dynamic(deepcopy(model), kinds, torch.qint8)
+    assert not list(packed.model.layers[0].self_attn.o_proj.parameters())
+    with steer(packed, spec):
+        found = packed(IDS).logits
+    moved = (expected - plain).abs().max()
+    assert (found - expected).abs().max() < 0.2 * moved
+    away = cpu_offload(model, execution_device=torch.device("cpu"))
+    assert next(away.parameters()).device.type == "meta"
+    with steer(away, spec):
+        torch.testing.assert_close(away(IDS).logits, expected, atol=1e-5, rtol=1e-5)

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from evenkeel.models.sites import SITES
+from evenkeel.params import Sinks
 from evenkeel.steering.backends import steered
 from evenkeel.steering.erasure import Erase, MeanAblate
 from evenkeel.steering.gates import BandGate, Gate, ProbeGate, TokenGate
@@ -56,6 +57,7 @@ def interventions(draw: st.DrawFn, backend: str) -> Intervention:
         "site": site,
         "positions": "all" if weights else draw(st.sampled_from(get_args(Positions))),
         "gates": () if weights else tuple(draw(st.lists(gates(), max_size=2))),
+        "sinks": "include" if weights else draw(st.sampled_from(get_args(Sinks))),
     }
     kinds = ["add", "ablate", "mean_ablate", "erase"]
     if not weights and not site.startswith("ln"):  # where no SAE is at home
@@ -67,7 +69,7 @@ def interventions(draw: st.DrawFn, backend: str) -> Intervention:
         first, seed = draw(st.integers(0, 3)), draw(st.integers(0, 1000))
         sae = random_sae(where["site"], where["layer"], architecture, first=first, seed=seed)
         features = draw(st.permutations(range(12)))[: draw(st.integers(1, 4))]
-        how = {"positions": where["positions"], "gates": where["gates"]}
+        how = {name: where[name] for name in ("positions", "gates", "sinks")}
         if kind == "clamp":
             return Clamp.of(sae, features, value=draw(st.sampled_from([0.0, 5.0])), **how)
         return Scale.of(sae, features, factor=draw(st.sampled_from([0.0, 0.125, 3.0])), **how)

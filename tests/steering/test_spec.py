@@ -77,7 +77,7 @@ def change(*path: str | int, to: Any) -> Callable[[Any], None]:
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (change("version", to=2), "of layout version 2, this Evenkeel reads 1"),
+        (change("version", to=3), "of layout version 3, this Evenkeel reads 1, 2"),
         (change("record", "note", to=""), "must hold interventions and metadata"),
         (change("record", "interventions", to={}), "interventions must be a list"),
         (change("record", "interventions", 0, "kind", to="sub"), "0: kind 'sub' is unknown"),

@@ -6,15 +6,14 @@ from evenkeel.errors import BadInputError
 from evenkeel.vectors.contrasts import Contrast
 from tests.probes.planted import planted_activations, planted_statements
 
-BOTH = [Contrast.of_labels, Contrast.of_groups]
-
 
 def of_labels(statements: pd.DataFrame) -> Contrast:
     return Contrast.of_labels(statements, "gender", resamples=200, seed=0)
 
 
 def of_groups(statements: pd.DataFrame) -> Contrast:
-    return Contrast.of_groups(statements, "gender", resamples=200, seed=0)
+    (contrast,) = Contrast.of_groups(statements, "gender", resamples=200, seed=0)
+    return contrast
 
 
 def test_label_differences_are_neutral_minus_biased_within_each_training_pair() -> None:
@@ -40,8 +39,57 @@ def test_group_differences_are_first_minus_second_within_each_training_quad() ->
         for _, quad in train.groupby("quad")
     ]
     contrast = of_groups(statements)
-    assert contrast.name == "men - women"
+    assert (contrast.name, contrast.group) == ("men - women", None)
     assert contrast.differences(x) == pytest.approx(np.array(expected), abs=1e-6)
+
+
+RACES = ("Asian", "Black", "Hispanic", "white")
+
+
+def of_races(statements: pd.DataFrame) -> dict[str, Contrast]:
+    contrasts = Contrast.of_groups(statements, "race", resamples=200, seed=0)
+    assert [contrast.group for contrast in contrasts] == list(RACES)
+    return {contrast.name: contrast for contrast in contrasts}
+
+
+def test_each_of_four_groups_is_compared_with_the_others_within_each_training_quad() -> None:
+    statements = planted_statements(("race",), groups=RACES[::-1])
+    x = np.random.default_rng(0).standard_normal((len(statements), 4)).astype(np.float32)
+    quads = statements[statements["split"] == "train"].groupby(["quad", "group"])
+    means = {key: x[rows.index].mean(axis=0) for key, rows in quads}
+    names = sorted({quad for quad, _ in means})
+    contrasts = of_races(statements)
+    assert list(contrasts) == [f"{group} - others" for group in RACES]
+    for group in RACES:
+        expected = [
+            means[quad, group] - means[quad, other]
+            for quad in names
+            for other in RACES
+            if other != group
+        ]
+        contrast = contrasts[f"{group} - others"]
+        assert contrast.differences(x) == pytest.approx(np.array(expected), abs=1e-6)
+        rows = statements.iloc[contrast.validation]
+        assert set(rows["split"]) == {"validation"}
+        assert contrast.positive.tolist() == (rows["group"] == group).tolist()
+    # Each group is compared with each other one as often, so that the differences add up to none.
+    together = sum(contrast.differences(x).mean(axis=0) for contrast in contrasts.values())
+    assert together == pytest.approx(0, abs=1e-6)
+
+
+def test_a_group_that_a_quad_lacks_is_left_out_of_it() -> None:
+    """A frame need not hold a stereotype of every group."""
+    statements = planted_statements(("race",), groups=RACES)
+    first = statements["quad"] == "race-train-0"
+    holed = statements[~(first & (statements["group"] == "white"))].reset_index(drop=True)
+    x = np.zeros((len(holed), 2))
+    contrasts = of_races(holed)
+    assert len(contrasts["white - others"].differences(x)) == 3 * 15
+    assert len(contrasts["Asian - others"].differences(x)) == 3 * 16 - 1
+    train, white = statements["split"] == "train", statements["group"] == "white"
+    lonely = statements[~train | white].reset_index(drop=True)
+    with pytest.raises(BadInputError, match="no quad is complete for group 'Asian'"):
+        of_races(lonely)
 
 
 @pytest.mark.parametrize("make", [of_labels, of_groups])
@@ -92,7 +140,7 @@ def test_incomplete_units_are_left_out_and_none_complete_is_refused() -> None:
     with pytest.raises(BadInputError, match="axis 'gender', split 'train': no complete quad"):
         of_groups(alone)
     one_group = statements[~train | (statements["group"] == "men")].reset_index(drop=True)
-    with pytest.raises(BadInputError, match="no complete quad"):
+    with pytest.raises(BadInputError, match="no quad is complete for group 'men'"):
         of_groups(one_group)
 
 

@@ -10,8 +10,9 @@ from sklearn.linear_model import LogisticRegression
 
 from evenkeel.errors import BadInputError
 from evenkeel.models.sites import HookPoint
-from evenkeel.tensor_files import write_tensors
-from evenkeel.vectors.erasers import Eraser, fit_eraser, fit_statement_eraser
+from evenkeel.steering.from_vector import erasure_of
+from evenkeel.tensor_files import write_tensor_folder
+from evenkeel.vectors.erasers import Eraser, EraserSet, fit_eraser, fit_statement_eraser
 from tests.probes.planted import FakeStore, planted_activations, planted_statements
 
 FIELDS: dict[str, Any] = {"axis": "gender", "concept": "group", "site": "resid_post", "layer": 1}
@@ -42,7 +43,7 @@ def test_class_means_are_equal_after_erasure_and_the_mean_is_kept(classes: int) 
     x, labels = planted(classes=classes)
     eraser = fit_eraser([(x, labels)], classes, **FIELDS)
     assert eraser.proj_left.shape == (10, classes - 1)
-    erased = eraser.apply(x)
+    erased = erasure_of(eraser)(x)
     for label in range(classes):
         assert torch.allclose(erased[labels == label].mean(0), x.mean(0), atol=1e-4)
         assert not torch.allclose(x[labels == label].mean(0), x.mean(0), atol=0.1)
@@ -50,13 +51,13 @@ def test_class_means_are_equal_after_erasure_and_the_mean_is_kept(classes: int) 
 
 def test_a_weak_concept_is_erased_too() -> None:
     x, labels = planted(gap=0.01)
-    erased = fit_eraser([(x, labels)], 2, **FIELDS).apply(x)
+    erased = erasure_of(fit_eraser([(x, labels)], 2, **FIELDS))(x)
     assert torch.allclose(erased[labels == 0].mean(0), erased[labels == 1].mean(0), atol=1e-5)
 
 
 def test_a_probe_succeeds_before_and_fails_after() -> None:
     x, labels = planted()
-    erased = fit_eraser([(x, labels)], 2, **FIELDS).apply(x)
+    erased = erasure_of(fit_eraser([(x, labels)], 2, **FIELDS))(x)
     assert accuracy(x, labels) > 0.9
     # A probe fitted to all of the erased data finds no better than the base rate, exactly.
     assert LogisticRegression(max_iter=10_000).fit(erased, labels).coef_ == pytest.approx(
@@ -68,8 +69,8 @@ def test_a_probe_succeeds_before_and_fails_after() -> None:
 def test_erasing_twice_is_erasing_once_and_changes_least() -> None:
     x, labels = planted()
     eraser = fit_eraser([(x, labels)], 2, **FIELDS)
-    erased = eraser.apply(x)
-    assert torch.allclose(eraser.apply(erased), erased, atol=1e-4)
+    erased = erasure_of(eraser)(x)
+    assert torch.allclose(erasure_of(eraser)(erased), erased, atol=1e-4)
     change = erased - x - (erased - x).mean(0)
     assert torch.linalg.matrix_rank(change, rtol=1e-3) == 1
 
@@ -79,21 +80,31 @@ def test_batches_of_any_size_give_the_eraser_of_the_whole() -> None:
     whole = LeaceEraser.fit(x, labels)
     for size in (600, 128, 7):
         eraser = fit_eraser(batched(x, labels, size), 2, **FIELDS)
-        assert torch.allclose(eraser.apply(x), whole(x), atol=1e-4)
+        assert torch.allclose(erasure_of(eraser)(x), whole(x), atol=1e-4)
 
 
-def test_an_eraser_reads_back_exactly(tmp_path: Path) -> None:
-    eraser = fit_eraser([planted()], 2, **FIELDS, metadata={"rows": 600})
-    eraser.save(tmp_path / "a")
-    eraser.save(tmp_path / "b")
-    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
-    read = Eraser.load(tmp_path / "a")
-    for name in ("proj_left", "proj_right", "bias"):
-        assert torch.equal(getattr(read, name), getattr(eraser, name))
-    assert (read.axis, read.concept, read.site, read.layer, read.metadata) == (
-        *FIELDS.values(),
-        {"rows": 600},
-    )
+def test_a_set_of_erasers_reads_back_exactly_and_is_selected_from(tmp_path: Path) -> None:
+    one = fit_eraser([planted()], 2, **FIELDS, metadata={"rows": 600})
+    other = fit_eraser([planted(gap=1.0)], 2, **(FIELDS | {"layer": 0, "sinks": "include"}))
+    EraserSet.of([one, other]).save(tmp_path / "a")
+    EraserSet.of([other, one]).save(tmp_path / "b")
+    for name in ("record.json", "tensors.safetensors"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+    found = EraserSet.load(tmp_path / "a")
+    for read, written in zip(found, (other, one), strict=True):
+        assert read.record() == written.record()
+        for name, tensor in written.tensors().items():
+            assert torch.equal(read.tensors()[name], tensor)
+    assert [eraser.layer for eraser in found.select(axis="gender", layer=1)] == [1]
+    assert found.select(axis="age") == ()
+    with pytest.raises(BadInputError, match="two erasers for gender/group/resid_post/1"):
+        EraserSet.of([one, one])
+
+
+def test_an_erasure_acts_where_and_as_its_eraser_was_fitted() -> None:
+    eraser = fit_eraser([planted()], 2, **(FIELDS | {"sinks": "include"}))
+    erasure = erasure_of(eraser, positions="last")
+    assert (erasure.point, erasure.sinks, erasure.positions) == (eraser.point, "include", "last")
 
 
 def test_bad_erasers_are_refused(tmp_path: Path) -> None:
@@ -104,9 +115,11 @@ def test_bad_erasers_are_refused(tmp_path: Path) -> None:
         Eraser(torch.zeros(3, 1), torch.zeros(1, 4), torch.zeros(3), **FIELDS)
     with pytest.raises(BadInputError, match="a NaN or an infinity"):
         Eraser(torch.full((3, 1), torch.nan), torch.zeros(1, 3), torch.zeros(3), **FIELDS)
-    write_tensors(tmp_path / "e", {"x": torch.zeros(1)}, FIELDS, kind="eraser", version=1)
+    write_tensor_folder(
+        tmp_path / "e", {"x": torch.zeros(1)}, {"x": FIELDS}, kind="set of erasers", version=1
+    )
     with pytest.raises(BadInputError, match="wrong fields"):
-        Eraser.load(tmp_path / "e")
+        EraserSet.load(tmp_path / "e")
 
 
 @pytest.mark.parametrize("concept", ["label", "group"])
@@ -122,7 +135,7 @@ def test_statement_erasers_are_fitted_on_the_axis_training_rows(
     sides = torch.from_numpy((statements[concept][train].isin(["biased", "men"])).to_numpy() * 1)
     kept = torch.from_numpy(x[train]).double()
     reference = LeaceEraser.fit(kept, sides)
-    assert torch.allclose(eraser.apply(kept), reference(kept), atol=1e-4)
+    assert torch.allclose(erasure_of(eraser)(kept), reference(kept), atol=1e-4)
     assert eraser.metadata["rows"] == train.sum() == 32
     sorted_sides = ["men", "women"] if concept == "group" else ["biased", "neutral"]
     assert eraser.metadata["classes"] == sorted_sides
@@ -136,12 +149,12 @@ def test_all_tokens_of_a_statement_have_its_class() -> None:
     x = per_text.repeat(lengths, axis=0)
     x += np.random.default_rng(1).standard_normal(x.shape).astype(np.float32)
     store: Any = FakeStore(
-        statements, {HookPoint("resid_post", 1): x}, positions="all", offsets=offsets
+        statements, {HookPoint("resid_post", 1): x}, "all", offsets, sinks="include"
     )
     train = (statements["split"] == "train").to_numpy()
     sides = (statements["group"] == "men").to_numpy()
     erased = [
-        fit_statement_eraser(store, "gender", "group", "resid_post", 1, size).apply(
+        erasure_of(fit_statement_eraser(store, "gender", "group", "resid_post", 1, size))(
             torch.from_numpy(x)
         )
         for size in (1000, 5)

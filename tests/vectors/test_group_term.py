@@ -9,7 +9,8 @@ import torch
 
 from evenkeel.activations.capture import capture_texts
 from evenkeel.errors import BadInputError
-from evenkeel.models.loading import LoadedModel, load_model, record_provenance
+from evenkeel.models.loading import LoadedModel, load_model
+from evenkeel.models.provenance import record_provenance
 from evenkeel.models.sites import HookPoint
 from evenkeel.vectors.group_term import group_term_streams
 

@@ -19,7 +19,8 @@ def compute(statements: pd.DataFrame, x: np.ndarray, **changes: Any) -> dict[str
     task = VectorTask.of(statements, "gender", resamples=200, seed=0)
     arguments: dict[str, Any] = {
         "methods": METHODS,
-        "stream_norms": np.linalg.norm(x, axis=1),
+        "streams": x,
+        "sinks": "exclude",
         "probe": probe,
         "actadd": np.eye(x.shape[1], dtype=np.float32)[1] * 2,
         "group_terms": np.roll(x, 1, axis=1),  # the groups differ along dimension 2 there

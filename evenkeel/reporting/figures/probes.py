@@ -1,4 +1,4 @@
-"""Where a kind of bias can be read off: probes by layer, and statements in a plane."""
+"""Where a bias can be decoded: probes by layer, and statements on principal components."""
 
 from collections.abc import Callable, Sequence
 
@@ -13,8 +13,8 @@ from evenkeel.reporting.wording import interval_of, number, percent
 
 WIDTH = 5.2
 COLUMNS = 2
-MARKERS = ("o", "^")
-"""Of an axis's two groups, in alphabetical order."""
+MARKERS = "o^sDvPX"
+"""Of an axis's groups, in alphabetical order."""
 
 
 def probe_figure(probes: Probes) -> Drawing:
@@ -46,13 +46,13 @@ def _probe_panel(panel: Axes, axis: str, probes: AxisProbes, palette: Palette) -
     panel.fill_between(layers, lows, highs, color=palette.chosen, alpha=0.15, linewidth=0)
     panel.plot(layers, [row.accuracy for row in rows], color=palette.chosen)
     for row in rows:
-        said = (
+        title = (
             f"{axis}, layer {row.layer}: {number(row.accuracy)} "
             f"{interval_of(row.accuracy_ci95)}; control {number(row.control_accuracy)}"
         )
         panel.plot(
             [row.layer], [row.accuracy], color=palette.chosen, marker="o", markersize=4,
-            gid=tip(said),
+            gid=tip(title),
         )  # fmt: skip
     control = [row.control_accuracy for row in rows]
     panel.plot(layers, control, color=palette.muted, linestyle=(0, (3, 2)), linewidth=1.3)
@@ -83,9 +83,9 @@ def _projection_panel(
     groups = sorted({row.group for row in rows})
     for label, color in (("neutral", palette.muted), ("biased", palette.chosen)):
         for group, marker in zip(groups, MARKERS, strict=False):
-            own = [row for row in rows if (row.label, row.group) == (label, group)]
+            alike = [row for row in rows if (row.label, row.group) == (label, group)]
             panel.scatter(
-                [row.pc1 for row in own], [row.pc2 for row in own], s=13, marker=marker,
+                [row.pc1 for row in alike], [row.pc2 for row in alike], s=13, marker=marker,
                 color=color, alpha=0.7, linewidths=0, gid=tip(f"{label}, {group}"),
             )  # fmt: skip
     first = rows[0]

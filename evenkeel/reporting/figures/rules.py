@@ -1,12 +1,12 @@
 """A benchmark that has many rules, by all of them."""
 
+from collections.abc import Sequence
+
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from evenkeel.reporting.benchmark_results import BenchmarkFigure
-from evenkeel.reporting.benchmarks import ALL, Section
-from evenkeel.reporting.drawing import Drawing
-from evenkeel.reporting.figures.looks import mark
+from evenkeel.reporting.benchmarks import ALL, BenchmarkFigure, Section
+from evenkeel.reporting.drawing import Drawing, mark
 from evenkeel.reporting.palette import Palette
 
 WIDTH = 5.2
@@ -14,31 +14,31 @@ MANY = 3
 """Rules from which on they are drawn."""
 
 
-def rules_figure(section: Section, axis: str) -> Drawing | None:
-    """The first measure by every rule, over all items and those of the axis, before and after.
+def rules_figure(section: Section, axes: Sequence[str]) -> Drawing | None:
+    """The first measure by every rule, over all items and those of one steered axis.
 
     None where rules are few.
     """
     measure = section.wording.measures[0]
     figures = {
-        rule: {group: found[measure.name] for group, found in groups.items()}
+        rule: {group: by_name[measure.name] for group, by_name in groups.items()}
         for rule, groups in section.benchmark.figures.items()
     }
     if len(figures) < MANY:
         return None
     known = next(iter(figures.values()))
-    groups = [ALL, *sorted(group for group in known if group.startswith(axis))]
+    groups = [ALL, *[group for axis in axes for group in known if group.startswith(axis)][:1]]
 
     def draw(figure: Figure, palette: Palette) -> None:
         panels = figure.subplots(1, len(groups), sharex=True, sharey=True, squeeze=False)[0]
         for panel, group in zip(panels, groups, strict=True):
-            own = {rule: found[group] for rule, found in figures.items()}
-            _panel(panel, own, group, measure.digits, palette)
+            by_rule = {rule: by_group[group] for rule, by_group in figures.items()}
+            _panel(panel, by_rule, group, measure.digits, palette)
             panel.set_xlabel(measure.heading.lower())
         panels[0].invert_yaxis()
-        panels[0].scatter([], [], s=26, color=palette.before, label="before")
+        panels[0].scatter([], [], s=26, color=palette.before, label="unsteered")
         if known[ALL].steered is not None:
-            panels[0].scatter([], [], s=26, color=palette.after, label="after")
+            panels[0].scatter([], [], s=26, color=palette.after, label="steered")
         figure.legend(loc="outside upper center", ncols=2, handletextpad=0.1)
 
     alt = f"{section.wording.title}, {measure.heading.lower()} by {len(figures)} rules"
@@ -62,13 +62,13 @@ def _numbers(figure: BenchmarkFigure) -> dict[str, float | None]:
 def _panel(
     panel: Axes, figures: dict[str, BenchmarkFigure], group: str, digits: int, palette: Palette
 ) -> None:
-    for height, (rule, found) in enumerate(figures.items()):
-        if found.unbiased is not None and not height:
-            panel.axvline(found.unbiased, color=palette.muted, linewidth=0.8)
-        mark(panel, height, -0.17, found.baseline, found.baseline_ci95, palette.before,
-             f"{rule}, {group}, before", digits)  # fmt: skip
-        mark(panel, height, 0.17, found.steered, found.steered_ci95, palette.after,
-             f"{rule}, {group}, after", digits)  # fmt: skip
+    for height, (rule, metric) in enumerate(figures.items()):
+        if metric.unbiased is not None and not height:
+            panel.axvline(metric.unbiased, color=palette.muted, linewidth=0.8)
+        mark(panel, height, -0.17, metric.baseline, metric.baseline_ci95, palette.before,
+             f"{rule}, {group}, unsteered", digits)  # fmt: skip
+        mark(panel, height, 0.17, metric.steered, metric.steered_ci95, palette.after,
+             f"{rule}, {group}, steered", digits)  # fmt: skip
     panel.set_title(group)
     panel.set_yticks(range(len(figures)), list(figures))
     panel.tick_params(axis="y", labelcolor=palette.ink, length=0)

@@ -1,4 +1,4 @@
-"""What every candidate did on validation: gain against cost, and by vector and layer."""
+"""What every candidate did on validation: bias reduction against cost, and by layer."""
 
 from collections.abc import Sequence
 
@@ -6,25 +6,25 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
-from evenkeel.reporting.drawing import Drawing, tip
-from evenkeel.reporting.figures.looks import kind, look
+from evenkeel.evaluation.result import EvaluationResult
+from evenkeel.reporting.drawing import NO_GATE, Drawing, dot, kind, look, tip
 from evenkeel.reporting.palette import Palette
-from evenkeel.reporting.results import Evaluation, SweepRow
+from evenkeel.reporting.results import RecipeRow, SweepRow
 from evenkeel.reporting.wording import number, percent
 
 WIDTH = 5.2
 LEAST_REDUCTION = -1.0
-"""Candidates that make the spread more than twice as wide are drawn at the lower edge."""
+"""Candidates that more than double the item spread are drawn at the lower edge."""
 COSTS = {0.0: "0", 0.01: "1 %", 0.1: "10 %", 1.0: "100 %", 10.0: "×11", 100.0: "×101"}
 """Ticks of added perplexity."""
 SHOWN = 0.05
-"""Bias removed, as a share."""
+"""Bias reduction from which on a row is drawn."""
 STRONGEST_SHADE = 0.55
-"""Opacity of a cell where all bias is gone; the text on it can still be read."""
+"""Opacity of a cell where all bias is gone; text on it can still be read."""
 
 
-def sweep_figure(sweep: Sequence[SweepRow], evaluation: Evaluation) -> Drawing:
-    """Every candidate on validation: what it gains against what it costs."""
+def sweep_figure(sweep: Sequence[SweepRow], evaluation: EvaluationResult) -> Drawing:
+    """Every candidate on validation: bias reduction against perplexity, fainter on part of it."""
     known = [r for r in sweep if r.bias_reduction is not None and r.perplexity_ratio is not None]
     budget = evaluation.selection.max_perplexity_ratio - 1
 
@@ -33,12 +33,12 @@ def sweep_figure(sweep: Sequence[SweepRow], evaluation: Evaluation) -> Drawing:
         panel.axhline(0, color=palette.line, linewidth=0.8)
         panel.axvline(budget, color=palette.muted, linewidth=0.9, linestyle=(0, (3, 2)))
         for name in dict.fromkeys(kind(row.action, row.gate) for row in known):
-            own = [row for row in known if kind(row.action, row.gate) == name]
-            color, marker = look(own[0].action, own[0].gate, palette)
-            for row in own:
-                panel.scatter(
-                    [_cost(row)], [_gain(row)], s=20, marker=marker, color=color, alpha=0.55,
-                    linewidths=0, clip_on=False, gid=tip(_said(row)),
+            alike = [row for row in known if kind(row.action, row.gate) == name]
+            color, marker = look(alike[0].action, alike[0].gate, palette)
+            for row in alike:
+                dot(
+                    panel, _cost(row), _gain(row), _title(row), marker=marker, color=color,
+                    alpha=0.55 if row.share == 1 else 0.25, markersize=4.5, clip_on=False,
                 )  # fmt: skip
             panel.scatter([], [], s=20, marker=marker, color=color, alpha=0.55, label=name)
         for row in known:
@@ -60,22 +60,22 @@ def sweep_figure(sweep: Sequence[SweepRow], evaluation: Evaluation) -> Drawing:
         lowest = [(LEAST_REDUCTION, "≤ −100 %")] if worst == LEAST_REDUCTION else []
         gains = [*lowest, (-0.5, "−50 %"), (0.0, "0"), (0.5, "50 %"), (1.0, "100 %")]
         panel.set_yticks(*zip(*(tick for tick in gains if tick[0] >= worst - 0.1), strict=True))
-        panel.set_xlabel("added perplexity on plain text (dashed: the budget)")
-        panel.set_ylabel("bias removed")
+        panel.set_xlabel("perplexity added on plain text (dashed: the budget)")
+        panel.set_ylabel("bias reduction")
         figure.legend(loc="outside upper center", ncols=3, handletextpad=0.3, columnspacing=1.2)
 
-    alt = f"Bias removed against added perplexity for {len(known)} candidates on validation"
-    return Drawing("sweep", (WIDTH, 4.0), alt, draw, [row.model_dump() for row in sweep])
+    alt = f"Bias reduction against added perplexity for {len(known)} candidates on validation"
+    return Drawing("sweep", (WIDTH, 4.0), alt, draw, [row.cells() for row in sweep])
 
 
-def heat_figure(sweep: Sequence[SweepRow], evaluation: Evaluation) -> Drawing:
-    """The most that each vector and action removes at each layer within the budget.
+def heat_figure(sweep: Sequence[SweepRow], evaluation: EvaluationResult) -> Drawing:
+    """The largest bias reduction of each method and action at each layer within the budget.
 
-    Those that remove less than SHOWN everywhere are left out.
+    Those that stay under SHOWN at every layer are left out.
     """
     strong = [row for row in sweep if row.within_budget and (row.bias_reduction or 0) >= SHOWN]
     lines = list(dict.fromkeys((row.method, row.action, row.gate) for row in strong))
-    layers = sorted({row.layer for row in sweep}, key=lambda name: (name == "all", _place(name)))
+    layers = sorted({row.layer for row in sweep if row.layer is not None}, key=_place)
     cells = {(line, layer): _strongest(sweep, line, layer) for line in lines for layer in layers}
 
     def draw(figure: Figure, palette: Palette) -> None:
@@ -90,7 +90,7 @@ def heat_figure(sweep: Sequence[SweepRow], evaluation: Evaluation) -> Drawing:
             chosen = _is_selected(row, evaluation)
             panel.add_patch(
                 Rectangle(
-                    (x - 0.47, y - 0.45), 0.94, 0.9, facecolor=palette.after, gid=tip(_said(row)),
+                    (x - 0.47, y - 0.45), 0.94, 0.9, facecolor=palette.after, gid=tip(_title(row)),
                     alpha=STRONGEST_SHADE * min(max(gain, 0), 1), linewidth=0,
                 )
             )  # fmt: skip
@@ -102,35 +102,45 @@ def heat_figure(sweep: Sequence[SweepRow], evaluation: Evaluation) -> Drawing:
                     )
                 )  # fmt: skip
             panel.text(
-                x, y, percent(gain).removesuffix(" %"), ha="center", va="center",
-                color=palette.ink, fontsize=8.5, gid=tip(_said(row)),
+                x, y, number(100 * gain, 0), ha="center", va="center",
+                color=palette.ink, fontsize=8.5, gid=tip(_title(row)),
             )  # fmt: skip
         panel.set_xlim(-0.5, len(layers) - 0.5)
         panel.set_ylim(max(len(lines), 1) - 0.5, -0.5)
-        panel.set_xticks(range(len(layers)), layers)
-        panel.set_yticks(range(len(lines)), [_named(*line) for line in lines])
+        panel.set_xticks(range(len(layers)), [*map(str, layers)])
+        panel.set_yticks(range(len(lines)), [named(*line) for line in lines])
         panel.tick_params(length=0, labelcolor=palette.ink)
         for side in ("left", "bottom"):
             panel.spines[side].set_visible(False)
         panel.set_xlabel("layer")
 
-    alt = "Most bias removed within the budget, in percent, by vector, action and layer"
-    rows = [row.model_dump() for row in cells.values() if row is not None]
+    alt = "Largest bias reduction within the budget, in percent, by vector, action and layer"
+    rows = [row.cells() for row in cells.values() if row is not None]
     return Drawing("layers", (WIDTH, 0.7 + 0.27 * max(len(lines), 2)), alt, draw, rows)
 
 
-def _place(layer: str) -> int:
-    return -1 if layer == "all" else int(layer)
+def _place(layer: int | str) -> tuple[bool, int]:
+    """Layers in order, all of them at once last."""
+    return (True, 0) if isinstance(layer, str) else (False, layer)
 
 
-def _named(method: str, action: str, gate: str) -> str:
-    return f"{method}, {action}" + ("" if gate == "none" else f", {gate} gate")
+def named(method: str, action: str | None, gate: str) -> str:
+    """What a row of candidates is called."""
+    gated = "" if gate == NO_GATE else f"{gate} gate"
+    return ", ".join(part for part in (method, action, gated) if part)
+
+
+def candidate(row: RecipeRow) -> str:
+    """A candidate in half a line."""
+    where = "all layers" if row.layer == "all" else f"layer {row.layer}"
+    multiplier = "" if row.multiplier is None else f" × {number(row.multiplier)}"
+    return f"{named(row.method, row.action, row.gate)}{multiplier}, {where}"
 
 
 def _strongest(
-    sweep: Sequence[SweepRow], line: tuple[str, str, str], layer: str
+    sweep: Sequence[SweepRow], line: tuple[str, str | None, str], layer: int | str
 ) -> SweepRow | None:
-    own = [
+    within = [
         row
         for row in sweep
         if (row.method, row.action, row.gate) == line
@@ -138,15 +148,15 @@ def _strongest(
         and row.within_budget
         and row.bias_reduction is not None
     ]
-    return max(own, key=_gain, default=None)
+    return max(within, key=_gain, default=None)
 
 
-def _said(row: SweepRow) -> str:
-    where = "all layers" if row.layer == "all" else f"layer {row.layer}"
+def _title(row: SweepRow) -> str:
+    part = "" if row.share == 1 else f" (on {percent(row.share)} of the prompts)"
     return (
-        f"{_named(row.method, row.action, row.gate)} × {number(row.multiplier)}, {where}: "
-        f"bias removed {percent(row.bias_reduction)}, perplexity ×{number(row.perplexity_ratio, 3)}"
-        f", definitional accuracy {percent(row.definitional_accuracy)}"
+        f"{candidate(row)}: bias reduction {percent(row.bias_reduction)}, perplexity "
+        f"×{number(row.perplexity_ratio, 3)}, definitional accuracy "
+        f"{percent(row.definitional_accuracy)}{part}"
     )
 
 
@@ -160,10 +170,5 @@ def _gain(row: SweepRow) -> float:
     return max(row.bias_reduction, LEAST_REDUCTION)
 
 
-def _is_selected(row: SweepRow, evaluation: Evaluation) -> bool:
-    chosen = evaluation.selected
-    if chosen is None:
-        return False
-    keys = ("method", "site", "action", "multiplier", "gate")
-    same = all(getattr(row, key) == chosen[key] for key in keys)
-    return same and row.layer == str(chosen["layer"])
+def _is_selected(row: SweepRow, evaluation: EvaluationResult) -> bool:
+    return evaluation.selected is not None and row.is_recipe(evaluation.selected.recipe)

@@ -8,9 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
-from evenkeel.reporting.differences import visible
 from evenkeel.reporting.drawing import Drawing
 from evenkeel.reporting.palette import Palette
+from evenkeel.reporting.wording import visible
 
 WIDTH = 7.5
 MOST_FEATURES = 12

@@ -1,0 +1,35 @@
+"""How a condition is made, as tables and files say it."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from evenkeel.params import Action, GateKind
+
+
+class Recipe(BaseModel):
+    """Method, place, action, multiplier and gate; or a prefix."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    method: str
+    """Of the vectors (caa, group, term, ..., random), or prompt."""
+    site: str | None = None
+    layer: int | Literal["all"] | None = None
+    """The layer's index, or "all" of those that have a vector."""
+    action: Action | None = None
+    multiplier: float | None = None
+    """add: in units of the mean norm of the residual stream at the vector's hook point; ablate:
+    share taken out; mean_ablate: share of the way to the midpoint; clamp: the latents' value;
+    scale: their factor."""
+    gate: GateKind = "none"
+    features: tuple[int, ...] = ()
+    """Latents that are edited."""
+    prefix: str = ""
+    """What stands before every prompt, its last space included."""
+
+    @property
+    def name(self) -> str:
+        """What is compared on the test split: method, action and gate."""
+        gate = None if self.gate == "none" else self.gate
+        return "_".join(part for part in (self.method, self.action, gate) if part)

@@ -1,0 +1,165 @@
+"""Whether a model's folder may be opened: what it holds, and what it claims, before it is read.
+
+A folder comes from anywhere. Nothing outside it is read on its word, no pickle is loaded, no code
+that it brings is run unless the user said so, and nothing that it names is fetched.
+"""
+
+import json
+import re
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from evenkeel.errors import BadInputError
+
+_JSON_BYTES = 64 << 20
+_HEADER_BYTES = 16 << 20
+_ADDRESSED = re.compile(
+    r"/files/md5/[0-9a-f]{2}/[0-9a-f]{30}(\.dir)?$|/blobs/(sha256-)?[0-9a-f]{40,64}$"
+)
+"""Where DVC and the hub's client keep files by their content, and link to them."""
+_KERNELS = ("eager", "sdpa", "flex_attention", "flash_attention_2", "flash_attention_3")
+_EXPERTS = ("eager", "grouped_mm", "batched_mm")
+_IMPLEMENTATIONS = {
+    "attn_implementation": _KERNELS,
+    "_attn_implementation": _KERNELS,
+    "experts_implementation": _EXPERTS,
+    "_experts_implementation": _EXPERTS,
+}
+"""Configuration keys whose value may name code to be fetched, and the values that do not."""
+
+
+def check_folder(folder: Path, trust_remote_code: bool) -> None:
+    """Refuse a folder that is no model's, or whose files reach for what is not theirs.
+
+    Raises:
+        BadInputError: naming the file.
+    """
+    if not folder.is_dir():
+        raise BadInputError(f"{folder}: no such folder; a model's folder is needed")
+    for file in sorted(folder.iterdir()):
+        _check_place(folder, file)
+    config = folder / "config.json"
+    if not config.is_file():
+        raise BadInputError(f"{folder}: no config.json there; a model's folder is needed")
+    if (folder / "adapter_config.json").exists():
+        raise BadInputError(
+            f"{folder / 'adapter_config.json'}: an adapter, which needs a base model from "
+            "elsewhere; merge the two (merge_and_unload) and give the merged model"
+        )
+    weights = sorted(folder.glob("*.safetensors"))
+    if not weights:
+        raise BadInputError(
+            f"{folder}: no *.safetensors weights there; pickled weights are never loaded, "
+            "convert them with save_pretrained(..., safe_serialization=True)"
+        )
+    _check_claims(config, read_small_json(config), trust_remote_code)
+    tokenizer = folder / "tokenizer_config.json"
+    if tokenizer.is_file():
+        _check_tokenizer(tokenizer, read_small_json(tokenizer))
+    for index in sorted(folder.glob("*.safetensors.index.json")):
+        _check_index(index)
+    for file in weights:
+        _check_header(file)
+
+
+def read_small_json(path: Path) -> dict[str, Any]:
+    """A JSON object from a file of a model's folder.
+
+    Raises:
+        BadInputError: it is missing, too large, no JSON, or JSON of something else.
+    """
+    if not path.is_file():
+        raise BadInputError(f"{path}: no such file; run the stage that writes it")
+    if path.stat().st_size > _JSON_BYTES:
+        raise BadInputError(f"{path}: over {_JSON_BYTES >> 20} MB, which no such file needs")
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise BadInputError(f"{path}: not a JSON file ({error}); get the model again") from error
+    if not isinstance(found, dict):
+        raise BadInputError(f"{path}: a JSON {type(found).__name__}, not an object")
+    return found
+
+
+def _check_place(folder: Path, file: Path) -> None:
+    """Refuse pipes and devices, and links out of the folder but to files kept by their content."""
+    target = file.resolve()
+    inside = target.is_relative_to(folder.resolve())
+    if file.is_symlink() and not inside and not _ADDRESSED.search(target.as_posix()):
+        raise BadInputError(
+            f"{file}: a link out of the model's folder, to {target}; put the file itself there"
+        )
+    mode = target.stat().st_mode if target.exists() else None
+    if mode is None or not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise BadInputError(f"{file}: neither a file nor a folder; remove it")
+
+
+def _check_claims(path: Path, config: dict[str, Any], trust_remote_code: bool) -> None:
+    for key, value in _nested(config):
+        allowed = _IMPLEMENTATIONS.get(key)
+        values = value.values() if isinstance(value, dict) else [value]
+        if allowed and any(each is not None and each not in allowed for each in values):
+            raise BadInputError(
+                f"{path}: {key} {value!r} is none of {', '.join(allowed)}; it would fetch code. "
+                "Remove it"
+            )
+        if key == "auto_map" and "--" in json.dumps(value) and not trust_remote_code:
+            raise BadInputError(
+                f"{path}: auto_map names code of another repository, which is not run. "
+                f"{HOW_TO_TRUST}"
+            )
+
+
+HOW_TO_TRUST = (
+    "If you have read that code and trust it, set model.trust_remote_code to true in params.yaml, "
+    "or pass --trust-remote-code"
+)
+
+
+def _check_tokenizer(path: Path, config: dict[str, Any]) -> None:
+    """Refuse files of the tokenizer that lie elsewhere; stale paths of its author do no harm."""
+    for key, value in _nested(config):
+        if not key.endswith("_file") or not isinstance(value, str):
+            continue
+        named = (path.parent / value).resolve()
+        if named.exists() and not named.is_relative_to(path.parent.resolve()):
+            raise BadInputError(
+                f"{path}: {key} {value!r} lies outside the model's folder; remove it"
+            )
+
+
+def _check_index(path: Path) -> None:
+    mapped = read_small_json(path).get("weight_map")
+    if not isinstance(mapped, dict):
+        raise BadInputError(f"{path}: no weight_map, so no index of weights; get the model again")
+    for name, shard in mapped.items():
+        if not isinstance(shard, str) or Path(shard).name != shard:
+            raise BadInputError(
+                f"{path}: tensor {name!r} is said to lie in {shard!r}, outside the model's folder"
+            )
+        if not shard.endswith(".safetensors") or not (path.parent / shard).is_file():
+            raise BadInputError(f"{path}: tensor {name!r} lies in {shard!r}, which is not there")
+
+
+def _check_header(path: Path) -> None:
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+    if length > min(_HEADER_BYTES, path.stat().st_size - 8):
+        raise BadInputError(
+            f"{path}: its header is said to be {length} bytes long; truncated, or no safetensors "
+            "file"
+        )
+
+
+def _nested(value: Any) -> Iterator[tuple[str, Any]]:
+    """Every key of a JSON value with what it holds, however deep."""
+    pending = [value]
+    while pending:
+        found = pending.pop()
+        if isinstance(found, dict):
+            yield from found.items()
+            pending += found.values()
+        elif isinstance(found, list):
+            pending += found

@@ -1,0 +1,257 @@
+"""Evaluations of made-up axes."""
+
+from collections.abc import Sequence
+
+from evenkeel.conditions.recipe import Recipe
+from evenkeel.evaluation.result import (
+    Baseline,
+    BiasTest,
+    Choices,
+    Competence,
+    ConditionResult,
+    CrossAxis,
+    Distribution,
+    EvaluationResult,
+    FeatureAblation,
+    JointAxis,
+    JointCandidate,
+    JointResult,
+    Measured,
+    ModelName,
+    NullResult,
+    Reprobing,
+    SelectionResult,
+)
+from evenkeel.reporting.results import (
+    AxisResults,
+    Continuation,
+    DoseRow,
+    ItemRow,
+    NullRow,
+    ParetoRow,
+    SweepRow,
+)
+from evenkeel.statistics.estimate import Estimate, Measures
+
+GROUPS = {
+    "gender": ("female", "male"),
+    "race": ("Black", "white", "Asian", "Hispanic"),
+    "age": ("old", "young"),
+    "religion": ("Christian", "Muslim", "Jewish", "Hindu"),
+    "disability": ("disabled", "nondisabled"),
+    "socioeconomic": ("poor", "rich"),
+}
+MODEL = ModelName(name="organism", revision="ab" * 32)
+RECIPE = Recipe(
+    method="probe", site="resid_post", layer=3, action="ablate", multiplier=1.0, gate="none"
+)
+PREFIX = Recipe(method="prompt", prefix="Be fair. ")
+ITEMS = (("pilot", 0.1, -2.0), ("judge", 0.4, -0.5), ("maid", None, 2.0))
+"""Item, reference rate of the first group, log-odds."""
+
+
+def estimates(**values: float | None) -> Measures:
+    """Each with an interval of a tenth to either side."""
+    return {
+        name: Estimate(None) if value is None else Estimate(value, value - 0.1, value + 0.1)
+        for name, value in values.items()
+    }
+
+
+BASELINE = estimates(
+    item_spread=1.5, mean_log_odds=0.2, reference_correlation=0.97, reference_slope=0.9,
+    stereotype_gap=0.6, item_spread_item_given_group=0.4, definitional_accuracy=0.95,
+    definitional_margin=5.0, perplexity=9.0, distinct_2=0.8, repetition=0.01, degenerate_share=0.0,
+)  # fmt: skip
+STEERED = BASELINE | estimates(
+    item_spread=0.3, definitional_accuracy=0.9, bias_reduction=0.8, perplexity_ratio=1.004,
+    definitional_margin_ratio=0.7, definitional_accuracy_change=-0.05, kl_neutral=0.01,
+)  # fmt: skip
+
+
+def condition(recipe: Recipe = RECIPE, **changes: object) -> ConditionResult:
+    given = {
+        "name": recipe.name, "recipe": recipe, "measures": STEERED, "within_budget": True,
+        "too_weak": None, "bias_reduction_ci95_two_way": None,
+        "definitional_accuracy_change_ci95_two_way": None, "spread_p": 0.01, "spread_p_holm": 0.02,
+        "definitional_choices": Choices(lost=5, won=0, p=0.06), "minimum_detectable": {},
+    }  # fmt: skip
+    return ConditionResult.model_validate(given | changes)
+
+
+def evaluation(
+    axis: str = "gender", *, selected: bool = True, weak: str | None = None
+) -> EvaluationResult:
+    """Of an axis with a reference, but race, which has a lexicon alone."""
+    sample = {"items": 3, "stereotypical_prompts": 6, "definitional_prompts": 40, "texts": 100}
+    chosen = condition()
+    spread = Distribution(min=-0.01, q05=-0.01, median=0.0, q95=0.01, max=0.02)
+    return EvaluationResult(
+        axis=axis,
+        groups=GROUPS[axis],
+        direction="group_given_item",
+        model=MODEL,
+        sample={
+            "validation": sample,
+            "test": sample | {"continued_prompts": 1, "samples_of_each": 2},
+        },
+        competence=Competence(
+            accuracy=0.95, accuracy_ci95=(0.85, 0.99), chance=1 / len(GROUPS[axis]), margin=0.1,
+            too_weak=weak,
+        ),
+        bias_test=BiasTest(
+            against="lexicon" if axis == "race" else "reference", p=None if weak else 0.001,
+            level=0.05, verdict="untested" if weak else "bias found", items=3,
+            minimum_detectable_correlation=0.9,
+        ),
+        baseline=Baseline(measures=BASELINE, too_weak=weak),
+        conditions=[
+            chosen,
+            condition(PREFIX, too_weak="too weak to tell"),
+            condition(RECIPE.model_copy(update={"method": "random"}), within_budget=False),
+        ],
+        selected=chosen if selected else None,
+        selection=SelectionResult(
+            split="validation", max_perplexity_ratio=1.02, max_definitional_loss=0.05, max_kl=None,
+            max_mean_log_odds_change=0.25, candidates=2, candidates_within_budget=1, passes=3,
+            reason="highest bias reduction on validation",
+        ),
+        power=0.8,
+        cost_matched=[],
+        feature_ablation=FeatureAblation(
+            measures=estimates(bias_reduction=0.2), site="resid_post", layer=3, features=(1, 2),
+            firings_per_token=0.1, p=0.04, draws=20, random_firings_per_token=0.1,
+            random={"bias_reduction": spread},
+        ),
+        nulls=[
+            NullResult(kind=kind, draws=2, p=0.3, distributions={"bias_reduction": spread})
+            for kind in ("random", "random_latents")
+        ],
+        reprobing=[
+            Reprobing(
+                target="stereotypical", layer=5, probe="linear", items=3, unsteered=0.9,
+                unsteered_ci95=(0.8, 1.0), steered=0.7, steered_ci95=None, change=None,
+                change_ci95=None, minimum_detectable_change=None,
+            )
+        ],
+    )  # fmt: skip
+
+
+def axis_results(
+    axis: str = "gender",
+    *,
+    selected: bool = True,
+    weak: str | None = None,
+    text: str = " she was tired.",
+) -> AxisResults:
+    return AxisResults(
+        evaluation=evaluation(axis, selected=selected, weak=weak),
+        sweep=[
+            SweepRow(
+                method="sae" if features else "probe", site="resid_post", layer=layer,
+                action="scale" if features else "ablate", multiplier=1.0, gate="none",
+                features=features, share=share, bias_reduction=gain, perplexity_ratio=cost,
+                definitional_accuracy=0.9, within_budget=layer == 3,
+            )
+            for layer, gain, cost, share, features in (
+                (3, 0.8, 1.004, 1.0, ()), ("all", -2.0, 30.0, 0.25, ()), (0, None, None, 1.0, ()),
+                (3, 0.5, 1.01, 1.0, (16, 87)),
+            )
+        ],
+        pareto=[
+            ParetoRow(
+                method=method, layer=3, action="ablate", multiplier=1.0, gate=gate, cost=cost,
+                on_front=gate == "band", test_bias_reduction=gain, test_bias_reduction_low=0.0,
+                test_bias_reduction_high=0.9, test_perplexity_ratio=1.01,
+                test_definitional_accuracy_change=0.0,
+            )
+            for method, gate, cost, gain in (
+                ("probe", "band", 0.3, 0.7), ("random", "none", 0.1, 0.02)
+            )
+        ],
+        nulls=[
+            NullRow(kind=kind, draw=draw, bias_reduction=0.8 if kind == "selected" else 0.01)
+            for kind, draw in (("selected", 0), ("random", 0), ("random", 1), ("shuffled", 0))
+        ],
+        doses=[
+            DoseRow(
+                dose=dose, bias_reduction=gain, bias_reduction_low=None, bias_reduction_high=None,
+                definitional_accuracy=0.9, definitional_accuracy_low=0.8,
+                definitional_accuracy_high=0.95, degenerate_share=0.0, degenerate_share_low=0.0,
+                degenerate_share_high=0.1,
+            )
+            for dose, gain in ((0.0, None), (0.5, 0.4), (1.0, 0.8), (2.0, None))
+        ],
+        items=item_rows(GROUPS[axis], selected=selected),
+        continuations=[
+            Continuation(
+                id="1", kind="stereotypical", item="pilot", prompt="It was late. The pilot said",
+                sample=0, unsteered=" he was tired.", steered=text if selected else None,
+            )
+        ],
+    )  # fmt: skip
+
+
+def item_rows(groups: Sequence[str], *, selected: bool = True) -> list[ItemRow]:
+    """Of two groups the first alone; more than two have a lexicon and no reference."""
+    return [
+        ItemRow(
+            item=name, group=group, reference=rate if len(groups) == 2 else None,
+            held_against=groups[-1], baseline=value, baseline_low=value - 0.3,
+            baseline_high=value + 0.3, steered=value / 5 if selected else None, steered_low=None,
+            steered_high=None,
+        )
+        for name, rate, value in ITEMS
+        for group in (groups[:1] if len(groups) == 2 else groups)
+    ]  # fmt: skip
+
+
+def joint(axes: Sequence[str], *, composition: str = "in the order of the axes") -> JointResult:
+    under_all = STEERED | estimates(bias_reduction=0.76)
+    others = {axis: [other for other in axes if other != axis] for axis in axes}
+    return JointResult(
+        model=MODEL,
+        axes={
+            axis: JointAxis(
+                baseline=Baseline(measures=BASELINE, too_weak=None),
+                selected=Baseline(measures=under_all, too_weak=None),
+                alone=Baseline(measures=STEERED, too_weak=None),
+                cross_axis=[
+                    CrossAxis(
+                        measures=estimates(bias_reduction=0.1, perplexity_ratio=1.0), axis=other,
+                        cosine=0.3, minimum_detectable={},
+                    )
+                    for other in others[axis]
+                ],
+            )
+            for axis in axes
+        },
+        intersections={
+            "+".join(axes[:2]): JointAxis(
+                baseline=Baseline(measures=BASELINE, too_weak=None),
+                selected=Baseline(measures=under_all, too_weak=None),
+                alone=Baseline(measures=STEERED, too_weak=None),
+            )
+        },
+        composition=composition,
+        candidates=[
+            JointCandidate(name=name, within_budget=within, measures=estimates(bias_reduction=gain))
+            for name, within, gain in (
+                (composition, True, 0.76), ("in reverse order", False, 0.7)
+            )
+        ],
+        cross={
+            steered: {
+                axis: Measured(
+                    measures=estimates(
+                        bias_reduction=0.8 if axis == steered else -0.05,
+                        definitional_accuracy_change=-0.01,
+                    )
+                )
+                for axis in axes
+            }
+            for steered in axes
+        },
+        baseline=Measured(measures=estimates(perplexity=9.0)),
+        selected=Measured(measures=estimates(perplexity_ratio=1.012)),
+    )  # fmt: skip
