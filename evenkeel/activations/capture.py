@@ -172,7 +172,7 @@ def past_first_token(loaded: LoadedModel, texts: Sequence[str]) -> list[str]:
     Raises:
         BadInputError: a text is empty or too long.
     """
-    lengths = map(len, encode(loaded, texts))
+    lengths = map(len, loaded.encoder.encode_all(texts))
     return [text for text, length in zip(texts, lengths, strict=True) if length > FIRST_TOKENS]
 
 

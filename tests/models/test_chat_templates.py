@@ -7,8 +7,7 @@ import pytest
 
 from evenkeel.errors import BadInputError
 from evenkeel.models import chat_templates
-from evenkeel.models.chat import CHAT_DATE
-from evenkeel.models.chat_templates import render_chat
+from evenkeel.models.chat import render_message
 from evenkeel.models.encoding import TextEncoder
 
 CHAT = (
@@ -51,9 +50,7 @@ def test_a_template_bomb_is_one_message_in_bounded_time(
     chat: Any, template: str, reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(chat_templates, "SECONDS", 1.0)
-    render_chat(
-        chat, [{"role": "user", "content": "a"}], now=CHAT_DATE
-    )  # start the worker outside the clock
+    render_message(chat, "a")  # start the worker outside the clock
     monkeypatch.setattr(chat, "chat_template", template)
     started = time.monotonic()
     with pytest.raises(BadInputError, match=reason):
@@ -61,9 +58,7 @@ def test_a_template_bomb_is_one_message_in_bounded_time(
     assert time.monotonic() - started < 30
     monkeypatch.setattr(chat_templates, "SECONDS", 10.0)
     monkeypatch.setattr(chat, "chat_template", CHAT)
-    assert render_chat(chat, [{"role": "user", "content": "b"}], now=CHAT_DATE).endswith(
-        "<user>b<assistant>"
-    )
+    assert render_message(chat, "b").endswith("<user>b<assistant>")
 
 
 def test_a_tokenizer_without_a_template_is_no_chat_models(tokenizer: Any) -> None:

@@ -12,7 +12,8 @@ from evenkeel.datasets.records import Prompt
 from evenkeel.errors import BadInputError
 from evenkeel.models.batching import context_length
 from evenkeel.models.encoding import TextEncoder, added_tokens
-from evenkeel.models.loading import LoadedModel, load_model, record_provenance
+from evenkeel.models.loading import LoadedModel, load_model
+from evenkeel.models.provenance import record_provenance
 from evenkeel.scoring.group_reads import encode_prompt
 from evenkeel.steering.continuations import continue_texts
 from tests.models.conftest import Framing

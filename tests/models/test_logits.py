@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from evenkeel.models import logits as logits_module
-from evenkeel.models.architecture import ARCHITECTURES, architecture_of
+from evenkeel.models.architecture import architecture_of
 from evenkeel.models.batching import padded
 from evenkeel.models.logits import logits_at, logits_in_parts, rows_of_logits
 from evenkeel.steering.hooks import steer
 from evenkeel.steering.intervention import Add
-from tests.models.test_architecture import tiny_model
+from tests.models.families import SAMPLE, tiny_model
 
 INPUTS = padded([[1, 2, 3], [4, 5, 6, 7, 8], [9, 10, 11, 12]])
 ROW, COLUMN = INPUTS["attention_mask"].nonzero(as_tuple=True)
@@ -23,7 +23,7 @@ def three_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("three_at_once")
-@pytest.mark.parametrize("family", sorted(ARCHITECTURES))
+@pytest.mark.parametrize("family", SAMPLE)
 @torch.no_grad()
 def test_parts_are_the_whole_and_blocks_run_once(family: str) -> None:
     model = tiny_model(family)

@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 import torch
 
-from evenkeel.datasets.records import Prompt
 from evenkeel.errors import BadInputError
 from evenkeel.steering.continuations import (
     continue_ids,
@@ -16,6 +15,7 @@ from evenkeel.steering.continuations import (
 from evenkeel.steering.degeneration import is_degenerate
 from evenkeel.steering.hooks import steer
 from evenkeel.steering.intervention import Add
+from tests.evaluation.samples import make_prompts
 
 HOW: dict[str, Any] = {"max_new_tokens": 8, "top_p": 0.95, "batch_size": 64, "seed": 4}
 
@@ -67,11 +67,12 @@ def test_a_text_given_again_is_continued_in_another_way(tiny_gpt2: Any, tokenize
     assert len(set(found)) == 6
 
 
-def test_kinds_take_turns_and_terms_come_before_their_repeats(prompts: list[Prompt]) -> None:
+def test_kinds_take_turns_and_items_come_before_their_repeats() -> None:
+    prompts = make_prompts()
     chosen = spread_over_kinds(prompts, 6)
     assert [prompt.kind for prompt in chosen[:3]].count("neutral") == 1
     assert {prompt.kind for prompt in chosen} == {"stereotypical", "definitional", "neutral"}
-    assert len({(prompt.kind, prompt.term, prompt.split) for prompt in chosen}) == 6
+    assert len({(prompt.kind, prompt.item, prompt.split) for prompt in chosen}) == 6
     assert len({prompt.template for prompt in chosen}) > 2
     everything = spread_over_kinds(prompts, 1000)
     assert {prompt.id for prompt in everything} == {prompt.id for prompt in prompts}
