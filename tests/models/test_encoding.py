@@ -1,5 +1,7 @@
 """Texts become the same tokens everywhere: what is put in front is kept once, nothing is behind."""
 
+import shutil
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -74,23 +76,31 @@ def test_tokens_that_depend_on_the_text_are_refused(tokenizer: Any) -> None:
 
 
 @pytest.fixture
-def endless(tiny_folder: Path, framing: Framing) -> LoadedModel:
+def endless(tiny_folder: Path, tokenizer: Any) -> LoadedModel:
     """The tiny model with a tokenizer that ends every text."""
-    framing("$A <eos>").save_pretrained(tiny_folder)
+    from tokenizers import processors
+
+    ending = deepcopy(tokenizer)
+    end = (ending.eos_token, ending.eos_token_id)
+    ending.backend_tokenizer.post_processor = processors.TemplateProcessing(
+        single=f"$A {end[0]}", special_tokens=[end]
+    )
+    ending.save_pretrained(tiny_folder)
     record_provenance(tiny_folder, "local", "tiny", "float32")
     return load_model(tiny_folder, "cpu")
 
 
 def test_loading_says_what_is_left_out(
-    tiny_folder: Path, framing: Framing, caplog: pytest.LogCaptureFixture
+    endless: LoadedModel, caplog: pytest.LogCaptureFixture, tmp_path: Path, saved_tiny: Path
 ) -> None:
-    record_provenance(tiny_folder, "local", "tiny", "float32")
-    load_model(tiny_folder, "cpu")
+    assert endless.encoder.describe()["left_out_behind"] == ["<|endoftext|>"]
+    load_model(Path(endless.model.name_or_path), "cpu")
+    assert "<|endoftext|> behind every text; it is left out" in caplog.text
+    caplog.clear()
+    plain = Path(shutil.copytree(saved_tiny, tmp_path / "plain"))
+    record_provenance(plain, "local", "tiny", "float32")
+    load_model(plain, "cpu")
     assert not caplog.messages
-    framing("$A <eos>").save_pretrained(tiny_folder)
-    loaded = load_model(tiny_folder, "cpu")
-    assert "<eos> behind every text; it is left out" in caplog.text
-    assert loaded.encoder.describe()["left_out_behind"] == ["<eos>"]
 
 
 def test_nothing_is_read_or_written_after_the_end_of_a_text(
