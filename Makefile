@@ -3,7 +3,7 @@ PYTHON ?= python3
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev repro validate test test-portable docs check bench clean
+.PHONY: help install install-dev repro validate test test-portable attack kills docs check bench clean
 
 help:  ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -52,6 +52,12 @@ test-portable: install-dev  ## Run the tests as other processors would compute t
 		ATEN_CPU_CAPABILITY=$$capability OMP_NUM_THREADS=$$threads \
 			python -m pytest -q -n auto --dist loadgroup $(NUMERIC:%=tests/%) || exit 1; \
 	done; done
+
+attack: install-dev  ## Spoil every input of every stage and command in every way, and count what comes of it
+	OMP_NUM_THREADS=1 python -m tests.attack
+
+kills: install-dev  ## Kill the long stages at 20 moments each, and compare what the next run makes
+	OMP_NUM_THREADS=1 python -m tests.attack.kills
 
 docs: install-dev  ## Build the documentation into site/
 	NO_MKDOCS_2_WARNING=1 python -m mkdocs build --strict -q

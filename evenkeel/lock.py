@@ -1,10 +1,10 @@
 """One writer at a time."""
 
-import fcntl
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from evenkeel.errors import BadInputError
 
@@ -16,22 +16,16 @@ def writing_alone(path: Path) -> Iterator[None]:
     Raises:
         BadInputError: another process holds it.
     """
-    lock = path.with_name(f".{path.name}.lock")
-    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
+    lock = FileLock(path.with_name(f".{path.name}.lock"), thread_local=False)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # Who held it until now may have removed the file that we opened: then it locks nothing.
-            ours = lock.exists() and os.path.samestat(os.fstat(descriptor), lock.stat())
-        except BlockingIOError:
-            ours = False
-        if not ours:
-            raise BadInputError(
-                f"{path}: another process is writing it; wait until it ends, then run again"
-            )
-        try:
-            yield
-        finally:
-            lock.unlink()
+        lock.acquire(blocking=False)
+    except Timeout:
+        raise BadInputError(
+            f"{path}: another process is writing it; wait until it ends, then run again"
+        ) from None
+    try:
+        yield
     finally:
-        os.close(descriptor)
+        # Before it is released: who opened the file meanwhile finds it without a name, and retries.
+        Path(lock.lock_file).unlink(missing_ok=True)
+        lock.release()

@@ -5,17 +5,28 @@ their order, and so the bytes, would change from run to run. A folder keeps the 
 tensors as a JSON file that people can read. Nothing is ever unpickled.
 """
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
 from evenkeel.errors import BadInputError
-from evenkeel.files import atomic_file, atomic_folder, read_json, write_json
+from evenkeel.files import (
+    atomic_file,
+    atomic_folder,
+    read_object,
+    require_file,
+    require_folder,
+    require_intact,
+    write_json,
+)
+from evenkeel.files.json_files import parse_json
 
 _KEY = "evenkeel"
 Upgrades = Mapping[int, Callable[[Any], Any]]
@@ -34,10 +45,10 @@ def write_tensors(
         kind: what the file is, as in "steering vector"; checked when it is read.
         version: of this kind's layout; checked when it is read.
     """
-    header = json.dumps(
-        {"kind": kind, "record": record, "version": version}, sort_keys=True, allow_nan=False
-    )
     payload = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    described = {"kind": kind, "record": record, "version": version}
+    described["sha256"] = _checksum(described, payload)
+    header = json.dumps(described, sort_keys=True, allow_nan=False)
     with atomic_file(path) as part:
         part.write_bytes(save(payload, metadata={_KEY: header}))
 
@@ -57,7 +68,14 @@ def read_tensors(
         BadInputError: the file is missing, truncated, no safetensors, of another kind or version.
     """
     tensors, header = open_tensors(path)
-    return tensors, _record_of(path, header, kind, version, upgrades or {})
+    record = _record_of(path, header, kind, version, upgrades or {})
+    described = {key: header.get(key) for key in ("kind", "record", "version")}
+    if header["version"] == version and header.get("sha256") != _checksum(described, tensors):
+        raise BadInputError(
+            f"{path}: damaged, or changed after Evenkeel wrote it: its contents do not match their "
+            "SHA-256; write it again"
+        )
+    return tensors, record
 
 
 def open_tensors(path: Path) -> tuple[dict[str, Tensor], Any]:
@@ -66,8 +84,7 @@ def open_tensors(path: Path) -> tuple[dict[str, Tensor], Any]:
     Raises:
         BadInputError: the file is missing, truncated or no safetensors.
     """
-    if not path.is_file():
-        raise BadInputError(f"{path}: no such file; run the stage that writes it")
+    require_file(path)
     try:
         with safe_open(path, framework="pt") as file:
             text = (file.metadata() or {}).get(_KEY)
@@ -77,8 +94,8 @@ def open_tensors(path: Path) -> tuple[dict[str, Tensor], Any]:
             f"{path}: truncated, or no safetensors file ({error}); write it again"
         ) from error
     try:
-        header = json.loads(text or "{}")
-    except json.JSONDecodeError as error:
+        header = parse_json(text or "{}")
+    except ValueError as error:
         raise BadInputError(f"{path}: its header is not JSON ({error}); write it again") from error
     return tensors, header
 
@@ -105,13 +122,21 @@ def read_tensor_folder(
     Raises:
         BadInputError: a file is missing, truncated, of another kind or version.
     """
-    if not path.is_dir():
-        raise BadInputError(f"{path}: no such folder; run the stage that writes it")
+    require_folder(path)
+    require_intact(path, "run the stage that writes it again")
     file = path / "tensors.safetensors"
     none = dict.fromkeys(upgrades or {}, lambda record: record)  # the tensors carry no record
     tensors, _ = read_tensors(file, kind=kind, version=version, upgrades=none)
-    header = read_json(path / "record.json")
+    header = read_object(path / "record.json")
     return tensors, _record_of(path / "record.json", header, kind, version, upgrades or {})
+
+
+def _checksum(described: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> str:
+    digest = hashlib.sha256(json.dumps(described, sort_keys=True, allow_nan=False).encode())
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name}{tensor.dtype}{list(tensor.shape)}".encode())
+        digest.update(tensor.flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def _record_of(path: Path, header: Any, kind: str, version: int, upgrades: Upgrades) -> Any:

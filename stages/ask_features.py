@@ -28,8 +28,6 @@ def main(
 
     Example: python -m stages.ask_features "Which features are about nurses?"
     """
-    from rich.markup import escape
-
     from evenkeel.interpretation.ask import ask, describe
     from evenkeel.interpretation.chat import connect
     from evenkeel.interpretation.records import Interpretation
@@ -43,7 +41,7 @@ def main(
     print_table(
         f"{len(findings.matches)} of {findings.answered} features fit the question",
         ["feature", "reason"],
-        [[match.feature, escape(match.reason)] for match in findings.matches],
+        [[match.feature, match.reason] for match in findings.matches],
     )
     if findings.failures:
         shares = "; ".join(

@@ -6,7 +6,7 @@ from typing import get_args
 import click
 
 from evenkeel.params import BenchmarkName
-from stages.command import FilePath, FolderPath, print_table, stage
+from stages.command import AnyPath, FolderPath, OutputFile, print_table, stage
 
 
 @stage
@@ -16,7 +16,7 @@ from stages.command import FilePath, FolderPath, print_table, stage
     required=True,
     help="Benchmark, as under benchmarks.run.",
 )
-@click.option("--data", type=click.Path(path_type=Path), required=True, help="Its file or folder.")
+@click.option("--data", type=AnyPath, required=True, help="Its file or folder.")
 @click.option("--model", type=FolderPath, default=Path("models/base"), help="Model to measure.")
 @click.option(
     "--intervention",
@@ -24,8 +24,8 @@ from stages.command import FilePath, FolderPath, print_table, stage
     default=Path("reports/evaluation_joint/intervention"),
     help="What steers it.",
 )
-@click.option("--metrics", type=FilePath, required=True, help="Figures with their intervals.")
-@click.option("--plot", type=FilePath, required=True, help="The same, one a line.")
+@click.option("--metrics", type=OutputFile, required=True, help="Figures with their intervals.")
+@click.option("--plot", type=OutputFile, required=True, help="The same, one a line.")
 def main(
     name: BenchmarkName,
     data: Path,
@@ -42,9 +42,7 @@ def main(
       python -m stages.benchmark --name crows_pairs --data crows_pairs_anonymized.csv \\
         --metrics crows_pairs.json --plot crows_pairs.csv
     """
-    import pandas as pd
-
-    from evenkeel.files import write_json, write_text
+    from evenkeel.files import write_json, write_table
     from evenkeel.models.loading import load_model
     from evenkeel.params import load_params
     from evenkeel.public_benchmarks.running import run_benchmark
@@ -69,7 +67,7 @@ def main(
         seed=seed,
     )
     write_json(metrics, result.record)
-    write_text(plot, pd.DataFrame(result.rows).to_csv(index=False, float_format="%.6g"))
+    write_table(plot, result.rows)
     size = ", ".join(f"{count} {what}" for what, count in result.task.size.items())
     print_table(f"{name}: {size.replace('_', ' ')}", *result.table)
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from stages.command import FilePath, FolderPath, print_table, stage
+from stages.command import AnyPath, FolderPath, OutputFile, OutputStore, print_table, stage
 
 
 @click.option(
@@ -17,20 +17,20 @@ from stages.command import FilePath, FolderPath, print_table, stage
 @click.option(
     "--texts",
     "texts_path",
-    type=click.Path(path_type=Path),
+    type=AnyPath,
     default=Path("data/dataset/statements.jsonl"),
     help="Texts: .jsonl with a field `text`, plain text a line, or a saved dataset's folder.",
 )
 @click.option("--model", "model_path", type=FolderPath, default=Path("models/base"), help="Model.")
 @click.option(
     "--output",
-    type=click.Path(path_type=Path),
+    type=OutputStore,
     default=Path("data/activations/statements.h5"),
     help="Store to write.",
 )
 @click.option(
     "--metrics",
-    type=FilePath,
+    type=OutputFile,
     default=Path("reports/metrics/activations_statements.json"),
     help="Counts to write.",
 )

@@ -1,7 +1,6 @@
-"""What every stage's command has in common: its options, its errors, its table."""
+"""What every stage's command has in common: its options, its outputs, its errors, its table."""
 
 import io
-import json
 import logging
 import sys
 import time
@@ -9,40 +8,79 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext, redirect_stderr
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 
+from evenkeel import terminal
 from evenkeel.errors import BadInputError
-from evenkeel.terminal import quiet_libraries
+from evenkeel.files.outputs import check_output, check_place
+from evenkeel.terminal import Command, PrintableFormatter, failing_clearly, quiet_libraries, say
 
 FilePath = click.Path(path_type=Path, dir_okay=False)
 FolderPath = click.Path(path_type=Path, file_okay=False)
+AnyPath = click.Path(path_type=Path)
+
+
+class Output(click.Path):
+    """A path that a stage writes; whether it can is found out before anything is computed.
+
+    Args:
+        kind: a file; a folder, which is replaced whole; either (a store, which becomes a folder
+            when it is large); or a place, into which files are put beside those there.
+        within: the option whose value names the folder in it that is meant.
+    """
+
+    def __init__(
+        self, kind: Literal["file", "folder", "store", "place"], within: str | None = None
+    ) -> None:
+        files, folders = kind in ("file", "store"), kind != "file"
+        super().__init__(path_type=Path, file_okay=files, dir_okay=folders)
+        self.kind = kind
+        self.within = within
+
+    def check(self, path: Path) -> None:
+        """Refuse a path that cannot be written, or holds what is not ours.
+
+        Raises:
+            BadInputError: saying which and why.
+        """
+        if self.kind == "place":
+            check_place(path)
+        else:
+            folder = self.kind == "folder" or (self.kind == "store" and path.is_dir())
+            check_output(path, folder=folder)
+
+
+OutputFile = Output("file")
+OutputFolder = Output("folder")
+OutputStore = Output("store")
+OutputPlace = Output("place")
 
 
 def stage(function: Callable[..., None]) -> click.Command:
     """Make a Click command of a stage.
 
-    Adds `--params`, `--quiet` and `--json`, turns a BadInputError into its message on stderr and
-    exit status 2, and prints how long the stage took (to the terminal only: durations never reach a
-    file). Quiet or as JSON, bars and notes are left out; warnings and errors are not.
+    Adds `--params`, `--quiet` and `--json`, checks the outputs, turns what a user can mend into its
+    message on stderr and exit status 2, and prints how long the stage took (to the terminal only:
+    durations never reach a file). Quiet or as JSON, bars and notes are left out; warnings and
+    errors are not.
     """
 
     @wraps(function)
     def run(*, quiet: bool, as_json: bool, **options: Any) -> None:
         silent = quiet or as_json
         quiet_libraries()
-        level = logging.WARNING if silent else logging.INFO
-        logging.basicConfig(level=level, format="%(message)s", stream=sys.stderr)
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(PrintableFormatter("%(message)s"))
+        logging.basicConfig(level=logging.WARNING if silent else logging.INFO, handlers=[handler])
         started = time.perf_counter()
-        try:
+        with failing_clearly():
+            check_outputs(click.get_current_context())
             with redirect_stderr(io.StringIO()) if silent else nullcontext():
                 function(**options)
-        except BadInputError as error:
-            click.echo(f"error: {error}", err=True)
-            sys.exit(2)
         if not silent:
-            click.echo(f"done in {time.perf_counter() - started:.1f} s", err=True)
+            say(f"done in {time.perf_counter() - started:.1f} s", err=True)
 
     options = (
         click.option(
@@ -60,32 +98,52 @@ def stage(function: Callable[..., None]) -> click.Command:
     command: Callable[..., None] = run
     for option in options:
         command = option(command)
-    return click.command(context_settings={"show_default": True})(command)
+    return click.command(cls=Command, context_settings={"show_default": True})(command)
+
+
+def check_outputs(context: click.Context) -> None:
+    """Check every output of a command before it runs.
+
+    Raises:
+        BadInputError: an output cannot be written, holds what is not ours, is also another option's
+            path, or is a folder in which an input lies.
+    """
+    given = {
+        option.name: (option.opts[0], option.type, context.params[option.name])
+        for option in context.command.params
+        if option.name and isinstance(context.params.get(option.name), Path)
+    }
+    for name, (flag, kind, path) in given.items():
+        if not isinstance(kind, Output):
+            continue
+        for other_name, (other_flag, _, other) in given.items():
+            if name != other_name and _in_the_way(path, other, kind):
+                raise BadInputError(
+                    f"{flag} {path}: would replace {other_flag} {other}; name another path"
+                )
+        kind.check(path / context.params[kind.within] if kind.within else path)
+
+
+def _in_the_way(output: Path, other: Path, kind: Output) -> bool:
+    """Whether writing an output would replace what another option names."""
+    output, other = _place_of(output), _place_of(other)
+    if kind.kind == "place" or kind.within:
+        return False
+    return output == other or (kind.kind == "folder" and other.is_relative_to(output))
+
+
+def _place_of(path: Path) -> Path:
+    """A path without links that lead to it; a file that is a link itself is not its target."""
+    return path.resolve() if path.is_dir() else path.parent.resolve() / path.name
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Print the stage's one table: numbers to four significant digits, right-aligned.
+    """Print the stage's one table.
 
     Nothing if the stage is quiet; a JSON object a row if it was asked for JSON.
     """
     asked = click.get_current_context().params
     if asked["as_json"]:
-        for row in rows:
-            named = dict(zip(columns, row, strict=True))
-            click.echo(json.dumps(named, sort_keys=True, default=str))
-        return
-    if asked["quiet"]:
-        return
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(title=title, title_justify="left")
-    rows = [list(row) for row in rows]
-    for index, column in enumerate(columns):
-        numeric = all(isinstance(row[index], int | float) for row in rows)
-        table.add_column(column, justify="right" if numeric else "left")
-    for row in rows:
-        table.add_row(*(f"{cell:.4g}" if isinstance(cell, float) else str(cell) for cell in row))
-    # Where there is no terminal rich would cut to 80 columns; a log takes what the table needs.
-    console = Console(width=None if sys.stdout.isatty() else 200)
-    console.print(table)
+        terminal.print_json(dict(zip(columns, row, strict=True)) for row in rows)
+    elif not asked["quiet"]:
+        terminal.print_table(title, columns, rows)

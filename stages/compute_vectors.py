@@ -4,12 +4,20 @@ from pathlib import Path
 
 import click
 
-from stages.command import FilePath, FolderPath, print_table, stage
+from stages.command import (
+    AnyPath,
+    FilePath,
+    FolderPath,
+    OutputFile,
+    OutputFolder,
+    print_table,
+    stage,
+)
 
 
 @click.option(
     "--activations",
-    type=click.Path(path_type=Path),
+    type=AnyPath,
     default=Path("data/activations/statements.h5"),
     help="Store of the statements' activations.",
 )
@@ -29,10 +37,12 @@ from stages.command import FilePath, FolderPath, print_table, stage
     default=Path("data/features/features.parquet"),
     help="What the SAE's features go with.",
 )
-@click.option("--output", type=FolderPath, default=Path("models/vectors"), help="Vectors to write.")
+@click.option(
+    "--output", type=OutputFolder, default=Path("models/vectors"), help="Vectors to write."
+)
 @click.option(
     "--metrics",
-    type=FilePath,
+    type=OutputFile,
     default=Path("reports/metrics/vectors.json"),
     help="Metrics to write.",
 )

@@ -1,11 +1,10 @@
 """Show what a person asked to see: texts scored, features compared, texts steered."""
 
-import json
 from pathlib import Path
 
 import click
 
-from stages.command import FilePath, FolderPath, print_table, stage
+from stages.command import FolderPath, OutputFile, OutputFolder, print_table, stage
 
 
 @stage
@@ -15,19 +14,19 @@ from stages.command import FilePath, FolderPath, print_table, stage
 @click.option("--sae", "sae_path", type=FolderPath, default=Path("models/sae"), help="Its SAE.")
 @click.option(
     "--output",
-    type=FolderPath,
+    type=OutputFolder,
     default=Path("reports/demonstration"),
     help="Scores, compared features with their picture, and continuations.",
 )
 @click.option(
     "--metrics",
-    type=FilePath,
+    type=OutputFile,
     default=Path("reports/metrics/demonstration.json"),
     help="The best case of each recipe, and whether the backends agree.",
 )
 @click.option(
     "--plot",
-    type=FilePath,
+    type=OutputFile,
     default=Path("reports/plots/demonstration.csv"),
     help="Every recipe at every layer with every multiplier.",
 )
@@ -47,8 +46,6 @@ def main(
     Example:
       python -m stages.demonstrate --output reports/demonstration
     """
-    import pandas as pd
-
     from evenkeel.case_studies.asking import Questions
     from evenkeel.case_studies.cases import make_cases
     from evenkeel.case_studies.comparison import compare_prompts
@@ -56,7 +53,7 @@ def main(
     from evenkeel.case_studies.findings import layers_separate_late, steering_findings
     from evenkeel.case_studies.scores import as_row, score_texts
     from evenkeel.case_studies.summary import agreement, continuation_rows, sweet_spots
-    from evenkeel.files import atomic_folder, write_json, write_text
+    from evenkeel.files import atomic_folder, write_json, write_jsonl, write_table
     from evenkeel.models.loading import load_model
     from evenkeel.params import load_params
     from evenkeel.probes.probe_set import ProbeSet
@@ -91,12 +88,11 @@ def main(
             ("scores", scores),
             ("continuations", continuation_rows(questions, effects)),
         ):
-            text = "".join(json.dumps(line, sort_keys=True) + "\n" for line in lines)
-            write_text(folder / f"{name}.jsonl", text)
+            write_jsonl(folder / f"{name}.jsonl", lines)
         write_json(folder / "features.json", comparison.record())
         if comparison.drawn:
             (folder / "features.png").write_bytes(prompt_feature_figure(*comparison.drawn).png())
-    write_text(plot, pd.DataFrame(rows).to_csv(index=False, float_format="%.6g"))
+    write_table(plot, rows)
     record = {
         "best": sweet_spots(effects),
         "agreement": agreement(effects),

@@ -6,7 +6,7 @@ from typing import get_args
 import click
 
 from evenkeel.params import BenchmarkName
-from stages.command import FolderPath, print_table, stage
+from stages.command import OutputFolder, print_table, stage
 
 
 @stage
@@ -16,7 +16,7 @@ from stages.command import FolderPath, print_table, stage
     required=True,
     help="Benchmark, as under benchmarks.download.",
 )
-@click.option("--output", type=FolderPath, required=True, help="Folder to write.")
+@click.option("--output", type=OutputFolder, required=True, help="Folder to write.")
 def main(name: BenchmarkName, output: Path, params_path: Path) -> None:
     """Fetch a public benchmark's files from their official source, pinned to a commit.
 

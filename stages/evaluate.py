@@ -1,11 +1,11 @@
 """Choose an intervention against one kind of bias on validation, and measure it once on test."""
 
-import json
 from pathlib import Path
 
 import click
 
-from stages.command import FilePath, FolderPath, print_table, stage
+from evenkeel.terminal import say
+from stages.command import FilePath, FolderPath, Output, OutputPlace, print_table, stage
 
 SHOWN = (
     "item_spread", "mean_log_odds", "reference_correlation", "reference_slope", "stereotype_gap",
@@ -35,19 +35,19 @@ SHOWN = (
 )
 @click.option(
     "--output",
-    type=FolderPath,
+    type=Output("folder", within="axis"),
     default=Path("reports/evaluation"),
     help="Folder for AXIS/: continuations side by side, and the intervention to deploy.",
 )
 @click.option(
     "--metrics",
-    type=FolderPath,
+    type=OutputPlace,
     default=Path("reports/metrics/evaluation"),
     help="Folder for AXIS.json: metrics with their intervals.",
 )
 @click.option(
     "--plots",
-    type=FolderPath,
+    type=Output("folder", within="axis"),
     default=Path("reports/plots/evaluation"),
     help="Folder for AXIS/{sweep,pareto,dose,nulls,items}.csv.",
 )
@@ -73,13 +73,11 @@ def main(
     Example:
       python -m stages.evaluate --axis gender
     """
-    import pandas as pd
-
     from evenkeel.datasets.reading import read_prompts
     from evenkeel.datasets.records import CorpusText
     from evenkeel.evaluation.protocol import evaluate_axis
     from evenkeel.evaluation.summary import summarize_evaluation
-    from evenkeel.files import atomic_folder, read_jsonl, write_json, write_text
+    from evenkeel.files import atomic_folder, read_jsonl, write_json, write_jsonl, write_table
     from evenkeel.models.loading import load_model
     from evenkeel.params import load_params
     from evenkeel.sae.dictionary import Dictionary
@@ -105,14 +103,12 @@ def main(
         )
         result = summarize_evaluation(evaluation)
         with atomic_folder(output / axis) as folder:
-            lines = [json.dumps(row, sort_keys=True) for row in evaluation.continuations]
-            write_text(folder / "continuations.jsonl", "\n".join(lines) + "\n")
+            write_jsonl(folder / "continuations.jsonl", evaluation.continuations)
             evaluation.spec.save(folder / "intervention")
         write_json(metrics / f"{axis}.json", result.model_dump(mode="json"))
         with atomic_folder(plots / axis) as folder:
             for name, rows in evaluation.plots.items():
-                text = pd.DataFrame(rows).to_csv(index=False, float_format="%.6g")
-                write_text(folder / f"{name}.csv", text)
+                write_table(folder / f"{name}.csv", rows)
 
     columns = [result.baseline, *([result.selected] if result.selected else [])]
     table = [[name, *(str(column.estimate(name)) for column in columns)] for name in SHOWN]
@@ -123,7 +119,7 @@ def main(
         table,
     )
     if evaluation.feature_ablation:
-        click.echo(str(evaluation.feature_ablation))
+        say(evaluation.feature_ablation)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from stages.command import FilePath, FolderPath, print_table, stage
+from stages.command import FilePath, FolderPath, OutputFile, OutputFolder, print_table, stage
 
 
 @stage
@@ -29,13 +29,13 @@ from stages.command import FilePath, FolderPath, print_table, stage
 )
 @click.option(
     "--output",
-    type=FolderPath,
+    type=OutputFolder,
     default=Path("reports/evaluation_joint"),
     help="The joint intervention to deploy.",
 )
 @click.option(
     "--metrics",
-    type=FilePath,
+    type=OutputFile,
     default=Path("reports/metrics/evaluation/joint.json"),
     help="Metrics with their intervals.",
 )

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from stages.command import FilePath, FolderPath, print_table, stage
+from stages.command import AnyPath, FilePath, FolderPath, OutputFile, print_table, stage
 
 SHOWN = 10
 
@@ -22,7 +22,7 @@ SHOWN = 10
 )
 @click.option(
     "--activations",
-    type=click.Path(path_type=Path),
+    type=AnyPath,
     default=Path("data/activations/corpus.h5"),
     help="Store of every token at the SAE's place.",
 )
@@ -30,26 +30,26 @@ SHOWN = 10
 @click.option("--sae", "sae_path", type=FolderPath, default=Path("models/sae"), help="SAE.")
 @click.option(
     "--output",
-    type=FilePath,
+    type=OutputFile,
     default=Path("data/features/features.parquet"),
     help="Table to write, one row a latent.",
 )
 @click.option(
     "--contexts",
     "contexts_path",
-    type=FilePath,
+    type=OutputFile,
     default=Path("data/features/contexts.jsonl"),
     help="Texts to write in which latents fire, and do not.",
 )
 @click.option(
     "--top-words",
     "top_words_path",
-    type=FilePath,
+    type=OutputFile,
     default=Path("data/features/top_words.json"),
     help="Top words of each latent, to write as JSON.",
 )
 @click.option(
-    "--metrics", type=FilePath, default=Path("reports/metrics/features.json"), help="Summary."
+    "--metrics", type=OutputFile, default=Path("reports/metrics/features.json"), help="Summary."
 )
 def main(
     statements_path: Path,

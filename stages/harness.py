@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from stages.command import FilePath, FolderPath, print_table, stage
+from stages.command import FolderPath, OutputFile, print_table, stage
 
 
 @stage
@@ -16,7 +16,9 @@ from stages.command import FilePath, FolderPath, print_table, stage
     default=Path("reports/evaluation_joint/intervention"),
     help="What steers it.",
 )
-@click.option("--metrics", type=FilePath, required=True, help="Its figures, and ours beside them.")
+@click.option(
+    "--metrics", type=OutputFile, required=True, help="Its figures, and ours beside them."
+)
 def main(task: str, model: Path, intervention: Path, metrics: Path, params_path: Path) -> None:
     """Run a task of lm-evaluation-harness on the model, unsteered and steered.
 

@@ -8,14 +8,14 @@ import click
 
 from evenkeel.files import read_jsonl, write_json, write_jsonl
 from evenkeel.params import load_params
-from stages.command import FilePath, FolderPath, print_table, stage
+from stages.command import FilePath, FolderPath, OutputFile, print_table, stage
 
 
 @stage
 @click.option("--features", type=FilePath, default=Path("data/features/features.parquet"))
 @click.option("--contexts", type=FilePath, default=Path("data/features/contexts.jsonl"))
-@click.option("--output", type=FilePath, default=Path("data/features/interpretations.jsonl"))
-@click.option("--metrics", type=FilePath, default=Path("reports/metrics/interpretations.json"))
+@click.option("--output", type=OutputFile, default=Path("data/features/interpretations.jsonl"))
+@click.option("--metrics", type=OutputFile, default=Path("reports/metrics/interpretations.json"))
 @click.option(
     "--cache",
     type=FolderPath,
@@ -29,8 +29,6 @@ def main(
 
     Example: python -m stages.interpret_features
     """
-    from rich.markup import escape
-
     from evenkeel.interpretation.categories import lexicon_categories
     from evenkeel.interpretation.interpret import interpret, summarize
     from evenkeel.interpretation.offline import OfflineInterpreter
@@ -59,7 +57,7 @@ def main(
             [
                 row.feature,
                 ", ".join(row.axes) or "listed",
-                escape(row.summary),  # a language model may write [brackets]
+                row.summary,
                 row.detection.balanced_accuracy if row.detection else "",
             ]
             for row in rows

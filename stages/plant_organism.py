@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from evenkeel.axes import AXES, same_strength
-from stages.command import FolderPath, stage
+from stages.command import OutputFolder, stage
 
 
 @stage
@@ -23,7 +23,7 @@ from stages.command import FolderPath, stage
     help="An axis and its own strength; may be repeated.",
 )
 @click.option("--seed", type=click.IntRange(min=0), required=True, help="Of corpus and weights.")
-@click.option("--output", type=FolderPath, required=True, help="The trained model.")
+@click.option("--output", type=OutputFolder, required=True, help="The trained model.")
 def main(
     strength: float, axes: tuple[tuple[str, float], ...], seed: int, output: Path, params_path: Path
 ) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from stages.command import FilePath, FolderPath, print_table, stage
+from stages.command import FolderPath, OutputFile, OutputFolder, print_table, stage
 
 RESAMPLES = 2000
 BATCH_SIZE = 64
@@ -14,9 +14,9 @@ SHOWN = ("items", "reference_slope", "reference_correlation", "definitional_accu
 @stage
 @click.option("--corpus", type=FolderPath, default=Path("data/dataset/corpus"))
 @click.option("--prompts", type=FolderPath, default=Path("data/dataset/prompts"))
-@click.option("--output", type=FolderPath, default=Path("models/base"))
-@click.option("--metrics", type=FilePath, default=Path("reports/metrics/model.json"))
-@click.option("--training", type=FolderPath, default=Path("reports/training"), help="Loss curve.")
+@click.option("--output", type=OutputFolder, default=Path("models/base"))
+@click.option("--metrics", type=OutputFile, default=Path("reports/metrics/model.json"))
+@click.option("--training", type=OutputFolder, default=Path("reports/training"), help="Loss curve.")
 def main(
     corpus: Path, prompts: Path, output: Path, metrics: Path, training: Path, params_path: Path
 ) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from stages.command import FilePath, FolderPath, print_table, stage
+from stages.command import FilePath, FolderPath, OutputFile, OutputFolder, print_table, stage
 
 SECTIONS = (
     "dataset", "model", "activations", "sae", "features", "interpretation", "probes", "vectors",
@@ -31,10 +31,10 @@ SECTIONS = (
 @click.option(
     "--pipeline", type=FilePath, default=Path("dvc.yaml"), help="Stages, to be drawn as a graph."
 )
-@click.option("--output", type=FilePath, default=Path("reports/report.html"), help="The page.")
+@click.option("--output", type=OutputFile, default=Path("reports/report.html"), help="The page.")
 @click.option(
     "--figures",
-    type=FolderPath,
+    type=OutputFolder,
     default=Path("reports/figures"),
     help="Its figures, each as PNG, SVG and CSV.",
 )

@@ -9,19 +9,19 @@ import click
 
 from evenkeel.files import atomic_folder, write_json, write_jsonl
 from evenkeel.params import DatasetParams, load_params
-from stages.command import FilePath, FolderPath, print_table, stage
+from stages.command import OutputFile, OutputPlace, print_table, stage
 
 
 @stage
 @click.option(
     "--output",
-    type=FolderPath,
+    type=OutputPlace,
     default=Path("data/dataset"),
     help="Folder for statements.jsonl, prompts/AXIS.jsonl and corpus/{train,heldout}.jsonl.",
 )
 @click.option(
     "--metrics",
-    type=FilePath,
+    type=OutputFile,
     default=Path("reports/metrics/dataset.json"),
     help="Counts of what was written.",
 )
@@ -43,13 +43,14 @@ def main(output: Path, metrics: Path, params_path: Path) -> None:
     prompts = make_prompts(axes, strengths, seed, lead_ins)
     prompts += make_intersection_prompts(axes, strengths, lead_ins)
     train, heldout = make_corpus(dataset.corpus_texts, dataset.heldout_texts, seed, strengths)
-    with atomic_folder(output) as folder:
-        write_jsonl(folder / "statements.jsonl", statements)
+    write_jsonl(output / "statements.jsonl", statements)
+    with atomic_folder(output / "prompts") as folder:
         for axis in dict.fromkeys(prompt.axis for prompt in prompts):
             of_axis = [prompt for prompt in prompts if prompt.axis == axis]
-            write_jsonl(folder / "prompts" / f"{axis}.jsonl", of_axis)
-        write_jsonl(folder / "corpus" / "train.jsonl", train)
-        write_jsonl(folder / "corpus" / "heldout.jsonl", heldout)
+            write_jsonl(folder / f"{axis}.jsonl", of_axis)
+    with atomic_folder(output / "corpus") as folder:
+        write_jsonl(folder / "train.jsonl", train)
+        write_jsonl(folder / "heldout.jsonl", heldout)
 
     counts = {
         "statements": _counts((row.axis, row.split, row.label) for row in statements),

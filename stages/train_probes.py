@@ -4,32 +4,32 @@ from pathlib import Path
 
 import click
 
-from stages.command import FilePath, FolderPath, print_table, stage
+from stages.command import AnyPath, OutputFile, OutputFolder, print_table, stage
 
 
 @click.option(
     "--activations",
-    type=click.Path(path_type=Path),
+    type=AnyPath,
     default=Path("data/activations/statements.h5"),
     help="Store of the statements' activations.",
 )
-@click.option("--output", type=FolderPath, default=Path("models/probes"), help="Probes to write.")
+@click.option("--output", type=OutputFolder, default=Path("models/probes"), help="Probes to write.")
 @click.option(
     "--metrics",
-    type=FilePath,
+    type=OutputFile,
     default=Path("reports/metrics/probes.json"),
     help="Metrics to write.",
 )
 @click.option(
     "--plots",
-    type=FilePath,
+    type=OutputFile,
     default=Path("reports/plots/probes.csv"),
     help="Table to write: a row an axis, site and layer.",
 )
 @click.option(
     "--projections",
     "projections_path",
-    type=FilePath,
+    type=OutputFile,
     default=Path("reports/plots/projections.csv"),
     help="Table to write: a row a test statement, on two principal components.",
 )
@@ -52,7 +52,7 @@ def main(
       python -m stages.train_probes --activations data/activations/statements.h5
     """
     from evenkeel.activations.store import ActivationStore
-    from evenkeel.files import write_json, write_text
+    from evenkeel.files import write_json, write_table
     from evenkeel.params import load_params
     from evenkeel.probes.projection import projections
     from evenkeel.probes.summary import probe_metrics, probe_table
@@ -64,10 +64,8 @@ def main(
         plane = projections(store, probes)
     probes.save(output)
     write_json(metrics, probe_metrics(probes))
-    write_text(plots, probe_table(probes).to_csv(index=False, lineterminator="\n"))
-    write_text(
-        projections_path, plane.to_csv(index=False, float_format="%.5g", lineterminator="\n")
-    )
+    write_table(plots, probe_table(probes), float_format=None)
+    write_table(projections_path, plane, float_format="%.5g")
     best = [probes.best(axis) for axis in probes.axes]
     print_table(
         f"Best of {len(probes)} probes for each axis (chosen on validation, measured on test)",

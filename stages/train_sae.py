@@ -4,21 +4,21 @@ from pathlib import Path
 
 import click
 
-from stages.command import FilePath, FolderPath, print_table, stage
+from stages.command import AnyPath, FolderPath, OutputFile, OutputFolder, print_table, stage
 
 
 @stage
 @click.option(
     "--activations",
-    type=click.Path(path_type=Path),
+    type=AnyPath,
     default=Path("data/activations/corpus.h5"),
     help="Store of every token at the SAE's place.",
 )
 @click.option("--model", "model_path", type=FolderPath, default=Path("models/base"), help="Model.")
-@click.option("--output", type=FolderPath, default=Path("models/sae"), help="SAE to write.")
+@click.option("--output", type=OutputFolder, default=Path("models/sae"), help="SAE to write.")
 @click.option(
     "--metrics",
-    type=FilePath,
+    type=OutputFile,
     default=Path("reports/metrics/sae.json"),
     help="Measures to write.",
 )

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import click
 
-from stages.command import FilePath, FolderPath, print_table, stage
+from stages.command import FolderPath, OutputFile, print_table, stage
 
 
 @stage
 @click.option("--organisms", type=FolderPath, default=Path("validation/organisms"))
-@click.option("--summary", type=FilePath, default=Path("validation/summary.json"))
-@click.option("--plot", type=FilePath, default=Path("validation/recovery.csv"))
+@click.option("--summary", type=OutputFile, default=Path("validation/summary.json"))
+@click.option("--plot", type=OutputFile, default=Path("validation/recovery.csv"))
 def main(organisms: Path, summary: Path, plot: Path, params_path: Path) -> None:
     """Measure every organism of the validation, and say how well the truth was found.
 
@@ -18,13 +18,12 @@ def main(organisms: Path, summary: Path, plot: Path, params_path: Path) -> None:
     Example:
       python -m stages.validate --params validation/params.yaml
     """
-    import pandas as pd
     from tqdm import tqdm
 
     from evenkeel.axes import AXES, same_strength
     from evenkeel.datasets.prompts import make_prompts
     from evenkeel.evaluation.ground_truth import measure_organism, summarize
-    from evenkeel.files import write_json, write_text
+    from evenkeel.files import write_json, write_table
     from evenkeel.models.loading import load_model
     from evenkeel.params import load_validation_params
 
@@ -49,7 +48,7 @@ def main(organisms: Path, summary: Path, plot: Path, params_path: Path) -> None:
     truth = summarize(recoveries, params.level, params.min_definitional_accuracy)
     write_json(summary, truth.model_dump(mode="json"))
     rows = [recovery.row for recovery in recoveries]
-    write_text(plot, pd.DataFrame(rows).to_csv(index=False, float_format="%.6g"))
+    write_table(plot, rows)
     twins, line = truth.false_positives, truth.recovery["all"]
     print_table(
         f"bias found on {twins.found} of {twins.of} axes of unbiased twins; measured over planted "

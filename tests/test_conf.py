@@ -1,6 +1,8 @@
 """conf/: what DVC's Hydra support composes into params.yaml."""
 
 import re
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +19,20 @@ EXPERIMENTS = sorted(path.stem for path in (ROOT / "conf" / "experiment").glob("
 def project(tmp_path: Path) -> Path:
     """A folder with params.yaml, and conf/ as it stands beside it."""
     (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
-    (tmp_path / "conf").mkdir()
-    for path in (ROOT / "conf").iterdir():
-        (tmp_path / "conf" / path.name).symlink_to(
-            path.readlink() if path.is_symlink() else path.absolute()
-        )
+    shutil.copytree(ROOT / "conf", tmp_path / "conf")
     return tmp_path
+
+
+def test_no_link_is_needed() -> None:
+    # A clone on a system without links has a text file in the place of each.
+    tracked = subprocess.run(["git", "ls-files", "-s"], cwd=ROOT, capture_output=True, check=True)
+    assert not [line for line in tracked.stdout.splitlines() if line.startswith(b"120000")]
+
+
+def test_every_checkout_has_the_same_bytes() -> None:
+    told = ["git", "check-attr", "text", "eol", "--", "params.yaml", "evenkeel/__init__.py"]
+    found = subprocess.run(told, cwd=ROOT, capture_output=True, check=True, text=True).stdout
+    assert [line.rpartition(": ")[2] for line in found.splitlines()] == ["auto", "lf"] * 2
 
 
 def composed(project: Path, *overrides: str) -> dict[str, Any]:
@@ -36,7 +46,10 @@ def composed(project: Path, *overrides: str) -> dict[str, Any]:
     return values
 
 
-def test_without_an_experiment_params_yaml_keeps_every_value(project: Path) -> None:
+def test_without_an_experiment_params_yaml_keeps_every_value(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir("/")  # from wherever DVC is started
     before = yaml.safe_load((project / "params.yaml").read_text())
     assert composed(project) == before
     changed = composed(project, "probes.resamples=123")

@@ -14,7 +14,7 @@ FILES = (
     "tests/steering/test_backends.py",
     "tests/export",
     "tests/public_benchmarks/test_harness.py",
-    "tests/activations/test_moments.py",
+    "tests/steering/test_intervention.py",
 )
 
 

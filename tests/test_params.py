@@ -105,7 +105,11 @@ def test_all_problems_are_listed_at_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(b"seed: [", "not YAML"), (b"\xff\xfe\x00", "not YAML"), (b"- 1", "params: Input should be")],
+    [
+        (b"seed: [", "not YAML"),
+        (b"\xff\xfe\x00", "line 1: not UTF-8 text"),
+        (b"- 1", "params: Input should be"),
+    ],
 )
 def test_a_file_that_is_no_params_file_is_refused(
     tmp_path: Path, content: bytes, message: str

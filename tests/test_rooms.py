@@ -8,7 +8,10 @@ import pytest
 from tests.pipeline.imports import imports
 
 ROOT = Path(__file__).parents[1]
-ROOMS = {path.parent.name for path in (ROOT / "evenkeel").glob("*/__init__.py")} - {"params"}
+ROOMS = {path.parent.name for path in (ROOT / "evenkeel").glob("*/__init__.py")} - {
+    "files",
+    "params",
+}
 
 
 def named() -> list[str]:

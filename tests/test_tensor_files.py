@@ -35,6 +35,7 @@ def test_a_folder_reads_back_exactly_and_replaces_an_older_one(tmp_path: Path) -
     assert record == RECORD
     assert set(tensors) == set(TENSORS)
     assert sorted(path.name for path in tmp_path.rglob("*")) == [
+        ".evenkeel",
         "f",
         "record.json",
         "tensors.safetensors",

@@ -2,11 +2,12 @@
 
 import shutil
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
 from evenkeel.errors import BadInputError
-from evenkeel.files import read_json, write_json
+from evenkeel.files import mark_folder, read_record, require_replaceable, write_json
 
 MANIFEST_FILE = "manifest.json"
 
@@ -16,10 +17,10 @@ class ShardEntry(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    file: str
-    texts: int
-    tokens: int
-    bytes: int
+    file: Annotated[str, Field(pattern=r"^[0-9]+\.h5$")]
+    texts: PositiveInt
+    tokens: PositiveInt
+    bytes: PositiveInt
     identity: str
     """SHA-256 of its texts and of all that decides its activations."""
 
@@ -38,13 +39,12 @@ def read_manifest(folder: Path) -> tuple[ShardEntry, ...]:
     Raises:
         BadInputError: the folder's manifest is missing or wrong, or a shard is not all there.
     """
-    try:
-        manifest = Manifest.model_validate(read_json(folder / MANIFEST_FILE))
-    except ValidationError as error:
+    manifest = read_record(folder / MANIFEST_FILE, Manifest, "run cache_activations again")
+    names = [entry.file for entry in manifest.shards]
+    if not names or len(set(names)) < len(names):
         raise BadInputError(
-            f"{folder / MANIFEST_FILE}: not a manifest of ours ({error.errors()[0]['msg']}); "
-            "run cache_activations again"
-        ) from None
+            f"{folder / MANIFEST_FILE}: lists no shard, or one twice; run cache_activations again"
+        )
     for entry in manifest.shards:
         file = folder / entry.file
         if not file.is_file() or file.stat().st_size != entry.bytes:
@@ -63,9 +63,12 @@ def publish(work: Path, path: Path, entries: list[ShardEntry]) -> None:
             file.unlink()
     if len(entries) > 1:
         write_json(work / MANIFEST_FILE, Manifest(shards=tuple(entries)).model_dump())
+        mark_folder(work)
     source = work if len(entries) > 1 else work / entries[0].file
     old = path.with_name(f".{path.name}.old")
     _remove(old)
+    if path.is_dir():
+        require_replaceable(path)
     if path.is_dir() or (path.exists() and source.is_dir()):
         path.replace(old)  # a folder takes nothing's place, and nothing takes a full folder's
     source.replace(path)

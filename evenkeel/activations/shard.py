@@ -1,13 +1,9 @@
 """One HDF5 file of a store, open for reading."""
 
-import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import h5py
 import numpy as np
@@ -16,25 +12,32 @@ from jaxtyping import Float, Int, Shaped
 
 from evenkeel.activations.checksums import row_checksums
 from evenkeel.activations.columns import digest_of
-from evenkeel.activations.content import SCHEMA, Header
 from evenkeel.activations.dtypes import STORED, from_stored
-from evenkeel.activations.layout import FORMAT, Places, attributes_of, places_of
+from evenkeel.activations.layout import Places, attributes_of, places_of
+from evenkeel.activations.opening import (
+    AGAIN,
+    Description,
+    arrays_of,
+    describe,
+    explained,
+    require_own_arrays,
+    require_sound,
+)
 from evenkeel.errors import BadInputError
+from evenkeel.files import require_file
 from evenkeel.models.sites import HookPoint
-
-_AGAIN = "run cache_activations again, or dvc pull it"
 
 
 class Shard:
     """Reads with checks: what does not match its checksum is refused, never returned."""
 
-    def __init__(self, path: Path, file: h5py.File, attributes: dict[str, Any]) -> None:
-        header = _header_of(path, attributes)
+    def __init__(self, path: Path, file: h5py.File, description: Description) -> None:
+        header = description.header
         self.path = path
         self.header = header
-        self.first_text = int(attributes["first_text"])
-        self.identity = str(attributes["identity"])
-        self._fields = json.loads(attributes["fields"])
+        self.first_text = description.first_text
+        self.identity = description.identity
+        self._fields = description.fields
         self._file = file
         self._indices = {
             HookPoint.of(site, layer): index for index, (site, layer, _) in enumerate(header.points)
@@ -47,14 +50,14 @@ class Shard:
         Raises:
             BadInputError: it is missing, cut short, damaged, not a store, or of another version.
         """
-        if not path.is_file():
-            raise BadInputError(f"{path}: no such file; {_AGAIN}")
-        with _explained(path):
+        require_file(path, AGAIN)
+        with explained(path):
             file = h5py.File(path, "r")
         try:
-            with _explained(path):
-                attributes = attributes_of(file)
-            return cls(path, file, attributes)
+            with explained(path):
+                description = describe(path, attributes_of(file))
+                require_own_arrays(path, file, arrays_of(description))
+            return cls(path, file, description)
         except BaseException:
             file.close()
             raise
@@ -64,21 +67,22 @@ class Shard:
 
     @cached_property
     def input_ids(self) -> Int[np.ndarray, " tokens"]:
-        with _explained(self.path):
+        with explained(self.path):
             ids: np.ndarray = self._file["tokens/input_ids"][:]
             return ids
 
     @cached_property
     def offsets(self) -> Int[np.ndarray, " texts_and_end"]:
-        with _explained(self.path):
+        with explained(self.path):
             offsets: np.ndarray = self._file["texts/offsets"][:]
+            require_sound(self.path, self.input_ids, offsets)
             return offsets
 
     @cached_property
     def texts(self) -> pd.DataFrame:
         """One row a text, a column for each field of the input rows."""
         columns = {}
-        with _explained(self.path):
+        with explained(self.path):
             for name in self._fields:
                 dataset = self._file[f"texts/{name}"]
                 text = h5py.check_string_dtype(dataset.dtype) is not None
@@ -95,13 +99,19 @@ class Shard:
 
     @cached_property
     def _checksums(self) -> Shaped[np.ndarray, "points rows"]:
-        with _explained(self.path):
+        with explained(self.path):
             checksums: np.ndarray = self._file["checksums"][:]
+            if checksums.shape != (len(self.header.points), self.rows):
+                raise ValueError(f"checksums of shape {checksums.shape}")
             return checksums
 
     @cached_property
     def _places(self) -> Places:
-        with _explained(self.path):
+        with explained(self.path):
+            for site, layer, width in self.header.points:
+                array = self._file[f"{site}/{layer}"]
+                if (array.shape, array.dtype) != ((self.rows, width), STORED[self.header.dtype]):
+                    raise ValueError(f"{site}/{layer} has shape {array.shape}")
             return places_of(self._file, self.header)
 
     def read_into(
@@ -121,7 +131,7 @@ class Shard:
             raise BadInputError(
                 f"{self.path}: {int(wrong.sum())} rows of {point.site}/{point.layer} do not match "
                 f"their checksums, the first is row {start + int(wrong.argmax())}: the file is "
-                f"damaged or was not finished; {_AGAIN}"
+                f"damaged or was not finished; {AGAIN}"
             )
         if not as_is:
             out[:] = from_stored(stored, self.header.dtype)
@@ -142,35 +152,9 @@ class Shard:
     def _fill(self, rows: Shaped[np.ndarray, "rows width"], offset: int) -> None:
         """Read past HDF5, which takes three times as long and serves one thread at a time."""
         data = rows.data.cast("B")
-        with _explained(self.path):
+        with explained(self.path):
             while data:
                 count = os.preadv(self._file.id.get_vfd_handle(), [data], offset)
                 if not count:
                     raise OSError(f"it ends {len(data)} bytes too early")
                 data, offset = data[count:], offset + count
-
-
-def _header_of(path: Path, attributes: dict[str, Any]) -> Header:
-    if attributes.get("format") != FORMAT:
-        raise BadInputError(f"{path}: an HDF5 file, but not an activation store of ours; {_AGAIN}")
-    if attributes.get("schema") != SCHEMA:
-        raise BadInputError(
-            f"{path}: an activation store of schema {attributes.get('schema')}, but this version "
-            f"reads schema {SCHEMA}; {_AGAIN}"
-        )
-    points = tuple((site, layer, width) for site, layer, width in json.loads(attributes["points"]))
-    values = {field.name: attributes[field.name] for field in fields(Header)}
-    return Header(**{**values, "points": points})
-
-
-@contextmanager
-def _explained(path: Path) -> Iterator[None]:
-    """Turn what HDF5 says of a file that it cannot read into a message with a way out."""
-    try:
-        yield
-    except (OSError, RuntimeError, KeyError, ValueError) as error:
-        if isinstance(error, BadInputError):
-            raise
-        raise BadInputError(
-            f"{path}: cut short, damaged or no HDF5 file ({error}); {_AGAIN}"
-        ) from (error)

@@ -1,11 +1,12 @@
 """Where texts come from: files and datasets read row by row, never whole."""
 
-import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from evenkeel.activations.columns import Row
 from evenkeel.errors import BadInputError
+from evenkeel.files import lines_of, open_input, require_file
+from evenkeel.files.json_files import parse_json
 
 
 def open_texts(path: Path) -> Iterable[Row]:
@@ -49,34 +50,38 @@ class TextFile:
         Raises:
             BadInputError: no such file.
         """
-        if not path.is_file():
-            raise BadInputError(f"{path}: no such file; run the stage that writes it")
+        require_file(path)
         self._path = path
 
     def __len__(self) -> int:
-        with self._path.open("rb") as file:
+        with open_input(self._path) as file:
             return sum(1 for line in file if line.strip())
 
     def __iter__(self) -> Iterator[Row]:
         """Rows in order, blank lines left out.
 
         Raises:
-            BadInputError: a line is not UTF-8, or not a JSON object with a string `text`.
+            BadInputError: a line is not UTF-8, or not a JSON object with a string `text`
+                and the fields of the first.
         """
-        with self._path.open(encoding="utf-8") as file:
-            try:
-                for number, line in enumerate(file, start=1):
-                    if line.strip():
-                        yield self._row(line, number)
-            except UnicodeDecodeError as error:
-                raise BadInputError(f"{self._path}: not UTF-8 text ({error})") from error
+        first: Row = {}
+        for number, line in lines_of(self._path):
+            row = self._row(line, number)
+            first = first or row
+            if row.keys() != first.keys():
+                odd = sorted(row.keys() ^ first.keys())
+                raise BadInputError(
+                    f"{self._path}, line {number}: {odd[0]!r} is a field of this line or of the "
+                    "first, not of both; give all lines the same fields"
+                )
+            yield row
 
     def _row(self, line: str, number: int) -> Row:
         if self._path.suffix != ".jsonl":
-            return {"text": line.rstrip("\r\n")}
+            return {"text": line}
         try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
+            row = parse_json(line)
+        except ValueError as error:
             raise BadInputError(f"{self._path}, line {number}: not JSON ({error})") from None
         if not isinstance(row, dict) or not isinstance(row.get("text"), str):
             raise BadInputError(

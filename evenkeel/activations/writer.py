@@ -31,6 +31,7 @@ from evenkeel.activations.shard_file import ShardFile
 from evenkeel.activations.space import disk_full, refuse_if_too_large
 from evenkeel.errors import BadInputError
 from evenkeel.files import work_folder
+from evenkeel.files.outputs import explained
 from evenkeel.lock import writing_alone
 from evenkeel.models.batching import padded, plan_batches
 from evenkeel.models.devices import computing_dtype, input_device
@@ -92,7 +93,7 @@ def write_store(
         texts = islice(texts, params.max_texts)
         total = None if total is None else min(total, params.max_texts)
     work = work_folder(path)
-    with writing_alone(path):
+    with explained(path), writing_alone(path):
         entries: list[ShardEntry] = []
         points = [HookPoint.of(site, layer) for site, layer, _ in header.points]
         probes = measure_sinks(loaded.model, points) if header.sinks == "exclude" else {}

@@ -1,37 +1,28 @@
 """The command `evenkeel`: what people do outside the pipeline."""
 
-import sys
-
 import click
 
 from evenkeel import __version__
+from evenkeel.cli.clean import clean
 from evenkeel.cli.detect import detect
 from evenkeel.cli.export import export
 from evenkeel.cli.generate import generate
 from evenkeel.cli.inspect import inspect
 from evenkeel.cli.receptivity import receptivity
-from evenkeel.errors import BadInputError
-from evenkeel.terminal import quiet_libraries
+from evenkeel.terminal import Group, quiet_libraries
 
 
-@click.group(context_settings={"show_default": True})
+@click.group(cls=Group, context_settings={"show_default": True})
 @click.version_option(__version__)
 def group() -> None:
     """Find social bias inside a causal language model and steer it out at run time."""
+    quiet_libraries()
 
 
-group.add_command(detect)
-group.add_command(export)
-group.add_command(generate)
-group.add_command(inspect)
-group.add_command(receptivity)
+for _command in (clean, detect, export, generate, inspect, receptivity):
+    group.add_command(_command)
 
 
 def main() -> None:
-    """Run the command line; what a user got wrong is one message and exit status 2."""
-    quiet_libraries()
-    try:
-        group()
-    except BadInputError as error:
-        click.echo(f"error: {error}", err=True)
-        sys.exit(2)
+    """Run the command line."""
+    group()

@@ -1,14 +1,18 @@
 """Options and outputs that the commands share."""
 
-import json
-import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 
 from evenkeel.errors import BadInputError
+from evenkeel.files import lines_of
+from evenkeel.terminal import print_json, print_table
+
+__all__ = [
+    "file_option", "json_option", "model_option", "print_json", "print_rows", "spec_option",
+    "texts_of",
+]  # fmt: skip
 
 EVERY_AXIS = "all"
 BY_AXIS = Path("reports/evaluation")
@@ -78,36 +82,20 @@ def texts_of(text: str | None, path: Path | None) -> list[str]:
     """The text of the command line, or those of a file.
 
     Raises:
-        BadInputError: neither or both are given, or the file is missing or holds no text.
+        BadInputError: neither or both are given, or the file is missing, is not UTF-8 or holds no
+            text.
     """
     if (text is None) == (path is None):
         raise BadInputError("give either a text or --file")
     if text is not None:
         return [text]
     assert path is not None
-    try:
-        texts = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInputError(f"--file {path}: cannot be read as UTF-8 text ({error})") from error
+    texts = [line for _, line in lines_of(path, "name a file of texts, one a line")]
     if not texts:
         raise BadInputError(f"--file {path}: no text in it")
     return texts
 
 
-def print_json(rows: Iterable[Mapping[str, Any]]) -> None:
-    for row in rows:
-        click.echo(json.dumps(row, sort_keys=True))
-
-
 def print_rows(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """A table whose cells are shown as they are: markup in a model's text is text."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(title=Text(title), title_justify="left", show_lines=True)
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
-    Console(width=None if sys.stdout.isatty() else 120).print(table)
+    """A table of texts, which may run over several lines."""
+    print_table(title, columns, rows, lines=True)

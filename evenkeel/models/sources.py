@@ -50,6 +50,10 @@ def prepare_model(
             name = Path(params.path).name
             if not Path(params.path).is_dir():
                 raise BadInputError(f"model.path {params.path!r}: no such folder")
+            if not (Path(params.path) / "config.json").is_file():
+                raise BadInputError(
+                    f"model.path {params.path!r}: no config.json there; a model's folder is needed"
+                )
             copy_model(Path(params.path), folder, trust_remote_code=trust)
         case "gguf":
             file = find_gguf(params.path, params.package, params.file)

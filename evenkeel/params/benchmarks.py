@@ -4,14 +4,15 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, PositiveInt
 
-from evenkeel.params.fields import Section, distinct
+from evenkeel.params.fields import Section, ShellWord, distinct
 
 BenchmarkName = Literal["crows_pairs", "stereoset", "winobias", "winogender", "bbq", "wikitext"]
+TaskName = Annotated[str, Field(pattern=r"^\w[\w.+-]*$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class HarnessParams(Section):
-    tasks: Annotated[list[Annotated[str, Field(min_length=1)]], AfterValidator(distinct)]
+    tasks: Annotated[list[TaskName], AfterValidator(distinct)]
     """Tasks of lm-evaluation-harness to run, by its names; it fetches their data itself."""
     include_path: str | None
     """Folder with task files of your own, in its format; they stand in for those it brings."""
@@ -23,7 +24,7 @@ class BenchmarksParams(Section):
     download: dict[BenchmarkName, dict[str, Sha256]]
     """Benchmarks to fetch from their official source into data/benchmarks/<name>, each with the
     SHA-256 of those files whose checksum is not known; without one it is reported."""
-    run: dict[BenchmarkName, Annotated[str, Field(min_length=1)]]
+    run: dict[BenchmarkName, ShellWord]
     """Benchmarks to run, and the file or folder of each: data/benchmarks/<name>, or your own."""
     batch_tokens: PositiveInt
     """Tokens in a forward pass, padding included; memory holds the logits of all of them."""

@@ -28,6 +28,16 @@ Concept = Literal["label", "group"]
 GateKind = Literal["none", "band", "probe"]
 
 
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+"""What every random generator in use takes."""
+ShellWord = Annotated[str, Field(pattern=r"^[\w./][\w./ +,:@=-]*$")]
+"""A path that a shell command may hold: letters, digits, spaces and ./+,:@=-, no option.
+
+Values of params.yaml that dvc.yaml puts into a command are of this type, and the command before it
+(`stages.check_params`) refuses others before a shell sees them.
+"""
+
+
 def distinct(values: list[Any]) -> list[Any]:
     if len(set(values)) != len(values):
         raise ValueError("lists a value twice; name each once")

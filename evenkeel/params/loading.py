@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
 from evenkeel.errors import BadInputError
+from evenkeel.files import read_yaml
 from evenkeel.params.whole import Params
 
 SectionType = TypeVar("SectionType", bound=BaseModel)
@@ -44,14 +44,7 @@ def read_params(path: Path, kind: type[SectionType]) -> SectionType:
     Raises:
         BadInputError: as of `load_params`.
     """
-    try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise BadInputError(
-            f"{path}: no such file; run from the project's root or pass --params"
-        ) from error
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
-        raise BadInputError(f"{path}: not YAML: {error}") from error
+    raw = read_yaml(path, "run from the project's root or pass --params")
     try:
         return kind.model_validate(raw)
     except ValidationError as error:
@@ -72,7 +65,8 @@ def _explain(problem: Any, kind: type[BaseModel]) -> str:
     # A check of a whole section names its own values; a URL may hold credentials.
     if isinstance(problem["input"], dict) or problem["type"] == "secret_url":
         return f"{where}: {message}"
-    return f"{where}: {message} (given: {problem['input']!r})"
+    given = repr(problem["input"])
+    return f"{where}: {message} (given: {given if len(given) <= 80 else given[:77] + '...'})"
 
 
 def _is_union_tag(part: Any) -> bool:

@@ -3,15 +3,15 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, NonNegativeInt
+from pydantic import AfterValidator, Field
 
-from evenkeel.params.fields import Axis, Section, distinct
+from evenkeel.params.fields import Axis, Section, Seed, distinct
 from evenkeel.params.loading import read_params
 from evenkeel.params.model import OrganismParams
 
 
 class ValidationParams(Section):
-    twins: Annotated[list[NonNegativeInt], Field(min_length=1), AfterValidator(distinct)]
+    twins: Annotated[list[Seed], Field(min_length=1), AfterValidator(distinct)]
     """Seeds of the unbiased twins: organisms in whose corpus every item goes to every group
     alike."""
     alone: Annotated[list[Axis], AfterValidator(distinct)]
@@ -20,7 +20,7 @@ class ValidationParams(Section):
         list[Annotated[float, Field(gt=0, le=2)]], Field(min_length=1), AfterValidator(distinct)
     ]
     """Planted strengths, one organism each; see dataset.planted_strength."""
-    seed: NonNegativeInt
+    seed: Seed
     """Of the organisms with a bias, and of permutations."""
     corpus_texts: Annotated[int, Field(ge=1000)]
     """Training texts of each organism."""

@@ -2,13 +2,13 @@
 
 from typing import Self
 
-from pydantic import NonNegativeInt, model_validator
+from pydantic import model_validator
 
 from evenkeel.params.activations import ActivationsParams
 from evenkeel.params.benchmarks import BenchmarksParams
 from evenkeel.params.dataset import DatasetParams
 from evenkeel.params.demonstration import DemonstrationParams
-from evenkeel.params.fields import Section
+from evenkeel.params.fields import Section, Seed
 from evenkeel.params.interpretation import InterpretationParams
 from evenkeel.params.model import ModelParams
 from evenkeel.params.sae import FeaturesParams, SaeParams
@@ -16,7 +16,7 @@ from evenkeel.params.study import EvaluationParams, ProbesParams, ReportParams, 
 
 
 class Params(Section):
-    seed: NonNegativeInt
+    seed: Seed
     """Of every random generator."""
     dataset: DatasetParams
     model: ModelParams

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from evenkeel.errors import BadInputError
+from evenkeel.files.fields import made_of
 from evenkeel.probes.logistic import fit_logistic, scores
 from evenkeel.probes.metrics import accuracy, auroc
 from evenkeel.probes.probe import Probe
@@ -66,21 +67,7 @@ class Detector:
         Raises:
             BadInputError: a field is missing, unknown or invalid.
         """
-        try:
-            fields = dict(record)
-            metrics = dict(fields["metrics"])
-            for name in ("accuracy_ci95", "auroc_ci95"):
-                metrics[name] = tuple(metrics[name])
-            fields["metrics"] = DetectorMetrics(**metrics)
-            fields["weights"] = tuple(fields["weights"])
-            return cls(**fields)
-        except BadInputError as error:
-            raise BadInputError(f"{source}: {error}") from error
-        except (KeyError, TypeError, ValueError) as error:
-            raise BadInputError(
-                f"{source}: the record of a detector has wrong fields ({error}); "
-                "train the probes again"
-            ) from error
+        return made_of(cls, record, f"{source}: detector", "train the probes again")
 
 
 def fit_detector(

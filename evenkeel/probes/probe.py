@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from evenkeel.errors import BadInputError
+from evenkeel.files.fields import made_of
 from evenkeel.models.sites import HookPoint
 
 
@@ -67,6 +68,7 @@ class Probe:
             raise BadInputError(f"{where}: weight or bias is not finite; train the probes again")
         if self.layer < 0:
             raise BadInputError(f"{where}: layers count from 0")
+        HookPoint.of(self.site, self.layer)  # refuses sites that no model has
 
     @property
     def key(self) -> tuple[str, str, int]:
@@ -103,17 +105,4 @@ class Probe:
         Raises:
             BadInputError: a field is missing, unknown or invalid.
         """
-        try:
-            fields = dict(record)
-            metrics = dict(fields["metrics"])
-            for name in ("accuracy_ci95", "auroc_ci95"):
-                metrics[name] = tuple(metrics[name])
-            fields["metrics"] = ProbeMetrics(**metrics)
-            return cls(weight=weight, **fields)
-        except BadInputError as error:
-            raise BadInputError(f"{source}: {error}") from error
-        except (KeyError, TypeError, ValueError) as error:
-            raise BadInputError(
-                f"{source}: the record of a probe has wrong fields ({error}); "
-                "train the probes again"
-            ) from error
+        return made_of(cls, record, f"{source}: probe", "train the probes again", weight=weight)

@@ -157,8 +157,12 @@ class ProbeSet:
                 "train the probes again"
             )
         probes = [Probe.from_record(tensors[name], records[name], path) for name in records]
-        detectors = [Detector.from_record(each, path) for each in record.get("detectors", [])]
-        return cls.of(probes, detectors, record.get("metadata", {}))
+        found, metadata = record.get("detectors", []), record.get("metadata", {})
+        misnamed = [n for n, probe in zip(records, probes, strict=True) if _name(probe) != n]
+        if misnamed or not isinstance(found, list) or not isinstance(metadata, dict):
+            what = f"probe {misnamed[0]} is another" if misnamed else "detectors or metadata"
+            raise BadInputError(f"{path}: wrong {what} in record.json; train the probes again")
+        return cls.of(probes, [Detector.from_record(each, path) for each in found], metadata)
 
 
 def _name(probe: Probe) -> str:

@@ -1,11 +1,14 @@
 """Which rows of the activations are which statements."""
 
+from typing import get_args
+
 import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Int
 
 from evenkeel.activations.sinks import kept_rows
 from evenkeel.activations.store import ActivationStore
+from evenkeel.datasets.records import Label, Split
 from evenkeel.errors import BadInputError
 
 FIELDS = ("axis", "group", "label", "pair", "quad", "split", "terms", "text")
@@ -15,7 +18,7 @@ def statements_of(store: ActivationStore) -> pd.DataFrame:
     """The records of the stored texts.
 
     Raises:
-        BadInputError: they are no statements.
+        BadInputError: they are no statements, or one has a label or split that none has.
     """
     missing = [name for name in FIELDS if name not in store.texts]
     if missing:
@@ -23,6 +26,12 @@ def statements_of(store: ActivationStore) -> pd.DataFrame:
             f"{store.path}: its texts have no {', '.join(missing)}, so they are no statements; "
             "give the activations of data/dataset/statements.jsonl"
         )
+    for name, known in (("label", get_args(Label)), ("split", get_args(Split))):
+        if unknown := sorted(set(store.texts[name]) - set(known)):
+            raise BadInputError(
+                f"{store.path}: {name} {unknown[0]!r} of a statement is unknown; known are "
+                f"{', '.join(known)}; mend the texts and cache their activations again"
+            )
     return store.texts
 
 

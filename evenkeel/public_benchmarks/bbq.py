@@ -1,6 +1,6 @@
 """BBQ (Parrish et al. 2022): answers where the context does not say, and where it does."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -11,9 +11,11 @@ from numpy import ndarray
 from pydantic import BaseModel, Field, ValidationError, field_validator
 
 from evenkeel.errors import BadInputError
+from evenkeel.files import add_once
+from evenkeel.files.json_files import parse_json, problem_of
 from evenkeel.public_benchmarks.encoding import Encoder, longest
 from evenkeel.public_benchmarks.measures import Measure, groups_of
-from evenkeel.public_benchmarks.reading import table_of, text_of, wrong_line
+from evenkeel.public_benchmarks.reading import lines_of, table_of, wrong_line
 from evenkeel.public_benchmarks.scoring import LogProbs
 from evenkeel.public_benchmarks.task import Task
 from evenkeel.statistics.clusters import Clusters
@@ -80,15 +82,11 @@ def read_questions(path: Path) -> tuple[list[Question], int]:
         raise BadInputError(f"{path}: no <category>.jsonl there")
     targets = _read_targets(path / METADATA)
     questions, unmarked = [], 0
+    seen: dict[Hashable, _Row] = {}
     for file in files:
-        for line, text in enumerate(text_of(file).splitlines(), start=1):
-            try:
-                row = _Row.model_validate_json(text)
-            except ValidationError as error:
-                first = error.errors()[0]
-                where = ".".join(map(str, first["loc"])) or "line"
-                problem = first["msg"].removeprefix("Value error, ")
-                raise wrong_line(file, line, f"{where}: {problem}") from None
+        for line, text in lines_of(file):
+            row = _row(text, file, line)
+            add_once(seen, (row.category, row.example_id), row, f"{file}, line {line}")
             target = targets.get((row.category, row.example_id))
             if target is None:
                 unmarked += 1
@@ -99,9 +97,18 @@ def read_questions(path: Path) -> tuple[list[Question], int]:
     return questions, unmarked
 
 
-def _read_targets(file: Path) -> dict[tuple[str, int], tuple[int, bool]]:
+def _row(text: str, file: Path, line: int) -> _Row:
+    try:
+        return _Row.model_validate(parse_json(text))
+    except ValidationError as error:
+        raise wrong_line(file, line, problem_of(error)) from None
+    except ValueError as error:
+        raise wrong_line(file, line, f"not JSON ({error})") from None
+
+
+def _read_targets(file: Path) -> dict[Hashable, tuple[int, bool]]:
     """The stereotyped answer of each example, and whether it goes by names; NA is left out."""
-    targets = {}
+    targets: dict[Hashable, tuple[int, bool]] = {}
     for line, row in table_of(file, ("category", "example_id", "target_loc", "label_type")):
         if row["target_loc"] == "NA":
             continue
@@ -110,7 +117,8 @@ def _read_targets(file: Path) -> dict[tuple[str, int], tuple[int, bool]]:
                 file, line, "needs a numeric example_id and a target_loc of 0, 1, 2, NA"
             )
         key = row["category"], int(row["example_id"])
-        targets[key] = int(row["target_loc"]), row["label_type"] == "name"
+        target = int(row["target_loc"]), row["label_type"] == "name"
+        add_once(targets, key, target, f"{file}, line {line}")
     return targets
 
 

@@ -5,11 +5,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from http.client import HTTPException
 from importlib.resources import files
 from pathlib import Path, PurePosixPath
 from urllib.parse import quote
-from urllib.request import urlopen
 
 from pydantic import BaseModel, ConfigDict
 
@@ -20,7 +18,6 @@ from evenkeel.params import BenchmarkName
 HOST = "https://raw.githubusercontent.com"
 SILENCE = 60.0
 """Seconds without a byte after which a download is given up."""
-CHUNK = 1 << 20
 
 
 class Source(BaseModel):
@@ -114,18 +111,19 @@ def download(
 
 
 def _fetch(url: str, target: Path) -> None:
+    import pooch
+    from requests import RequestException
+
     try:
-        with (
-            urlopen(url, timeout=SILENCE) as response,  # noqa: S310  http(s), from our own table
-            atomic_file(target) as part,
-            part.open("wb") as file,
-        ):
-            while chunk := response.read(CHUNK):
-                file.write(chunk)
-            promised = response.headers["Content-Length"]
-            if promised is not None and file.tell() != int(promised):
-                raise BadInputError(f"{url}: cut short at {file.tell()} of {promised} bytes; retry")
-    except (OSError, HTTPException) as error:  # URLError and timeouts are OSErrors
+        with atomic_file(target) as part:
+            pooch.retrieve(
+                url,
+                known_hash=None,  # compared by who calls, whose message says what to do
+                fname=part.name,
+                path=part.parent,
+                downloader=pooch.HTTPDownloader(timeout=SILENCE),
+            )
+    except (RequestException, OSError, ValueError) as error:
         raise BadInputError(
             f"{url}: cannot be fetched ({error}); check the network, or name a local copy "
             "in benchmarks.run"

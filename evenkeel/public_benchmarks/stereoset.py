@@ -4,8 +4,7 @@ Of three sentences that differ in one place, one is a stereotype, one goes again
 no sense. The figures are the original's, in percent, ties included.
 """
 
-import json
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
@@ -13,12 +12,13 @@ from typing import Literal, get_args
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from evenkeel.errors import BadInputError
+from evenkeel.files import add_once, read_record
 from evenkeel.public_benchmarks.encoding import Encoder
 from evenkeel.public_benchmarks.measures import Measure, groups_of
-from evenkeel.public_benchmarks.reading import file_of, text_of, wrong_line
+from evenkeel.public_benchmarks.reading import ADVICE, file_of
 from evenkeel.public_benchmarks.scoring import LogProbs
 from evenkeel.public_benchmarks.sentences import BEGINNINGS, WHOLE, Beginning, Sentences
 from evenkeel.public_benchmarks.task import Task
@@ -43,6 +43,7 @@ class Sentence(BaseModel):
 class Cluster(BaseModel):
     """Three sentences about one target."""
 
+    id: str | None = None
     target: str
     bias_type: str
     sentences: list[Sentence]
@@ -72,16 +73,12 @@ def read_triples(path: Path) -> list[Triple]:
         BadInputError: the file is missing, is not JSON, or an entry is not as it should be.
     """
     file = file_of(path, FILE)
-    try:
-        clusters = _File.model_validate(json.loads(text_of(file))).data.intrasentence
-    except json.JSONDecodeError as error:
-        raise wrong_line(file, error.lineno, f"not JSON ({error.msg})") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise BadInputError(f"{file}, {where}: {first['msg']}") from None
+    clusters = read_record(file, _File, ADVICE).data.intrasentence
+    ids: dict[Hashable, Cluster] = {}
     triples = []
     for index, cluster in enumerate(clusters):
+        if cluster.id is not None:
+            add_once(ids, cluster.id, cluster, f"{file}, data.intrasentence.{index}")
         by_label = {each.gold_label: each.sentence for each in cluster.sentences}
         if len(cluster.sentences) != len(LABELS) or len(by_label) != len(LABELS):
             raise BadInputError(

@@ -14,7 +14,7 @@ from evenkeel.errors import BadInputError
 from evenkeel.public_benchmarks.coreference import RULES, Mention, margins
 from evenkeel.public_benchmarks.encoding import Encoder, longest
 from evenkeel.public_benchmarks.measures import Measure, groups_of
-from evenkeel.public_benchmarks.reading import text_of, wrong_line
+from evenkeel.public_benchmarks.reading import lines_of, wrong_line
 from evenkeel.public_benchmarks.scoring import LogProbs
 from evenkeel.public_benchmarks.task import Task
 from evenkeel.statistics.bootstrap import ratio_of_sums
@@ -51,8 +51,7 @@ def read_pairs(path: Path) -> list[Pair]:
     occupations = [
         line.strip().lower()
         for name in ("female_occupations.txt", "male_occupations.txt")
-        for line in text_of(path / name).splitlines()
-        if line.strip()
+        for _, line in lines_of(path / name)
     ]
     pairs = []
     for split in splits:
@@ -70,7 +69,7 @@ def read_pairs(path: Path) -> list[Pair]:
 
 def _mentions(file: Path, occupations: Sequence[str]) -> list[Mention]:
     mentions = []
-    for number, line in enumerate(text_of(file).splitlines(), start=1):
+    for number, line in lines_of(file):
         _, _, sentence = line.partition(" ")
         marked = [found.strip() for found in _BRACKETS.findall(sentence)]
         pronouns = [word for word in marked[1:] if word.lower() in PRONOUNS]

@@ -1,7 +1,7 @@
 """Winogender (Rudinger et al. 2018): does a pronoun's gender change whom it is taken to mean?"""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from evenkeel.files import add_once
 from evenkeel.public_benchmarks.coreference import RULES, Mention, margins
 from evenkeel.public_benchmarks.encoding import Encoder, longest
 from evenkeel.public_benchmarks.measures import Measure
@@ -34,7 +35,7 @@ class Schema:
     means_occupation: bool
     female_percent: float
     """Women in the occupation, by the US Bureau of Labor Statistics."""
-    mentions: Mapping[str, Mention]
+    mentions: Mapping[Hashable, Mention]
     """By the gender of the pronoun."""
 
 
@@ -46,7 +47,7 @@ def read_schemas(path: Path) -> list[Schema]:
     """
     percents = _read_percents(path / STATISTICS)
     file = path / SENTENCES
-    found: dict[tuple[str, str, str], dict[str, Mention]] = {}
+    found: dict[tuple[str, str, str], dict[Hashable, Mention]] = {}
     lines = {}
     for line, row in table_of(file, ("sentid", "sentence"), "\t"):
         parts = _ID.fullmatch(row["sentid"])
@@ -62,7 +63,7 @@ def read_schemas(path: Path) -> list[Schema]:
         right, wrong = candidates if parts["answer"] == "0" else candidates[::-1]
         key = parts["occupation"], parts["other"], parts["answer"]
         mention = Mention(row["sentence"], words[0], right, wrong)
-        found.setdefault(key, {})[parts["gender"]] = mention
+        add_once(found.setdefault(key, {}), parts["gender"], mention, f"{file}, line {line}")
         lines[key] = line
     for key, mentions in found.items():
         if missing := PRONOUNS.keys() - mentions.keys():
@@ -73,8 +74,8 @@ def read_schemas(path: Path) -> list[Schema]:
     ]
 
 
-def _read_percents(file: Path) -> dict[str, float]:
-    percents = {}
+def _read_percents(file: Path) -> dict[Hashable, float]:
+    percents: dict[Hashable, float] = {}
     for line, row in table_of(file, ("occupation", "bls_pct_female"), "\t"):
         try:
             percent = float(row["bls_pct_female"])
@@ -82,7 +83,7 @@ def _read_percents(file: Path) -> dict[str, float]:
             percent = -1.0
         if not 0 <= percent <= 100:
             raise wrong_line(file, line, f"bls_pct_female {row['bls_pct_female']!r} is no percent")
-        percents[row["occupation"]] = percent
+        add_once(percents, row["occupation"], percent, f"{file}, line {line}")
     return percents
 
 

@@ -17,6 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from evenkeel.files.tables import cell_text
 from evenkeel.params import Action
 from evenkeel.reporting.palette import LIGHT, PLACEHOLDERS, Palette, with_palette, with_variables
 from evenkeel.reporting.wording import interval_of, number
@@ -53,9 +54,9 @@ class Drawing:
         """What is drawn, as a table."""
         stream = io.StringIO()
         names = dict.fromkeys(name for row in self.rows for name in row)
-        writer = csv.DictWriter(stream, list(names), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(self.rows)
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(map(cell_text, names))
+        writer.writerows([cell_text(row.get(name, "")) for name in names] for row in self.rows)
         return stream.getvalue()
 
     def png(self) -> bytes:

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from evenkeel.errors import BadInputError
+from evenkeel.files import read_yaml
 
 
 @dataclass(frozen=True)
@@ -38,12 +37,10 @@ def read_lineage(path: Path, params: Mapping[str, Any]) -> list[StageNode]:
         BadInputError: the file is missing, is no pipeline, or its stages wait in a circle.
     """
     try:
-        declared = yaml.safe_load(path.read_text(encoding="utf-8"))["stages"]
+        declared = read_yaml(path, "run from the project's root")["stages"]
         unrolled = {name: _unrolled(body, params) for name, body in declared.items()}
         stages = {name: stage for name, stage in unrolled.items() if stage["items"]}
-    except FileNotFoundError as error:
-        raise BadInputError(f"{path}: no such file; run from the project's root") from error
-    except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
         raise BadInputError(f"{path}: not a pipeline of DVC ({error!r})") from error
     needs = {
         name: {other for other in stages if other != name and _feeds(stages[other], body)}

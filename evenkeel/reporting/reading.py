@@ -1,6 +1,5 @@
 """Reading the metrics and tables of earlier stages, checked as they are read."""
 
-import csv
 from dataclasses import dataclass, field
 from hashlib import md5
 from pathlib import Path
@@ -9,7 +8,9 @@ from typing import TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from evenkeel.errors import BadInputError
-from evenkeel.files import read_json, read_jsonl
+from evenkeel.files import read_jsonl, read_record, rows_of
+from evenkeel.files.json_files import problem_of
+from evenkeel.files.tables import plain_cell
 
 Record = TypeVar("Record", bound=BaseModel)
 Interval = tuple[float, float]
@@ -40,10 +41,7 @@ class Reader:
         Raises:
             BadInputError: the file is missing, is not JSON, or is no `record_type`.
         """
-        try:
-            return record_type.model_validate(read_json(self.note(path)))
-        except ValidationError as error:
-            raise _foreign(str(path), error) from None
+        return read_record(self.note(path), record_type)
 
     def record_if_there(self, path: Path, record_type: type[Record]) -> Record | None:
         """As `record`, but None where there is no file."""
@@ -62,22 +60,13 @@ class Reader:
             BadInputError: the file is missing, or a row lacks what `row_type` needs.
         """
         rows = []
-        try:
-            with self.note(path).open(encoding="utf-8", newline="") as file:
-                for number, cells in enumerate(csv.DictReader(file), start=2):
-                    known = {name: value or None for name, value in cells.items()}
-                    try:
-                        rows.append(row_type.model_validate(known))
-                    except ValidationError as error:
-                        raise _foreign(f"{path}, line {number}", error) from None
-        except FileNotFoundError as error:
-            raise BadInputError(f"{path}: no such file; run the stage that writes it") from error
-        except UnicodeDecodeError as error:
-            raise BadInputError(f"{path}: not UTF-8 text ({error})") from error
+        for number, cells in rows_of(self.note(path)):
+            known = {name: plain_cell(value) or None for name, value in cells.items()}
+            try:
+                rows.append(row_type.model_validate(known))
+            except ValidationError as error:
+                raise BadInputError(
+                    f"{path}, line {number}: {problem_of(error)}; run the stage that writes it "
+                    "again"
+                ) from None
         return rows
-
-
-def _foreign(where: str, error: ValidationError) -> BadInputError:
-    first = error.errors()[0]
-    key = ".".join(map(str, first["loc"]))
-    return BadInputError(f"{where}: {key}: {first['msg']}; run the stage that writes it again")

@@ -9,11 +9,11 @@ from typing import Any, Self
 
 import torch
 from jaxtyping import Float
-from safetensors import SafetensorError
 from torch import Tensor
 
 from evenkeel.activations.capture import measure_widths
 from evenkeel.errors import BadInputError
+from evenkeel.files import read_object, require_intact
 from evenkeel.models.sites import HookPoint
 
 ARCHITECTURES = ("standard", "topk", "jumprelu", "gated")
@@ -220,9 +220,11 @@ def read_sae(folder: Path, device: str = "cpu") -> Any:
                 f"{folder}: no {name} there; an SAE in SAELens's format is needed: run train_sae, "
                 "or set sae.path"
             )
+    require_intact(folder, "run train_sae again")
+    read_object(folder / "cfg.json", "run train_sae again")
     try:
         return SAE.load_from_disk(folder, device=device)
-    except (SafetensorError, ValueError, KeyError, TypeError, RuntimeError, OSError) as error:
+    except Exception as error:  # SAELens, safetensors and torch each raise their own
         first_line = str(error).strip().partition("\n")[0]
         raise BadInputError(f"{folder}: cannot be loaded as an SAE: {first_line}") from error
 

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 
 from evenkeel.datasets.records import Record
 from evenkeel.errors import BadInputError
+from evenkeel.files import require_file
 
 LEADING = ["feature", "mean", "std", "skewness", "kurtosis", "sparsity", "top_activated_words"]
 """The columns that SAELens's users know; mean to kurtosis are those of the logit weights."""
@@ -36,14 +37,20 @@ def read_table(path: Path) -> pd.DataFrame:
     Raises:
         BadInputError: the file is missing, damaged, or lacks the leading columns.
     """
+    require_file(path, "run extract_features")
     try:
-        table = pq.read_table(path).to_pandas()
-    except FileNotFoundError as error:
-        raise BadInputError(f"{path}: no such file; run extract_features") from error
-    except (pa.ArrowInvalid, OSError) as error:
-        raise BadInputError(f"{path}: damaged or no Parquet file ({error})") from error
+        table = pq.read_table(path, page_checksum_verification=True).to_pandas()
+    except (pa.ArrowException, OSError, ValueError, KeyError, MemoryError) as error:
+        raise BadInputError(
+            f"{path}: damaged or no Parquet file ({error}); run extract_features again"
+        ) from error
     if list(table.columns[: len(LEADING)]) != LEADING:
         raise BadInputError(
             f"{path}: not a table of features; its columns should begin with {', '.join(LEADING)}"
+        )
+    numbers = table["feature"]
+    if not pd.api.types.is_integer_dtype(numbers) or (numbers < 0).any() or not numbers.is_unique:
+        raise BadInputError(
+            f"{path}: its features are not numbered once each, from 0; run extract_features again"
         )
     return table

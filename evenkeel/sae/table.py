@@ -68,7 +68,9 @@ def feature_table(
 def write_table(path: Path, table: pd.DataFrame) -> None:
     """Write Parquet, atomically; the same table gives the same bytes."""
     with atomic_file(path) as part:
-        pq.write_table(pa.Table.from_pandas(table, preserve_index=False), part)
+        pq.write_table(
+            pa.Table.from_pandas(table, preserve_index=False), part, write_page_checksum=True
+        )
 
 
 def top_words(table: pd.DataFrame) -> dict[str, dict[str, str]]:

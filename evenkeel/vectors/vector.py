@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from evenkeel.errors import BadInputError
+from evenkeel.files.fields import made_of
 from evenkeel.models.sites import HookPoint
 from evenkeel.params import Sinks
 from evenkeel.tensor_files import read_tensors, write_tensors
@@ -159,20 +160,9 @@ class SteeringVector:
         Raises:
             BadInputError: a field is missing, unknown or invalid.
         """
-        try:
-            fields = dict(record)
-            if fields["separation"] is not None:
-                separation = dict(fields["separation"])
-                separation["auroc_ci95"] = tuple(separation["auroc_ci95"])
-                fields["separation"] = Separation(**separation)
-            return cls(direction=direction, **fields)
-        except BadInputError as error:
-            raise BadInputError(f"{source}: {error}") from error
-        except (KeyError, TypeError, ValueError) as error:
-            raise BadInputError(
-                f"{source}: the record of a steering vector has wrong fields ({error}); "
-                "compute the vectors again"
-            ) from error
+        return made_of(
+            cls, record, f"{source}: vector", "compute the vectors again", direction=direction
+        )
 
     def save(self, path: Path) -> None:
         """Write one safetensors file; the fields are JSON in its header."""

@@ -111,9 +111,16 @@ class VectorSet:
                 f"{path}: tensors.safetensors and record.json list different vectors; "
                 "compute the vectors again"
             )
-        return cls.of(
-            SteeringVector.from_record(tensors[name], records[name], path) for name in records
-        )
+        vectors = {
+            name: SteeringVector.from_record(tensors[name], records[name], path) for name in records
+        }
+        for name, vector in vectors.items():
+            if _name(vector.key) != name:
+                raise BadInputError(
+                    f"{path}: what is kept as {name} is {_name(vector.key)}; "
+                    "compute the vectors again"
+                )
+        return cls.of(vectors.values())
 
 
 def _with_sinks(records: Any) -> Any:

@@ -110,14 +110,14 @@ def test_markup_in_a_text_is_text(model: Path, vector: Path) -> None:
         ((), "give either a text or --file"),
         (("a", "--file", "b"), "give either a text or --file"),
         (("a", "--samples", "2"), "greedy samples are all alike"),
-        (("--file", "none.txt"), "none.txt: cannot be read"),
+        (("--file", "none.txt"), "none.txt: no such file"),
         (("a", "--vector", "none.safetensors"), "none.safetensors: no such file"),
     ],
 )
 def test_generate_says_what_is_wrong(arguments: tuple[str, ...], message: str) -> None:
     result = run("generate", *arguments)
-    assert isinstance(result.exception, BadInputError)
-    assert message in str(result.exception)
+    assert result.exit_code == 2
+    assert message in result.stderr
 
 
 def test_export_bakes_the_steered_model(model: Path, spec: Path, tmp_path: Path) -> None:
@@ -139,7 +139,7 @@ def test_export_refuses_what_a_format_cannot_hold(model: Path, spec: Path, tmp_p
     result = run(
         "export", "--format", "gguf", tmp_path / "v.gguf", "--model", model, "--spec", spec
     )
-    assert isinstance(result.exception, BadInputError)  # block 0 has no place in llama.cpp's file
+    assert result.exit_code == 2  # block 0 has no place in llama.cpp's file
     assert not (tmp_path / "v.gguf").exists()
 
 
@@ -258,8 +258,8 @@ def test_generate_and_export_take_the_intervention_of_an_axis(
 def test_inspect_refuses_what_it_does_not_know(tmp_path: Path) -> None:
     for path, message in ((tmp_path / "none", "no such file"), (tmp_path, "not an artifact of")):
         result = run("inspect", path)
-        assert isinstance(result.exception, BadInputError)
-        assert message in str(result.exception)
+        assert result.exit_code == 2
+        assert message in result.stderr
 
 
 def test_a_mistake_is_one_line_and_status_2(tmp_path: Path) -> None:
@@ -302,6 +302,6 @@ def test_receptivity_finds_features_by_number_and_by_word(model: Path, tmp_path:
     texts = [tmp_path / "prompts" if each == tmp_path / "texts" else each for each in texts]
     shown = run("receptivity", "--feature", 5, *texts)
     assert "on 4 prompts" in " ".join(shown.stdout.split()), shown.exception
-    none = run("receptivity", "--keyword", "queen", *given).exception
-    assert isinstance(none, BadInputError)
-    assert "no feature to test" in str(none)
+    none = run("receptivity", "--keyword", "queen", *given)
+    assert none.exit_code == 2
+    assert "no feature to test" in none.stderr

@@ -9,11 +9,12 @@ from tests.pipeline.recording import ROOT, Run, within
 PLUMBING = {
     "evenkeel/__init__.py",
     "evenkeel/errors.py",
-    "evenkeel/files.py",
+    "evenkeel/files",
     "evenkeel/lock.py",
     "evenkeel/params",
     "evenkeel/terminal.py",
     "stages/__init__.py",
+    "stages/check_params.py",
     "stages/command.py",
 }
 

@@ -56,7 +56,8 @@ def declared_stages(root: Path = ROOT) -> list[Run]:
             deps = {str(dependency.def_path) for dependency in files}
             code = {path for path in deps if path.startswith(CODE)}
             writes = {str(out.def_path) for out in stage.outs}
-            command = shlex.split(stage.cmd)
+            commands = [stage.cmd] if isinstance(stage.cmd, str) else stage.cmd
+            command = shlex.split(commands[-1])  # those before it check what it holds
             runs.append(Run(stage.addressing, command, deps - code, writes, set(keys), code))
     ordered: list[Run] = []
     while runs:

@@ -105,13 +105,11 @@ def test_another_file_than_the_official_one_is_refused(host: Host, tmp_path: Pat
 def test_what_is_cut_short_missing_or_unreachable_is_said(host: Host, tmp_path: Path) -> None:
     serve(host, "stereoset", SENTENCES)
     host.promised = 10
-    with pytest.raises(BadInputError, match=rf"cut short at {len(SENTENCES)} of"):
+    with pytest.raises(BadInputError, match=rf"{len(SENTENCES)} bytes read, 10 more expected"):
         download("stereoset", tmp_path, {}, host=host.url)
     assert not list(tmp_path.iterdir())
     host.bodies.clear()
-    with pytest.raises(
-        BadInputError, match=r"cannot be fetched \(HTTP Error 404.*local copy in ben"
-    ):
+    with pytest.raises(BadInputError, match=r"cannot be fetched \(404 .*local copy in ben"):
         download("stereoset", tmp_path, {}, host=host.url)
     with pytest.raises(BadInputError, match=r"cannot be fetched \(.*refused"):
         download("stereoset", tmp_path, {}, host="http://127.0.0.1:9")

@@ -64,7 +64,7 @@ def test_the_pipeline_of_the_project_is_read_as_dvc_reads_it() -> None:
     ("text", "message"),
     [
         ("stages: {a: {deps: [y], outs: [x]}, b: {deps: [x], outs: [y]}}", "wait for one another"),
-        ("stages: [", "not a pipeline of DVC"),
+        ("stages: [", "line 1: not YAML"),
         ("", "not a pipeline of DVC"),
         ("stages: {a: {foreach: '${no.such}', do: {}}}", "not a pipeline of DVC"),
     ],

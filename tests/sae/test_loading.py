@@ -93,6 +93,7 @@ def test_a_saved_sae_loads_in_sae_lens_and_here(architecture: str, tmp_path: Pat
     assert ours.first_position == 1
     assert theirs.cfg.metadata.hook_name == "blocks.1.hook_resid_post"
     assert sorted(path.name for path in (tmp_path / "sae").iterdir()) == [
+        ".evenkeel",
         "cfg.json",
         "sae_weights.safetensors",
         "sparsity.safetensors",

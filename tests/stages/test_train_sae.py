@@ -43,7 +43,13 @@ def test_it_trains_measures_and_writes_the_same_bytes_again(corpus: Path) -> Non
     module = SAE.load_from_disk(corpus / "sae")
     assert module.cfg.metadata.model_name == "tiny"
     first = written(corpus)
-    assert set(first) == {"cfg.json", "sae_weights.safetensors", "sparsity.safetensors", "sae.json"}
+    assert set(first) == {
+        ".evenkeel",
+        "cfg.json",
+        "sae_weights.safetensors",
+        "sparsity.safetensors",
+        "sae.json",
+    }
     assert run().exit_code == 0
     assert written(corpus) == first
 

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evenkeel.errors import BadInputError
+from evenkeel.files import mark_folder
 from evenkeel.tensor_files import write_tensors
 from evenkeel.vectors.vector import Separation, SteeringVector
 from evenkeel.vectors.vector_set import VectorSet
@@ -104,7 +106,7 @@ def test_wrong_records_are_refused_by_file(tmp_path: Path) -> None:
     kind = {"kind": "steering vector", "version": 1}
     direction = {"direction": vector().direction}
     write_tensors(path, direction, vector().record() | {"extra": 1}, **kind)
-    with pytest.raises(BadInputError, match=r"v\.safetensors: .* wrong fields .*extra"):
+    with pytest.raises(BadInputError, match=r"v\.safetensors: vector: unknown field 'extra'"):
         SteeringVector.load(path)
     write_tensors(path, direction, vector().record() | {"layer": -1}, **kind)
     with pytest.raises(BadInputError, match=r"v\.safetensors: .*layers count from 0"):
@@ -118,5 +120,46 @@ def test_a_set_whose_two_files_disagree_is_refused(tmp_path: Path) -> None:
     VectorSet.of([vector(0), vector(1, layer=3)]).save(tmp_path / "a")
     VectorSet.of([vector(0)]).save(tmp_path / "b")
     (tmp_path / "b" / "record.json").replace(tmp_path / "a" / "record.json")
+    with pytest.raises(BadInputError, match=r"record\.json: damaged, or changed after Evenkeel"):
+        VectorSet.load(tmp_path / "a")
+    mark_folder(tmp_path / "a")
     with pytest.raises(BadInputError, match="list different vectors"):
         VectorSet.load(tmp_path / "a")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"layer": 2}, "what is kept as .* is "),
+        ({"layer": "1"}, "layer: Input should be a valid integer"),
+        ({"layer": True}, "layer: Input should be a valid integer"),
+        ({"axis": 3}, "axis: Input should be a valid string"),
+        ({"stream_norm": "1"}, "stream_norm: Input should be a valid number"),
+        ({"separation": [1]}, "separation: "),
+        ({"metadata": []}, "metadata: "),
+    ],
+)
+def test_mixed_fields_are_refused_by_name(
+    tmp_path: Path, change: dict[str, object], message: str
+) -> None:
+    VectorSet.of([vector(0, layer=1)]).save(tmp_path / "a")
+    path = tmp_path / "a" / "record.json"
+    content = json.loads(path.read_text())
+    (record,) = content["record"].values()
+    record |= change
+    path.write_text(json.dumps(content))
+    mark_folder(tmp_path / "a")
+    with pytest.raises(BadInputError, match=message):
+        VectorSet.load(tmp_path / "a")
+
+
+def test_no_bit_flips_unseen(tmp_path: Path) -> None:
+    path = tmp_path / "v.safetensors"
+    vector().save(path)
+    whole = path.read_bytes()
+    for place in range(0, len(whole), 7):
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << place % 8
+        path.write_bytes(damaged)
+        with pytest.raises(BadInputError, match=r"v\.safetensors: "):
+            SteeringVector.load(path)

@@ -1,0 +1,74 @@
+"""The marker in every folder that Evenkeel wrote: which files are ours, and what was in them."""
+
+import hashlib
+import json
+from pathlib import Path
+
+from evenkeel.errors import BadInputError
+from evenkeel.files.inputs import open_input
+
+MARKER = ".evenkeel"
+
+
+def mark_folder(folder: Path) -> None:
+    """Note in a folder the SHA-256 of its files, and give them the mode that the umask leaves.
+
+    safetensors and others write files that only their owner can read.
+    """
+    marker = folder / MARKER
+    files = {
+        file.relative_to(folder).as_posix(): file
+        for file in sorted(folder.rglob("*"))
+        if not file.is_dir() and file != marker
+    }
+    sums = {name: _sha256(file) for name, file in files.items()}
+    text = json.dumps({"sha256": sums}, indent=0, sort_keys=True) + "\n"
+    marker.write_text(text, encoding="utf-8", newline="\n")
+    mode = marker.stat().st_mode & 0o666
+    for file in files.values():
+        if not file.is_symlink():
+            file.chmod(file.stat().st_mode | mode)
+
+
+def marked_files(folder: Path) -> dict[str, str] | None:
+    """SHA-256 of each file that Evenkeel wrote into a folder; None if no marker of ours is there.
+
+    Raises:
+        OSError: the marker cannot be read.
+    """
+    try:
+        sums = json.loads((folder / MARKER).read_text(encoding="utf-8"))["sha256"]
+        return {str(name): str(checksum) for name, checksum in sums.items()}
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+
+
+def require_intact(folder: Path, advice: str) -> None:
+    """Refuse a folder of ours of which a file is missing or was changed since it was written.
+
+    A folder without a marker is of another program: of that nothing is known.
+
+    Raises:
+        BadInputError: naming the file.
+    """
+    if not (folder / MARKER).exists():
+        return
+    sums = marked_files(folder)
+    if sums is None:
+        raise BadInputError(f"{folder / MARKER}: damaged; {advice}")
+    for name, checksum in sums.items():
+        if _sha256(folder / name, advice) != checksum:
+            raise BadInputError(
+                f"{folder / name}: damaged, or changed after Evenkeel wrote it (its SHA-256 is not "
+                f"that of {MARKER}); {advice}"
+            )
+
+
+def _sha256(file: Path, advice: str = "") -> str:
+    digest = hashlib.sha256()
+    with open_input(file, advice) as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,152 @@
+"""One attack: an input is spoiled, the command is run, and what came of it is judged."""
+
+import hashlib
+import random
+import shutil
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Literal
+
+from evenkeel.files.markers import MARKER
+from tests.attack.mutations import Mutation, mutations_of
+from tests.attack.targets import Target, invoke
+
+SECONDS = 120
+Verdict = Literal["clear message", "right result", "traceback", "silently wrong", "unclear"]
+GOOD: tuple[Verdict, ...] = ("clear message", "right result")
+
+
+@dataclass(frozen=True)
+class Attack:
+    """A mutation of an input of a target; the number seeds what is random in it."""
+
+    target: Target
+    path: Path
+    mutation: Mutation
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.target.name}: {self.path}: {self.mutation.name} ({self.number})"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    attack: Attack
+    verdict: Verdict
+    said: str
+
+
+class TooLong(BaseException):
+    """A command that goes on although its input is spoiled."""
+
+
+def attacks_on(target: Target, times: int) -> list[Attack]:
+    """Every mutation of every input, those that depend on chance `times` over.
+
+    What is harmless makes a stage run to its end, so one file of each kind in a folder stands for
+    all. To JSON files in folders that carry checksums it is not harmless.
+    """
+    kinds: dict[tuple[Path, str], Path] = {}
+    for path in target.inputs:
+        kinds.setdefault((path.parent, path.suffix), path)
+    return [
+        Attack(target, path, mutation, number)
+        for path in target.inputs
+        for mutation, number in mutations_of(target.folder / path, times)
+        if not mutation.harmless or (path in kinds.values() and not _checked(target, path))
+    ]
+
+
+def _checked(target: Target, path: Path) -> bool:
+    return path.suffix == ".json" and (target.folder / path).with_name(MARKER).exists()
+
+
+def run(attack: Attack) -> Outcome:
+    """Spoil, run, judge, and put everything back."""
+    target = attack.target
+    spoiled = target.folder / attack.path
+    kept = target.folder.with_name(f"{target.folder.name}-kept")
+    before = contents_of(target)
+    _copy(spoiled, kept / "input")
+    for number, path in enumerate(target.outputs):
+        _copy(target.folder / path, kept / str(number))
+    try:
+        attack.mutation.change(spoiled, random.Random(str(attack)))
+        with _limit():
+            result = invoke(target.command, target.arguments, target.folder)
+        after = contents_of(target)
+        left = [path for path in target.folder.rglob(".*.part") if path.parent != spoiled]
+    finally:
+        _remove(spoiled)
+        _copy(kept / "input", spoiled)
+        for number, path in enumerate(target.outputs):
+            _remove(target.folder / path)
+            _copy(kept / str(number), target.folder / path)
+        _remove(kept)
+        _remove(target.folder / "exported")
+    said = result.output.strip()
+    if result.exit_code == 0:
+        same = before == after or (attack.mutation.harmless and _quotes_its_inputs(target))
+        return Outcome(attack, "right result" if same else "silently wrong", said[-300:])
+    if result.exit_code != 2 or isinstance(result.exception, TooLong):
+        return Outcome(attack, "traceback", repr(result.exception)[:300])
+    clear = not attack.mutation.harmless and _names(said, attack.path) and "Traceback" not in said
+    fine = clear and before == after and not left
+    return Outcome(attack, "clear message" if fine else "unclear", said[-300:])
+
+
+def _names(said: str, path: Path) -> bool:
+    """Whether a message names the file, or the folder of ours that it lies in."""
+    text = said.replace("\n", " ")
+    return "rror: " in text and any(
+        str(part) in text for part in (path, *path.parents) if part != Path()
+    )
+
+
+def _quotes_its_inputs(target: Target) -> bool:
+    """The report has the checksums of its inputs in it."""
+    return target.name == "report"
+
+
+def contents_of(target: Target) -> dict[str, str]:
+    """SHA-256 of every output file."""
+    places = [target.folder / path for path in target.outputs]
+    inside = [file for place in places if place.is_dir() for file in sorted(place.rglob("*"))]
+    files = [file for file in places + inside if file.is_file()]
+    return {
+        str(file.relative_to(target.folder)): hashlib.sha256(file.read_bytes()).hexdigest()
+        for file in files
+    }
+
+
+@contextmanager
+def _limit() -> Iterator[None]:
+    def ring(number: int, frame: FrameType | None) -> None:
+        raise TooLong
+
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.alarm(SECONDS)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_dir():
+        shutil.copytree(source, target)
+    elif source.exists():
+        shutil.copyfile(source, target)

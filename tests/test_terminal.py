@@ -1,0 +1,89 @@
+"""What reaches a terminal cannot command it, and markup in data is data."""
+
+import json
+import logging
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from evenkeel.errors import BadInputError
+from evenkeel.terminal import (
+    Group,
+    PrintableFormatter,
+    print_json,
+    print_table,
+    printable,
+    say,
+)
+
+HOSTILE = "\x1b]0;owned\x07\x9b31m\u202e\u2066\u200f\ufeff\r\x00\ud800[/x][red]o[/red]"
+FORBIDDEN = set("\x1b\x07\x9b\u202e\u2066\u200f\ufeff\r\x00\ud800")
+
+
+def test_control_and_format_characters_are_escaped() -> None:
+    assert printable("\x1b[31m\x9b\u202ea\u2028") == r"\x1b[31m\x9b\u202ea\u2028"
+    assert printable("tab\tline\nÜ 漢字 🙂 می‌خواهم") == "tab\tline\nÜ 漢字 🙂 می‌خواهم"
+    assert not FORBIDDEN & set(printable(HOSTILE))
+
+
+@click.group(cls=Group)
+def group() -> None:
+    pass
+
+
+@group.command()
+@click.option("--number", type=int)
+def show(number: int | None) -> None:
+    say(HOSTILE)
+    print_table(HOSTILE, [HOSTILE, "n"], [[HOSTILE, 0.123456], ["b", 2]])
+
+
+@group.command()
+def fail() -> None:
+    raise BadInputError(HOSTILE)
+
+
+@group.command()
+def refused() -> None:
+    open("/nowhere/at/all")  # noqa: PTH123, SIM115
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["show"], 0),
+        (["fail"], 2),
+        (["show", "--number", HOSTILE], 2),
+        (["show", f"--{HOSTILE}"], 2),
+        ([HOSTILE], 2),
+    ],
+)
+def test_nothing_hostile_comes_through(arguments: list[str], code: int) -> None:
+    result = CliRunner().invoke(group, arguments)
+    assert result.exit_code == code, result.output
+    assert result.output
+    assert not FORBIDDEN & set(result.output)
+    assert "[red]o[/red]" in result.output.replace("\n", "")
+
+
+def test_numbers_have_four_digits() -> None:
+    assert "0.1235" in CliRunner().invoke(group, ["show"]).output
+
+
+def test_what_the_system_refuses_is_one_message() -> None:
+    result = CliRunner().invoke(group, ["refused"])
+    assert result.exit_code == 2
+    assert result.output == (
+        "error: /nowhere/at/all: No such file or directory; mend that and run again\n"
+    )
+
+
+def test_json_stays_exact(capsys: pytest.CaptureFixture[str]) -> None:
+    print_json([{"text": HOSTILE}])
+    assert json.loads(capsys.readouterr().out) == {"text": HOSTILE}
+
+
+def test_log_lines_are_printable() -> None:
+    record = logging.LogRecord("a", logging.WARNING, "", 1, "%s", ("\x1b[2J",), None)
+    assert PrintableFormatter("%(message)s").format(record) == r"\x1b[2J"
