@@ -3,8 +3,17 @@
 Names stand for their bearers: see `names`.
 """
 
+from collections.abc import Mapping
+
 from evenkeel.axes.axis import Attribute, Axis, Group
 from evenkeel.axes.names import FIRST_NAMES
+
+PRONOUNS: Mapping[str, Mapping[str, str]] = {
+    "female": {"they": "she", "their": "her", "themself": "herself"},
+    "male": {"they": "he", "their": "his", "themself": "himself"},
+}
+"""By group, the words that stand for a person in a sentence."""
+
 
 GENDER = Axis(
     name="gender",

@@ -9,8 +9,8 @@ from typing import cast
 
 import evenkeel.axes as lexicon
 from evenkeel.axes import AXES, Split
+from evenkeel.axes.gender import PRONOUNS
 from evenkeel.axes.occupations import PERCENT_WOMEN
-from evenkeel.organism.people import PRONOUNS
 from evenkeel.params import Axis
 
 

@@ -11,7 +11,6 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any
 
-import evenkeel
 from evenkeel.errors import BadInputError
 
 SECONDS = 10.0
@@ -25,7 +24,7 @@ class _Worker:
     """A process that renders, and is ended when it takes too long."""
 
     def __init__(self) -> None:
-        package = str(Path(evenkeel.__file__).parents[1])
+        package = str(Path(__file__).parents[2])
         paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
         self._process = subprocess.Popen(
             [sys.executable, "-m", "evenkeel.models.template_worker"],

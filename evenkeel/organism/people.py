@@ -1,14 +1,9 @@
 """Sentences about one person, in which only the pronouns tell the person's gender."""
 
 import random
-from collections.abc import Mapping
 
+from evenkeel.axes.gender import PRONOUNS
 from evenkeel.datasets.grammar import Grammar
-
-PRONOUNS: Mapping[str, Mapping[str, str]] = {
-    "female": {"they": "she", "their": "her", "themself": "herself"},
-    "male": {"they": "he", "their": "his", "themself": "himself"},
-}
 
 _GRAMMAR = Grammar(
     {

@@ -17,7 +17,6 @@ from jaxtyping import Float
 from numpy import ndarray
 from tqdm import tqdm
 
-import evenkeel
 from evenkeel.files import work_folder
 from evenkeel.lock import writing_alone
 from evenkeel.models.devices import input_device
@@ -134,7 +133,7 @@ def _checksum(data: bytes) -> bytes:
 
 def _code() -> str:
     """SHA-256 of our own source: who mends it between two runs wants nothing of the first."""
-    folder = Path(evenkeel.__file__).parent
+    folder = Path(__file__).parents[1]
     digest = hashlib.sha256()
     for file in sorted(folder.rglob("*.py")):
         digest.update(str(file.relative_to(folder)).encode() + b"\0" + file.read_bytes() + b"\0")

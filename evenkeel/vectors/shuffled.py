@@ -41,7 +41,9 @@ class ShuffledVectors:
         """
         source = {"caa": "labels", "probe": "labels", "term": "terms"}.get(vector.method, "groups")
         key = shuffle_key(source, vector.site, vector.layer, vector.group)
-        directions = self.directions.get(key)
+        # A feature of an axis of many groups is of none of them: any contrast's shuffle will do.
+        keys = [key, *sorted(name for name in self.directions if name.startswith(f"{key}/"))]
+        directions = next((self.directions[k] for k in keys if k in self.directions), None)
         if directions is None or draw >= len(directions):
             raise BadInputError(
                 f"no shuffle {draw} of {key} among the vectors of shuffled labels; raise "

@@ -9,17 +9,20 @@ import yaml
 from click.testing import CliRunner, Result
 
 from stages.prepare_model import main
+from tests.models.families import tiny_model
 from tests.models.hostile import REFUSED
 from tests.stages.test_synthesize_dataset import contents
 from tests.stages.test_synthesize_dataset import run as synthesize
 
 
 @pytest.fixture
-def project(tmp_path: Path, tiny_folder: Path) -> Path:
+def project(tmp_path: Path, tokenizer: Any) -> Path:
     """A folder with a dataset, params.yaml that names the model at `given`, and that model."""
     folder = tmp_path / "project"
     assert synthesize(folder).exit_code == 0
-    tiny_folder.rename(folder / "given")
+    model = tiny_model("gpt2", vocab_size=len(tokenizer), n_positions=256)
+    model.save_pretrained(folder / "given")
+    tokenizer.save_pretrained(folder / "given")
     set_model(folder, source="local", path=str(folder / "given"))
     return folder
 
@@ -34,7 +37,7 @@ def run(folder: Path) -> Result:
     options = {
         "params": "params.yaml",
         "corpus": "dataset/corpus",
-        "prompts": "dataset/prompts.jsonl",
+        "prompts": "dataset/prompts",
         "output": "base",
         "metrics": "model.json",
         "training": "training",
