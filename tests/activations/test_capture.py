@@ -12,8 +12,10 @@ from evenkeel.activations.capture import (
 )
 from evenkeel.activations.positions import selector
 from evenkeel.errors import BadInputError
+from evenkeel.models.architecture import architecture_of
 from evenkeel.models.loading import LoadedModel
 from evenkeel.models.sites import HookPoint
+from evenkeel.params import Sinks
 from tests.activations.conftest import ROWS
 
 TEXTS = [row["text"] for row in ROWS]
@@ -56,16 +58,20 @@ def test_agrees_with_transformers_whatever_the_batch(
     np.testing.assert_allclose(last, np.concatenate([s[3] for s in expected]), atol=1e-5)
 
 
-def test_last_and_mean_are_of_all_tokens(loaded: LoadedModel) -> None:
-    every = capture_texts(loaded, TEXTS, ["resid_post"], [1], "all")[HookPoint("resid_post", 1)]
+@pytest.mark.parametrize(("sinks", "left_out"), [("exclude", 1), ("include", 0)])
+def test_last_and_mean_are_of_all_tokens_but_sinks(
+    loaded: LoadedModel, sinks: Sinks, left_out: int
+) -> None:
+    point = HookPoint("resid_post", 1)
+    every = capture_texts(loaded, TEXTS, ["resid_post"], [1], "all", sinks=sinks)[point]
     lengths = [len(ids) for ids in loaded.tokenizer(TEXTS)["input_ids"]]
     parts = np.split(every, np.cumsum(lengths)[:-1])
 
-    last = capture_texts(loaded, TEXTS, ["resid_post"], [1], "last")[HookPoint("resid_post", 1)]
-    mean = capture_texts(loaded, TEXTS, ["resid_post"], [1], "mean")[HookPoint("resid_post", 1)]
+    last = capture_texts(loaded, TEXTS, ["resid_post"], [1], "last", sinks=sinks)[point]
+    mean = capture_texts(loaded, TEXTS, ["resid_post"], [1], "mean", sinks=sinks)[point]
 
     np.testing.assert_allclose(last, [part[-1] for part in parts], atol=1e-5)
-    np.testing.assert_allclose(mean, [part.mean(axis=0) for part in parts], atol=1e-5)
+    np.testing.assert_allclose(mean, [part[left_out:].mean(axis=0) for part in parts], atol=1e-5)
 
 
 def test_parts_of_a_block_sum_to_its_output(loaded: LoadedModel) -> None:
@@ -117,6 +123,7 @@ def test_widths_may_differ_between_sites(tokenizer: Any) -> None:
 def test_nothing_after_the_last_asked_site_is_computed(
     loaded: LoadedModel, site: str, spared: list[str]
 ) -> None:
+    architecture_of(loaded.model)  # found by a pass of its own, once a model
     run: set[str] = set()
     for name, module in loaded.model.named_modules():
         module.register_forward_pre_hook(lambda *_, name=name: run.add(name))
