@@ -23,15 +23,18 @@ def group_term_streams(
         BadInputError: a statement does not hold its group term, or the model lacks a site or layer.
     """
     beginnings = []
-    for text, (group_term, *_) in zip(statements["text"], terms(statements), strict=True):
-        place = find_term(text, group_term)
+    lead_ins = statements.get("lead_in", pd.Series("", index=statements.index))
+    for text, lead_in, (group_term, *_) in zip(
+        statements["text"], lead_ins, terms(statements), strict=True
+    ):
+        place = find_term(text[len(lead_in) :], group_term)
         if place is None:
             raise BadInputError(
                 f"statement {text!r} does not hold its group term {group_term!r} as a word, "
                 "which the method term reads; name it first among its terms, or drop term from "
                 "vectors.methods"
             )
-        beginnings.append(text[: place.stop])
+        beginnings.append(text[: len(lead_in) + place.stop])
     distinct, rows = np.unique(beginnings, return_inverse=True)
     streams: dict[HookPoint, Float[np.ndarray, "statements d_model"]] = {}
     for site in sorted({point.site for point in points}):
