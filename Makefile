@@ -30,7 +30,7 @@ repro: install  ## Run the pipeline: dataset, model, activations, probes, vector
 
 # DVC runs one stage after the other, and an organism is too small for two cores: so two at a time.
 # The figures go where the report looks for them: `dvc repro report` then shows them.
-validate: install  ## Hold the measures against the truth, on organisms whose bias is known (20 minutes of two cores)
+validate: install  ## Hold the measures against the truth, on 17 organisms whose bias is known
 	cd validation && dvc stage list --name-only | grep @ \
 		| OMP_NUM_THREADS=1 xargs -n 1 -P 2 dvc --wait-for-lock repro
 	cd validation && dvc repro
