@@ -27,9 +27,8 @@ import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
-from evenkeel.activations.batches import plan_batches
-from evenkeel.activations.encoding import encode, pad
 from evenkeel.activations.writer import write_store
+from evenkeel.models.batching import padded, plan_batches
 from evenkeel.models.fusing import fuse_gelu
 from evenkeel.models.loading import LoadedModel
 from evenkeel.models.provenance import Provenance
@@ -70,11 +69,12 @@ def random_texts(count: int, vocabulary: int) -> list[str]:
 
 
 def bare_forward(loaded: LoadedModel, texts: list[str], batch_tokens: int) -> None:
-    ids = encode(loaded, texts)
+    ids = loaded.encoder.encode_all(texts)
     lengths = np.array([len(text_ids) for text_ids in ids])
     with torch.inference_mode():
         for batch in plan_batches(lengths, batch_tokens):
-            loaded.model.transformer(pad([ids[text] for text in batch], 0), use_cache=False)
+            rows = padded([ids[text] for text in batch])
+            loaded.model.transformer(rows["input_ids"], use_cache=False)
 
 
 def evenkeel(

@@ -69,6 +69,7 @@ def main(
             "family": model.config.model_type,
             "layers": model.config.get_text_config().num_hidden_layers,
             "parameters": sum(parameter.numel() for parameter in model.parameters()),
+            "tokenizer": loaded.encoder.describe(),
             **perplexity,
         }
         write_json(measured, record | {"axes": axes})

@@ -42,7 +42,7 @@ def main(
     from evenkeel.sae.corpus import Corpus
     from evenkeel.sae.loading import LoadedSae
     from evenkeel.sae.obtaining import obtain_module
-    from evenkeel.sae.quality import ce_loss_recovered, measure_reconstruction
+    from evenkeel.sae.quality import ce_loss_recovered, measure_reconstruction, warn_of_quality
     from evenkeel.sae.saving import save_module
 
     seed, params, trust = load_params(params_path, "seed", "sae", "model.trust_remote_code")
@@ -69,7 +69,7 @@ def main(
         "sinks": sinks,
         **measures,
     }
-    write_json(metrics, record)
+    write_json(metrics, record | {"warnings": warn_of_quality(measures)})
     print_table(f"SAE at {sae.place.hook_name}", ["what", "value"], record.items())
 
 

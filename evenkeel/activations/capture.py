@@ -10,8 +10,6 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from evenkeel.activations.batches import plan_batches
-from evenkeel.activations.encoding import encode, pad
 from evenkeel.activations.positions import (
     Positions,
     Probes,
@@ -22,6 +20,7 @@ from evenkeel.activations.positions import (
 from evenkeel.activations.sinks import FIRST_TOKENS, SinkProbe, random_texts
 from evenkeel.errors import BadInputError
 from evenkeel.models.architecture import architecture_of, hidden_of, hook_target
+from evenkeel.models.batching import padded, plan_batches
 from evenkeel.models.devices import input_device
 from evenkeel.models.loading import LoadedModel
 from evenkeel.models.sites import HookPoint
@@ -173,7 +172,7 @@ def past_first_token(loaded: LoadedModel, texts: Sequence[str]) -> list[str]:
     Raises:
         BadInputError: a text is empty or too long.
     """
-    lengths = map(len, encode(loaded, texts))
+    lengths = map(len, loaded.encoder.encode_all(texts))
     return [text for text, length in zip(texts, lengths, strict=True) if length > FIRST_TOKENS]
 
 
@@ -208,7 +207,7 @@ def capture_texts(
     if not texts:
         raise BadInputError("no texts to capture activations of")
     points = resolve_points(loaded.model, sites, layers)
-    ids = encode(loaded, texts)
+    ids = loaded.encoder.encode_all(texts)
     lengths = np.array([len(text_ids) for text_ids in ids])
     refuse_only_sinks(lengths.tolist(), positions, sinks)
     probes = sink_probes(loaded.model, points, positions, sinks)
@@ -216,9 +215,9 @@ def capture_texts(
     with recording(loaded.model, points) as forward:
         for batch in plan_batches(lengths, batch_tokens):
             inside = torch.from_numpy(lengths[batch])
-            padded = pad([ids[text] for text in batch], loaded.tokenizer.pad_token_id)
+            own = padded([ids[text] for text in batch], pad=loaded.tokenizer.pad_token_id)
             kept = selector(inside, positions, sinks, probes)
-            for point, rows in forward(padded, kept).items():
+            for point, rows in forward(own["input_ids"], kept).items():
                 counts = lengths[batch].tolist() if positions == "all" else [1] * len(batch)
                 parts = rows.float().cpu().split(counts)
                 for text, part in zip(batch, parts, strict=True):

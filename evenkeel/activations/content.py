@@ -12,8 +12,8 @@ from jaxtyping import Int
 
 from evenkeel.activations.columns import Row, texts_of
 from evenkeel.activations.dtypes import STORED, Dtype
-from evenkeel.activations.encoding import TokenIds, encode
 from evenkeel.activations.positions import Positions, refuse_only_sinks
+from evenkeel.models.encoding import TokenIds
 from evenkeel.models.loading import LoadedModel
 from evenkeel.params import Sinks
 
@@ -99,7 +99,7 @@ def cut_into_shards(
     size, first, number = 0, 0, 0
     stream = iter(texts)
     while some := list(islice(stream, _ENCODED_TOGETHER)):
-        encoded = encode(loaded, texts_of(some, number), number)
+        encoded = loaded.encoder.encode_all(texts_of(some, number), number)
         refuse_only_sinks([*map(len, encoded)], header.positions, header.sinks, number)
         for row, row_ids in zip(some, encoded, strict=True):
             added = (len(row_ids) if header.positions == "all" else 1) * header.row_bytes

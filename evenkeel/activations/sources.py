@@ -41,7 +41,8 @@ def _dataset(folder: Path) -> Iterable[Row]:
 class TextFile:
     """Texts of a file: a JSON object a line (.jsonl), or plain text a line (any other name).
 
-    Iterable any number of times. Its length counts the lines without parsing them.
+    A row's `lead_in`, if it has one, is put before its text. Iterable any number of times. Its
+    length counts the lines without parsing them.
     """
 
     def __init__(self, path: Path) -> None:
@@ -87,4 +88,7 @@ class TextFile:
             raise BadInputError(
                 f"{self._path}, line {number}: must be a JSON object with a string 'text'"
             )
-        return row
+        lead_in = row.get("lead_in", "")
+        if not isinstance(lead_in, str):
+            raise BadInputError(f"{self._path}, line {number}: 'lead_in' must be a string")
+        return row | {"text": lead_in + row["text"]}

@@ -14,7 +14,6 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from evenkeel.activations.batches import plan_batches
 from evenkeel.activations.capture import (
     Forward,
     measure_sinks,
@@ -25,7 +24,6 @@ from evenkeel.activations.capture import (
 from evenkeel.activations.columns import Row
 from evenkeel.activations.content import Header, ShardContent, cut_into_shards
 from evenkeel.activations.dtypes import to_host
-from evenkeel.activations.encoding import pad
 from evenkeel.activations.manifest import ShardEntry, publish
 from evenkeel.activations.positions import Probes, selector
 from evenkeel.activations.shard import Shard
@@ -35,6 +33,7 @@ from evenkeel.errors import BadInputError
 from evenkeel.files import work_folder
 from evenkeel.files.outputs import explained
 from evenkeel.lock import writing_alone
+from evenkeel.models.batching import padded, plan_batches
 from evenkeel.models.devices import computing_dtype, input_device
 from evenkeel.models.loading import LoadedModel
 from evenkeel.models.sites import HookPoint
@@ -182,10 +181,11 @@ def _write_shard(
     with ShardFile(part, content) as file, ThreadPoolExecutor(1) as writer:
         for batch in plan_batches(lengths, header.batch_tokens):
             if not file.holds(batch):
-                padded = pad([content.ids[text] for text in batch], loaded.tokenizer.pad_token_id)
+                rows = [content.ids[text] for text in batch]
+                ids = padded(rows, pad=loaded.tokenizer.pad_token_id)["input_ids"]
                 inside = torch.from_numpy(lengths[batch])
                 kept = selector(inside, header.positions, header.sinks, probes)
-                activations = forward(padded, kept)
+                activations = forward(ids, kept)
                 if len(pending) == _WAITING_BATCHES:
                     pending.popleft().result()
                 arrays = to_host(activations, header.dtype)

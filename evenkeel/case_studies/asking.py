@@ -8,16 +8,16 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from evenkeel.models.batching import context_length
+from evenkeel.models.encoding import TextEncoder
 from evenkeel.params import DemonstrationSamplingParams, WordsParams
-from evenkeel.scoring.group_reads import encode_groups, encode_text, group_log_probs
+from evenkeel.scoring.group_reads import encode_groups, group_log_probs
 from evenkeel.scoring.token_reads import (
     Reads,
     check_fits,
-    context_length,
     read_batches,
     read_log_probs,
 )
-from evenkeel.steering.chat import encode_message
 from evenkeel.steering.continuations import continue_texts
 
 BATCH_SIZE = 64
@@ -93,7 +93,7 @@ class Questions:
         rows, reads = [], []
         for index, text in enumerate(continuations):
             context = self._encode(self.prompts[index // self.sampling.samples])
-            added = tuple(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+            added = TextEncoder.of(self.tokenizer).plain(text)
             row = (context + added)[: context_length(model)]
             rows.append(row)
             reads += [(index, place, row[place]) for place in range(len(context), len(row))]
@@ -107,5 +107,5 @@ class Questions:
         )
 
     def _encode(self, text: str) -> tuple[int, ...]:
-        encode = encode_message if self.sampling.chat_template else encode_text
-        return encode(self.tokenizer, text)
+        encoder = TextEncoder.of(self.tokenizer)
+        return encoder.message(text) if self.sampling.chat_template else encoder.encode(text)

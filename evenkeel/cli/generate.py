@@ -83,6 +83,9 @@ def generate(
 ) -> None:
     """Continue PROMPT, unsteered and steered, from the same random numbers.
 
+    These options alone decide how tokens are chosen; of the model's generation_config.json only the
+    tokens that end a text count.
+
     \b
     Examples:
       evenkeel generate "The nurse said that"
@@ -92,6 +95,7 @@ def generate(
     prompts = texts_of(prompt, texts_path)
     if samples > 1 and temperature == 0:
         raise BadInputError("--samples: greedy samples are all alike; set --temperature too")
+    from evenkeel.models.decoding import ignored_settings
     from evenkeel.models.loading import load_model
     from evenkeel.steering.continuations import continue_texts
     from evenkeel.steering.spec import InterventionSpec
@@ -102,6 +106,9 @@ def generate(
         else InterventionSpec.load(intervention_path(spec_path, axis))
     )
     loaded = load_model(model_path, trust_remote_code=trust_remote_code)
+    if ignored := ignored_settings(loaded.model):
+        settings = ", ".join(f"{name}={value!r}" for name, value in sorted(ignored.items()))
+        click.echo(f"note: generation_config.json of the model is ignored: {settings}", err=True)
 
     def continued(model: Any) -> list[list[str]]:
         return [

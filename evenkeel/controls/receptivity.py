@@ -8,7 +8,6 @@ are held against the top tokens of another feature, drawn at random: those shoul
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -19,8 +18,8 @@ from torch import Tensor
 from tqdm import tqdm
 
 from evenkeel.errors import BadInputError
-from evenkeel.models.devices import weight_of
 from evenkeel.models.loading import LoadedModel
+from evenkeel.models.vocabulary import embeddings_of, unembedding_of
 from evenkeel.params import SamplingParams
 from evenkeel.sae.loading import LoadedSae
 from evenkeel.sae.logit_weights import logit_weights
@@ -105,11 +104,11 @@ def measure_receptivity(
         )
     sae.require_fit(loaded.model)
     drawn = np.random.default_rng(seed).choice(others, len(rows))
-    unembedding = weight_of(loaded.model.get_output_embeddings()).T
+    unembedding = unembedding_of(loaded)
     decoder = sae.decoder.to(unembedding)
     top = logit_weights(decoder[[*rows, *drawn]], unembedding, tokens).cpu().top_ids.numpy()
     own, control = top[: len(rows)], top[len(rows) :]
-    embeddings = _unit_embeddings(loaded.model)
+    embeddings = _unit_embeddings(loaded)
 
     def continued() -> list[Int[ndarray, " tokens"]]:
         found = continue_ids(
@@ -122,7 +121,8 @@ def measure_receptivity(
             batch_size=batch_size,
             seed=seed,
         )
-        return [np.array(ids, dtype=np.int64) for ids in found]
+        # A model may write ids that no token has.
+        return [np.array([i for i in ids if i < len(embeddings)], dtype=np.int64) for ids in found]
 
     before = continued()
     changes: list[list[Float[ndarray, " prompts"]]] = []
@@ -149,7 +149,7 @@ def measure_receptivity(
     return [
         Receptivity(
             feature=feature,
-            tokens=tuple(loaded.tokenizer.decode([token]) for token in own[index]),
+            tokens=tuple(loaded.encoder.spelling.text(int(token)) for token in own[index]),
             coefficient=coefficients[feature],
             change=bootstrap.estimate(mean, changes[index][0]),
             hits=hits[index],
@@ -167,8 +167,8 @@ def passing(passed: Sequence[bool]) -> Estimate:
     return Estimate(sum(passed) / len(passed), float(interval.low), float(interval.high))
 
 
-def _unit_embeddings(model: Any) -> Float[Tensor, "vocabulary d_model"]:
-    weight = weight_of(model.get_input_embeddings()).float().cpu()
+def _unit_embeddings(loaded: LoadedModel) -> Float[Tensor, "vocabulary d_model"]:
+    weight = embeddings_of(loaded).float().cpu()
     return torch.nn.functional.normalize(weight - weight.mean(dim=0), dim=1)
 
 

@@ -18,12 +18,12 @@ from sklearn.preprocessing import StandardScaler
 
 from evenkeel.datasets.records import Prompt
 from evenkeel.models.architecture import architecture_of, hidden_of
+from evenkeel.models.batching import length_sorted, padded
 from evenkeel.models.devices import input_device
 from evenkeel.probes.logistic import fit_logistic, scores
 from evenkeel.probes.metrics import auroc
 from evenkeel.scoring.group_reads import encode_text
 from evenkeel.scoring.prefix_reuse import first_affected, recorded
-from evenkeel.scoring.token_reads import length_sorted, padded
 from evenkeel.statistics.estimate import Estimate
 from evenkeel.statistics.two_way import factor_weights
 from evenkeel.steering.hooks import steer

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
@@ -69,7 +70,7 @@ class _Worker:
 _running: list[_Worker] = []
 
 
-def render_chat(tokenizer: Any, messages: Sequence[Mapping[str, str]]) -> str:
+def render_chat(tokenizer: Any, messages: Sequence[Mapping[str, str]], *, now: datetime) -> str:
     """The text that a chat model is given for messages, the start of its answer included.
 
     The template is the model's own program. It runs in a process beside this one, which is ended
@@ -78,6 +79,7 @@ def render_chat(tokenizer: Any, messages: Sequence[Mapping[str, str]]) -> str:
     Args:
         tokenizer: of transformers, with a chat template.
         messages: each with a role and a content.
+        now: the time that the template is told if it asks.
 
     Raises:
         BadInputError: the template fails, refuses such messages, is too large, makes too long a
@@ -91,6 +93,7 @@ def render_chat(tokenizer: Any, messages: Sequence[Mapping[str, str]]) -> str:
         "template": template,
         "messages": list(messages),
         "special_tokens": tokenizer.special_tokens_map,
+        "now": now.isoformat(),
         "longest": LONGEST + sum(len(message["content"]) for message in messages),
     }
     if not _running:

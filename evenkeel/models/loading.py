@@ -1,7 +1,9 @@
 """Load a causal LM and its tokenizer from a folder in the Hugging Face format."""
 
+import logging
 import shutil
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +11,14 @@ import torch
 
 from evenkeel.errors import BadInputError
 from evenkeel.models.architecture import architecture_of
+from evenkeel.models.encoding import TextEncoder
 from evenkeel.models.folder import HOW_TO_TRUST, check_folder
 from evenkeel.models.fusing import fuse_gelu
 from evenkeel.models.memory import require_memory
 from evenkeel.models.provenance import Provenance, read_provenance
 from evenkeel.models.weights import check_finite, check_keys
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -23,6 +28,11 @@ class LoadedModel:
     model: Any
     tokenizer: Any
     provenance: Provenance
+
+    @cached_property
+    def encoder(self) -> TextEncoder:
+        """The one way from texts to its token ids, probed when the model is loaded."""
+        return TextEncoder.of(self.tokenizer, self.model)
 
     @property
     def name(self) -> str:
@@ -56,7 +66,7 @@ def load_model(
     Raises:
         BadInputError: the folder is missing or incomplete, is not the model of its record, is no
             causal LM, needs code of its own that was not allowed, reaches outside itself, does not
-            fit into memory, or its blocks cannot be found.
+            fit into memory, its blocks cannot be found, or its tokenizer treats texts unlike.
     """
     check_folder(folder, trust_remote_code)
     provenance = read_provenance(folder)
@@ -73,7 +83,14 @@ def load_model(
         attn_implementation=provenance.attn_implementation,
         blocks=provenance.blocks,
     )
-    return LoadedModel(model if spread else model.to(device), tokenizer, provenance)
+    loaded = LoadedModel(model if spread else model.to(device), tokenizer, provenance)
+    if behind := loaded.encoder.describe()["left_out_behind"]:
+        log.warning(
+            "the tokenizer of %s puts %s behind every text; it is left out, for what follows it "
+            "follows a text's end",
+            loaded.name, " ".join(behind),
+        )  # fmt: skip
+    return loaded
 
 
 def open_pretrained(

@@ -7,6 +7,7 @@ ended, and its memory limited.
 
 import json
 import sys
+from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +34,17 @@ def _virtual_size() -> int:
 
 
 def _answer(request: dict[str, Any], longest: int) -> dict[str, str]:
-    from transformers.utils.chat_template_utils import render_jinja_template
+    from transformers.utils import chat_template_utils
 
+    class Stopped(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> "Stopped":
+            return cls.fromisoformat(request["now"])
+
+    # Templates ask for the time by `strftime_now`, which asks this class.
+    chat_template_utils.datetime = Stopped
     try:
-        (text,), _ = render_jinja_template(
+        (text,), _ = chat_template_utils.render_jinja_template(
             conversations=[request["messages"]],
             chat_template=request["template"],
             add_generation_prompt=True,

@@ -8,8 +8,9 @@ from jaxtyping import Bool, Float, Int
 
 from evenkeel.activations.sinks import kept_rows
 from evenkeel.activations.store import ActivationStore
-from evenkeel.datasets.records import Label, Split
+from evenkeel.datasets.records import Label
 from evenkeel.errors import BadInputError
+from evenkeel.params import Split
 
 FIELDS = ("axis", "group", "label", "pair", "quad", "split", "terms", "text")
 

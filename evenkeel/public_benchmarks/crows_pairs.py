@@ -15,13 +15,13 @@ import numpy as np
 from jaxtyping import Bool, Float
 from numpy import ndarray
 
+from evenkeel.models.encoding import Tokens
 from evenkeel.public_benchmarks.encoding import Encoder
 from evenkeel.public_benchmarks.measures import Measure, groups_of
 from evenkeel.public_benchmarks.reading import file_of, table_of, wrong_line
 from evenkeel.public_benchmarks.scoring import LogProbs
 from evenkeel.public_benchmarks.sentences import BEGINNINGS, WHOLE, Beginning, Sentences
 from evenkeel.public_benchmarks.task import Task
-from evenkeel.scoring.group_reads import Tokens
 from evenkeel.statistics.bootstrap import ratio_of_sums
 
 FILE = "crows_pairs_anonymized.csv"

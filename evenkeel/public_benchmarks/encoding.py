@@ -6,9 +6,10 @@ from functools import cached_property
 from typing import Any
 
 from evenkeel.errors import BadInputError
+from evenkeel.models.batching import context_length
+from evenkeel.models.encoding import TextEncoder, Tokens
 from evenkeel.models.loading import LoadedModel
-from evenkeel.scoring.group_reads import Tokens, encode_continuation, encode_text
-from evenkeel.scoring.token_reads import context_length
+from evenkeel.scoring.group_reads import encode_continuation
 
 
 @dataclass(frozen=True)
@@ -38,13 +39,26 @@ class Encoder:
         bos, eos = self.tokenizer.bos_token_id, self.tokenizer.eos_token_id
         return eos if bos is None else bos
 
+    @property
+    def front(self) -> Tokens:
+        """What the model needs before a text: what its tokenizer puts there."""
+        return self._texts.added.front
+
+    @cached_property
+    def _texts(self) -> TextEncoder:
+        return TextEncoder.of(self.tokenizer)
+
+    def begun(self, text: str) -> Tokens:
+        """Token ids of the text after `front`."""
+        return self._texts.encode(text)
+
     def plain(self, text: str) -> Tokens:
         """Token ids of the text alone, without special tokens."""
-        return tuple(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+        return self._texts.plain(text)
 
     def continuation(self, text: str, word: str) -> Scored:
         """What `word` adds to `text`, which begins as the tokenizer itself begins a text."""
-        context = encode_text(self.tokenizer, text)
+        context = self.begun(text)
         added = encode_continuation(self.tokenizer, text, context, word)
         return Scored(context + added, len(context))
 

@@ -158,8 +158,15 @@ def run_harness(
         batch_tokens: tokens in a forward pass.
 
     Raises:
-        BadInputError: the harness does not know the task, or cannot get its data.
+        BadInputError: the harness does not know the task, or cannot get its data, or the tokenizer
+            puts an end-of-text token behind texts.
     """
+    if loaded.encoder.added.behind:
+        raise BadInputError(
+            "benchmarks.harness.tasks: lm-evaluation-harness encodes with the tokenizer itself, "
+            "which puts an end-of-text token behind every text, so that answers would be scored "
+            "after the end; give the model a tokenizer that does not (add_eos_token: false)"
+        )
     logging.getLogger("lm_eval").setLevel(logging.WARNING)
     # The harness reads some ten thousand task files of its own; with others, it need not.
     own = {} if include_path is None else {"include_path": str(include_path)}

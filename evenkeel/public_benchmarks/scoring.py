@@ -9,7 +9,7 @@ from jaxtyping import Float
 from numpy import ndarray
 from torch import nn
 
-from evenkeel.activations.batches import plan_batches
+from evenkeel.models.batching import plan_batches
 from evenkeel.public_benchmarks.encoding import Scored
 from evenkeel.scoring.token_reads import ReadBatch, Reads, read_batches, read_log_probs
 

@@ -7,9 +7,9 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from evenkeel.models.encoding import Tokens
 from evenkeel.public_benchmarks.encoding import Scored
 from evenkeel.public_benchmarks.scoring import LogProbs
-from evenkeel.scoring.group_reads import Tokens
 
 Beginning = Literal["bos", "nobos", "first"]
 

@@ -35,20 +35,22 @@ class WikiText(Task):
         text: scored as it is, markup included.
         encoder: of the model.
         vocabulary: tokens that the model knows; guessing among them is chance.
-        stride: tokens from one window to the next; None is a whole window, without overlap.
+        stride: tokens from one window to the next; None is a whole window, without overlap. Every
+            window begins with what the tokenizer puts before a text.
 
     Raises:
         BadInputError: the stride is longer than a window, or the text is a single token.
     """
 
     def __init__(self, text: str, encoder: Encoder, vocabulary: int, stride: int | None) -> None:
-        window = min(encoder.limit or LONGEST, LONGEST)
+        front = encoder.front
+        window = min(encoder.limit or LONGEST, LONGEST) - len(front)
         stride = stride or window
         if stride > window:
             raise BadInputError(
                 f"benchmarks.stride: {stride} tokens, but a window has {window}; lower it"
             )
-        tokens = encoder.plain(text)
+        tokens = encoder.begun(text)[len(front) :]
         if len(tokens) < 2:
             raise BadInputError("WikiText: a text of two tokens or more is needed")
         self.asked, end = [], 1
@@ -56,18 +58,19 @@ class WikiText(Task):
         for start in range(0, len(tokens) - 1, stride):
             row = tokens[start : start + window + 1]
             if start + len(row) > end:
-                self.asked.append(Scored(row, end - start))
+                self.asked.append(Scored(front + row, len(front) + end - start))
                 end = start + len(row)
         self._vocabulary = vocabulary
         self._tokens = np.array([len(each.tokens) - each.start for each in self.asked], dtype=float)
         words = len(text.split())
         self._tokens_per_word = self._tokens.sum() / words
         self.size = {"tokens": int(self._tokens.sum()), "words": words, "windows": len(self.asked)}
+        begun = ", each after what the tokenizer puts before a text" if front else ""
         self.rules = {
             "rolling": (
-                f"windows of {window} tokens, {stride} apart; every token but the text's first is "
-                "scored once, with the longest context that its window has; words are what "
-                "whitespace parts"
+                f"windows of {window} tokens, {stride} apart{begun}; every token but the text's "
+                "first is scored once, with the longest context that its window has; words are "
+                "what whitespace parts"
             )
         }
 

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from numpy import ndarray
 
+from evenkeel.datasets.terms import find_term
 from evenkeel.errors import BadInputError
 from evenkeel.public_benchmarks.coreference import RULES, Mention, margins
 from evenkeel.public_benchmarks.encoding import Encoder, longest
@@ -79,9 +80,9 @@ def _mentions(file: Path, occupations: Sequence[str]) -> list[Mention]:
         entity = re.sub(r"^(the|an?) ", "", marked[0].lower())
         plain = _BRACKETS.sub(r"\1", sentence)
         places = {
-            name: found.start()
+            name: found.start
             for name in occupations
-            if name != entity and (found := re.search(rf"\b{name}\b", plain.lower()))
+            if name != entity and (found := find_term(plain, name))
         }
         if not places:
             raise wrong_line(file, number, f"no occupation but {entity!r} in the sentence")

@@ -45,7 +45,11 @@ class Reader:
 
     def record_if_there(self, path: Path, record_type: type[Record]) -> Record | None:
         """As `record`, but None where there is no file."""
-        return self.record(path, record_type) if path.is_file() else None
+        try:
+            path.open().close()
+        except FileNotFoundError:
+            return None
+        return self.record(path, record_type)
 
     def lines(
         self, path: Path, row_type: type[Record], *, may_be_empty: bool = False

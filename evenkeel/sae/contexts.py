@@ -8,12 +8,12 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 
+from evenkeel.models.spelling import Spelling
 from evenkeel.sae.corpus import Corpus
 from evenkeel.sae.firing import Firing, FiringFitter
 from evenkeel.sae.loading import LoadedSae
 from evenkeel.sae.quality import rows_at_once
 from evenkeel.sae.results import Context
-from evenkeel.sae.words import token_texts
 
 _SILENT_SAMPLE = 1024
 """Texts, at random, among which each latent's silent ones are looked for."""
@@ -128,22 +128,27 @@ def _place(
 
 
 def contexts(corpus: Corpus, top: Windows, silent: Windows, tokenizer: Any) -> Iterator[Context]:
-    """All contexts: latent by latent, the top ones first."""
+    """All contexts: latent by latent, the top ones first.
+
+    Tokens that share a character stand together as one, with the largest of their activations.
+    """
     ids = corpus.store.input_ids
-    words = token_texts(tokenizer, ids.tolist())
+    spelling = Spelling(tokenizer)
     kinds: list[tuple[Literal["top", "silent"], Windows]] = [("top", top), ("silent", silent)]
     for feature in range(len(top.rows)):
         for kind, windows in kinds:
             for rank in np.flatnonzero(windows.rows[feature] >= 0):
                 row, length = windows.rows[feature, rank], windows.lengths[feature, rank]
-                shown = windows.activations[feature, rank, :length]
+                acts = windows.activations[feature, rank, :length]
+                peak = windows.peaks[feature, rank]
+                runs = list(spelling.runs(ids[row : row + length].tolist()))
                 yield Context(
                     feature=feature,
                     kind=kind,
                     rank=int(rank),
-                    tokens=tuple(words[token] for token in ids[row : row + length].tolist()),
-                    activations=tuple(float(f"{value:.5g}") for value in shown),
-                    peak=int(windows.peaks[feature, rank]),
+                    tokens=tuple(text for text, _ in runs),
+                    activations=tuple(float(f"{acts[where].max():.5g}") for _, where in runs),
+                    peak=next(n for n, (_, where) in enumerate(runs) if peak < where.stop),
                 )
 
 

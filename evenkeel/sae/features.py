@@ -7,8 +7,8 @@ import pandas as pd
 import torch
 
 from evenkeel.datasets.records import Prompt, Statement
-from evenkeel.models.devices import weight_of
 from evenkeel.models.loading import LoadedModel
+from evenkeel.models.vocabulary import embeddings_of, unembedding_of
 from evenkeel.params import FeaturesParams
 from evenkeel.sae.association import associations, definitions
 from evenkeel.sae.coherence import coherence
@@ -44,8 +44,8 @@ def measure_features(
     Raises:
         BadInputError: the SAE does not fit, or the texts lack a side of a contrast.
     """
-    unembedding = weight_of(loaded.model.get_output_embeddings()).T
-    embeddings = weight_of(loaded.model.get_input_embeddings()).cpu()
+    unembedding = unembedding_of(loaded)
+    embeddings = embeddings_of(loaded).cpu()
     decoder = sae.decoder.to(unembedding.device)
     weights = logit_weights(decoder, unembedding, params.tokens).cpu()
     firing = measure_firing(sae, corpus, params.contexts)

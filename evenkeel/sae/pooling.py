@@ -9,7 +9,6 @@ from jaxtyping import Float
 from tqdm import tqdm
 
 from evenkeel.activations.capture import capture_texts, measure_sinks
-from evenkeel.activations.encoding import encode
 from evenkeel.activations.sinks import kept_rows
 from evenkeel.models.loading import LoadedModel
 from evenkeel.params import Sinks
@@ -41,7 +40,7 @@ def pooled_activations(
     step = max(1, rows_at_once(sae) // _TOKENS_OF_A_TEXT)
     for start in tqdm(range(0, len(texts), step), "pool texts", unit="batch", disable=None):
         some = texts[start : start + step]
-        lengths = [len(ids) for ids in encode(loaded, some, first=start)]
+        lengths = [len(ids) for ids in loaded.encoder.encode_all(some, first=start)]
         stream = capture_texts(loaded, some, [place.site], [place.layer], positions="all")[place]
         kept = kept_rows(stream, np.cumsum([0, *lengths]), sinks, probe)
         latents = sae.encode(torch.from_numpy(stream))

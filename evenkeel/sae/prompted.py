@@ -8,12 +8,10 @@ import torch
 from jaxtyping import Float, Int
 
 from evenkeel.activations.capture import capture_texts, measure_sinks
-from evenkeel.activations.encoding import encode
 from evenkeel.activations.sinks import FIRST_TOKENS
 from evenkeel.models.loading import LoadedModel
 from evenkeel.sae.association import strongest_latents
 from evenkeel.sae.loading import LoadedSae
-from evenkeel.sae.words import token_texts
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +20,7 @@ class ReadPrompt:
 
     text: str
     tokens: tuple[str, ...]
-    """Leading spaces included."""
+    """Leading spaces included; a character that tokens share stands at the last of them."""
     latents: Float[np.ndarray, "tokens d_sae"]
     """0 at attention sinks, and on first tokens that the SAE was not trained on."""
 
@@ -45,15 +43,15 @@ def read_prompts(loaded: LoadedModel, sae: LoadedSae, texts: Sequence[str]) -> l
     probe = measure_sinks(loaded.model, [place])[place]
     read = []
     start = 0
-    for text, ids in zip(texts, encode(loaded, texts), strict=True):
+    for text, ids in zip(texts, loaded.encoder.encode_all(texts), strict=True):
         rows = torch.from_numpy(stream[start : start + len(ids)])
         start += len(ids)
         latents = sae.encode(rows).numpy().copy()
         sinks = probe(rows).numpy() if probe is not None else np.zeros(len(rows), dtype=bool)
         sinks[: max(sae.first_position, FIRST_TOKENS)] = True
         latents[sinks] = 0
-        words = token_texts(loaded.tokenizer, ids.tolist())
-        read.append(ReadPrompt(text, tuple(words[int(token)] for token in ids), latents))
+        words = loaded.encoder.spelling.in_place(ids.tolist())
+        read.append(ReadPrompt(text, tuple(words), latents))
     return read
 
 

@@ -1,24 +1,33 @@
 """How much of the stream, and of what the model does with it, an SAE keeps."""
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from torch import Tensor
 from tqdm import tqdm
 
-from evenkeel.activations.batches import plan_batches
-from evenkeel.activations.encoding import TokenIds, pad
-from evenkeel.models.devices import input_device
+from evenkeel.models.batching import padded, plan_batches
+from evenkeel.models.encoding import TokenIds
+from evenkeel.models.logits import logits_in_parts
 from evenkeel.params import Sinks
 from evenkeel.sae.corpus import Corpus
 from evenkeel.sae.loading import LoadedSae
 from evenkeel.sae.splice import reconstruct, replaced_stream
 
+log = logging.getLogger(__name__)
+
 LATENTS_AT_ONCE = 1 << 25
 """Latent activations in memory at a time: 128 MiB in float32."""
+
+
+MIN_EXPLAINED = 0.5
+"""Explained variance and loss recovered below which an SAE says little of the model."""
+MAX_DEAD = 0.5
+"""Share of latents that never fire above which most of an SAE is not there."""
 
 
 def rows_at_once(sae: LoadedSae) -> int:
@@ -83,15 +92,17 @@ def ce_loss_recovered(
     lengths = np.array([len(ids) for ids in texts])
     sums = dict.fromkeys(replacements, 0.0)
     for batch in plan_batches(lengths, batch_tokens):
-        ids = pad([texts[text] for text in batch], pad_id).to(input_device(model))
-        labels = _labels(ids, torch.from_numpy(lengths[batch]).to(ids))
+        inputs = padded([texts[text] for text in batch], pad=pad_id)
+        # Every token that another one of its text follows, and that one.
+        row, column = inputs["attention_mask"][:, 1:].nonzero(as_tuple=True)
+        following = inputs["input_ids"][row, column + 1]
         for name, by in replacements.items():
             with torch.inference_mode(), replaced_stream(model, sae, by, sinks):
-                logits = model(input_ids=ids, use_cache=False).logits[:, :-1]
-            loss = torch.nn.functional.cross_entropy(
-                logits.float().flatten(0, 1), labels.flatten().to(logits.device), reduction="sum"
-            )
-            sums[name] += float(loss)
+                for part, logits in logits_in_parts(model, inputs, row, column):
+                    loss = torch.nn.functional.cross_entropy(
+                        logits.float(), following[part].to(logits.device), reduction="sum"
+                    )
+                    sums[name] += float(loss)
     tokens = int((lengths - 1).sum())
     clean, spliced, zero = (sums[name] / tokens for name in ("clean", "sae", "zero"))
     return {
@@ -102,9 +113,30 @@ def ce_loss_recovered(
     }
 
 
-def _labels(
-    ids: Int[Tensor, "texts length"], lengths: Int[Tensor, " texts"]
-) -> Int[Tensor, "texts length-1"]:
-    """The next token at each position; -100, which the loss skips, after a text's end."""
-    positions = torch.arange(1, ids.shape[1], device=ids.device)
-    return ids[:, 1:].where(positions < lengths[:, None], -100)
+def warn_of_quality(measures: Mapping[str, float]) -> list[str]:
+    """Log, and return, what makes an SAE's latents no account of the model; nothing of a good one.
+
+    Args:
+        measures: those of `measure_reconstruction` and `ce_loss_recovered`.
+    """
+    found = []
+    explained, recovered = measures["explained_variance"], measures["ce_loss_recovered"]
+    if not explained >= MIN_EXPLAINED:  # nor is NaN
+        found.append(
+            f"the SAE explains {explained:.3g} of the variance of the residual stream on held-out "
+            f"texts (below {MIN_EXPLAINED}): its latents do not describe this model here; is it an "
+            "SAE of this model, this place and this scale of activations?"
+        )
+    if not recovered >= MIN_EXPLAINED:
+        found.append(
+            f"with the SAE's reconstruction in place, {recovered:.3g} of the loss that the place "
+            f"is worth is recovered (below {MIN_EXPLAINED}): what the model uses is not in it"
+        )
+    if measures["dead_fraction"] > MAX_DEAD:
+        found.append(
+            f"{measures['dead_fraction']:.0%} of the SAE's latents fire on no token of the corpus "
+            f"(above {MAX_DEAD:.0%}); train a smaller one, or on more text"
+        )
+    for warning in found:
+        log.warning("warning: %s", warning)
+    return found

@@ -24,7 +24,7 @@ class Context(Record):
     rank: int
     """Top contexts: by peak activation, from 0, no text twice. Silent ones: in random order."""
     tokens: tuple[str, ...]
-    """The text of each token, leading space included."""
+    """The text of each token, leading space included; tokens that share a character are one."""
     activations: tuple[float, ...]
     """On each token; all 0 in a silent context."""
     peak: int

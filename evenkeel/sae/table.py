@@ -11,11 +11,11 @@ from jaxtyping import Int
 from torch import Tensor
 
 from evenkeel.files import atomic_file
+from evenkeel.models.spelling import Spelling
 from evenkeel.sae.association import PARTS, contrasts_of
 from evenkeel.sae.firing import QUANTILES, Firing
 from evenkeel.sae.logit_weights import LogitWeights
 from evenkeel.sae.saving import log_sparsity
-from evenkeel.sae.words import token_texts
 
 SIGNIFICANT_Q = 0.05
 
@@ -38,7 +38,7 @@ def feature_table(
     (of the top words), and the columns of `associations`.
     """
     both = [weights.top_ids.tolist(), weights.bottom_ids.tolist()]
-    words = token_texts(tokenizer, (token for ids in both for row in ids for token in row))
+    words = Spelling(tokenizer).texts(token for ids in both for row in ids for token in row)
     top, bottom = ([[words[token] for token in row] for row in ids] for ids in both)
     columns = {
         "feature": np.arange(len(weights.mean)),

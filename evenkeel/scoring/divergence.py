@@ -9,10 +9,11 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 from torch import Tensor, nn
 
+from evenkeel.models.batching import length_sorted, padded
+from evenkeel.models.logits import logits_at, rows_of_logits
 from evenkeel.scoring.prefix_reuse import first_affected, recorded, resumed
 from evenkeel.scoring.prompt_set import PromptSet
 from evenkeel.scoring.result_cache import NOT_KEPT, ResultCache
-from evenkeel.scoring.token_reads import length_sorted, logits_at, padded
 from evenkeel.steering.hooks import steer
 from evenkeel.steering.intervention import Intervention
 from evenkeel.steering.spec import digest_of
@@ -39,7 +40,8 @@ def text_divergences(
         batch_size: rows in a forward pass.
         cache: keeps what each pass gives.
     """
-    batches = length_sorted([len(text) for text in texts], batch_size)
+    lengths = [len(text) for text in texts]
+    batches = length_sorted(lengths, batch_size, rows_of_logits(model))
     sizes = [len(members) for members in batches]
 
     def run(number: int, begun: int) -> Iterator[Float[ndarray, " texts"]]:
@@ -83,7 +85,8 @@ def prefix_divergences(
         batch_size: rows in a forward pass.
     """
     result = np.zeros(len(alone.texts))
-    for batch in length_sorted([len(text) for text in alone.texts], batch_size):
+    lengths = [len(text) for text in alone.texts]
+    for batch in length_sorted(lengths, batch_size, rows_of_logits(model)):
         inputs = padded([alone.texts[index] for index in batch])
         row, column = _scored(inputs)
         base = _log_probs(model, inputs, row, column)

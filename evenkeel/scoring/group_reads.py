@@ -11,9 +11,8 @@ from torch import nn
 
 from evenkeel.datasets.records import Prompt
 from evenkeel.errors import BadInputError
+from evenkeel.models.encoding import TextEncoder, Tokens
 from evenkeel.scoring.token_reads import Reads, check_fits, read_batches, read_log_probs
-
-Tokens = tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -28,7 +27,7 @@ class EncodedPrompt:
 
 def encode_text(tokenizer: Any, text: str) -> Tokens:
     """Token ids of a text, with the special tokens that the tokenizer itself puts before it."""
-    return tuple(tokenizer(text)["input_ids"])
+    return TextEncoder.of(tokenizer).encode(text)
 
 
 def encode_prompt(tokenizer: Any, prompt: Prompt, prefix: str = "") -> EncodedPrompt:
@@ -91,7 +90,7 @@ def encode_continuation(tokenizer: Any, text: str, context: Tokens, word: str) -
     whole = encode_text(tokenizer, text + word)
     if whole[: len(context)] == context:
         return whole[len(context) :]
-    return tuple(tokenizer(word, add_special_tokens=False)["input_ids"])
+    return TextEncoder.of(tokenizer).plain(word)
 
 
 @dataclass(frozen=True, eq=False)

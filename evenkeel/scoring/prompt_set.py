@@ -12,10 +12,11 @@ from torch import nn
 
 from evenkeel.datasets.records import Direction, Prompt
 from evenkeel.errors import BadInputError
+from evenkeel.models.batching import context_length
+from evenkeel.models.encoding import Tokens
 from evenkeel.scoring.group_reads import (
     EncodedPrompt,
     GroupReads,
-    Tokens,
     encode_prompt,
     encode_text,
 )
@@ -23,7 +24,6 @@ from evenkeel.scoring.token_reads import (
     ReadBatch,
     Reads,
     check_fits,
-    context_length,
     read_batches,
     read_log_probs,
     text_reads,

@@ -1,9 +1,7 @@
 """Reading log P(token | everything before it) out of a causal model, at chosen places only."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -12,7 +10,8 @@ from numpy import ndarray
 from torch import Tensor, nn
 
 from evenkeel.errors import BadInputError
-from evenkeel.models.devices import input_device
+from evenkeel.models.batching import context_length, length_sorted, padded
+from evenkeel.models.logits import logits_in_parts
 
 _NORMALIZED_TOGETHER = 2**19
 """Logits whose sum is taken at once: few enough to stay in a processor's cache."""
@@ -25,33 +24,6 @@ class Reads:
     row: Int[ndarray, " reads"]
     position: Int[ndarray, " reads"]
     token: Int[ndarray, " reads"]
-
-
-def context_length(model: nn.Module) -> int | None:
-    """Most tokens that the model was made for; None where its config does not say."""
-    return getattr(model.config, "max_position_embeddings", None)
-
-
-def length_sorted(lengths: Sequence[int], batch_size: int) -> list[list[int]]:
-    """Indices in batches of like length, so that little of a batch is padding."""
-    order = sorted(range(len(lengths)), key=lambda index: lengths[index])
-    return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
-
-
-def padded(rows: Sequence[Sequence[int]], *, pad: int = 0, left: bool = False) -> dict[str, Tensor]:
-    """Token ids and attention mask of a batch.
-
-    A forward pass pads on the right: a causal model then needs neither position ids nor a mask to
-    give a row the logits that it has alone. Generation has to pad on the left.
-    """
-    width = max(map(len, rows))
-    ids = torch.full((len(rows), width), pad, dtype=torch.long)
-    mask = torch.zeros_like(ids)
-    for index, row in enumerate(rows):
-        where = slice(width - len(row), None) if left else slice(0, len(row))
-        ids[index, where] = torch.tensor(row, dtype=torch.long)
-        mask[index, where] = 1
-    return {"input_ids": ids, "attention_mask": mask}
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,12 +85,15 @@ def read_batches(
 @torch.inference_mode()
 def read_batch(model: nn.Module, batch: ReadBatch) -> Float[ndarray, " reads"]:
     """Natural log-probability of each token read from one forward pass, in float64."""
-    row, column, at, token = map(torch.from_numpy, (batch.row, batch.column, batch.at, batch.token))
-    logits = logits_at(model, batch.inputs, row, column)
-    parts = logits.split(max(1, _NORMALIZED_TOGETHER // logits.shape[-1]))
-    totals = torch.cat([part.float().logsumexp(dim=-1) for part in parts])
-    log_probs = logits[at, token].float() - totals[at]
-    return log_probs.double().cpu().numpy()
+    row, column = torch.from_numpy(batch.row), torch.from_numpy(batch.column)
+    found = np.empty(len(batch.at))
+    for part, logits in logits_in_parts(model, batch.inputs, row, column):
+        own = np.flatnonzero((batch.at >= part.start) & (batch.at < part.stop))
+        at, token = torch.from_numpy(batch.at[own] - part.start), torch.from_numpy(batch.token[own])
+        pieces = logits.split(max(1, _NORMALIZED_TOGETHER // logits.shape[-1]))
+        totals = torch.cat([piece.float().logsumexp(dim=-1) for piece in pieces])
+        found[own] = (logits[at, token].float() - totals[at]).double().cpu().numpy()
+    return found
 
 
 def read_log_probs(model: nn.Module, batches: Sequence[ReadBatch]) -> Float[ndarray, " reads"]:
@@ -144,29 +119,6 @@ def check_fits(model: nn.Module, rows: Sequence[Sequence[int]]) -> None:
         raise BadInputError(
             f"a text of {longest} tokens does not fit the model's context of {limit}; shorten it"
         )
-
-
-def logits_at(
-    model: Any,
-    inputs: dict[str, Tensor],
-    row: Int[Tensor, " places"],
-    column: Int[Tensor, " places"],
-) -> Float[Tensor, "places vocab"]:
-    """Logits of a padded batch at some places.
-
-    Where the model has an unembedding of its own, that runs on these places only.
-    """
-    device = input_device(model)
-    batch = {name: tensor.to(device) for name, tensor in inputs.items()}
-    unembedding = getattr(model, "get_output_embeddings", lambda: None)()
-    with (
-        unembedding.register_forward_pre_hook(lambda _module, args: args[0][row, column])
-        if unembedding is not None and unembedding is not model.get_input_embeddings()
-        else nullcontext()
-    ):
-        logits: Tensor = model(**batch, use_cache=False).logits
-    # A model may have an unembedding that it does not call.
-    return logits if logits.dim() == 2 else logits[row, column]
 
 
 def text_reads(rows: Sequence[Sequence[int]], unscored: Sequence[int]) -> Reads:

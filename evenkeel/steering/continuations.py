@@ -7,12 +7,12 @@ import numpy as np
 import torch
 
 from evenkeel.datasets.records import Prompt
+from evenkeel.models.batching import padded
+from evenkeel.models.decoding import plain_decoding
 from evenkeel.models.devices import input_device
-from evenkeel.scoring.group_reads import encode_text
-from evenkeel.scoring.token_reads import padded
+from evenkeel.models.encoding import TextEncoder, Tokens
 from evenkeel.statistics.bootstrap import ClusterBootstrap, mean, share
 from evenkeel.statistics.estimate import Measures
-from evenkeel.steering.chat import encode_message
 from evenkeel.steering.degeneration import distinct_2, is_degenerate, repetition
 from evenkeel.steering.frequency_penalty import FrequencyPenalty
 
@@ -35,9 +35,13 @@ def spread_over_kinds(prompts: Sequence[Prompt], number: int) -> list[Prompt]:
 
 
 def continue_texts(model: Any, tokenizer: Any, texts: Sequence[str], **how: Any) -> list[str]:
-    """What the model goes on with after each text, as text; see `continue_ids`."""
+    """What the model goes on with after each text, as text; see `continue_ids`.
+
+    A character that the limit cuts in two is left out.
+    """
+    encoder, limit = TextEncoder.of(tokenizer), how["max_new_tokens"]
     return [
-        tokenizer.decode(ids, clean_up_tokenization_spaces=False)
+        encoder.decode(ids, cut=len(ids) == limit)
         for ids in continue_ids(model, tokenizer, texts, **how)
     ]
 
@@ -62,6 +66,9 @@ def continue_ids(
     steered text part where steering changes what is drawn and not before. The generator of the
     process is left as it was.
 
+    The arguments alone decide how tokens are chosen: of the model's generation_config.json only the
+    tokens that end a text are looked at (see `plain_decoding`).
+
     Args:
         model: a causal language model.
         tokenizer: of the model.
@@ -76,30 +83,46 @@ def continue_ids(
         chat: ask each text as a user's message, in the tokenizer's chat template.
 
     Raises:
-        BadInputError: `chat`, and the tokenizer has no chat template.
+        BadInputError: a text is empty, or does not fit into the model's context together with what
+            is to follow; or `chat`, and the tokenizer has no chat template.
     """
     device = input_device(model)
+    pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
     sampling: dict[str, Any] = {"do_sample": False}
     if temperature > 0:
         sampling = {"do_sample": True, "temperature": temperature, "top_p": top_p, "top_k": 0}
-    pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
     if frequency_penalty:
         sampling["logits_processor"] = [FrequencyPenalty(frequency_penalty, pad)]
-    encode = encode_message if chat else encode_text
+    rows = _encoded(model, tokenizer, texts, max_new_tokens, chat)
+    special = set(tokenizer.all_special_ids)
     continuations: list[list[int]] = []
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+    with (
+        torch.random.fork_rng(devices=[device] if device.type == "cuda" else []),
+        plain_decoding(model, tokenizer),
+    ):
         for start in range(0, len(texts), batch_size):
             torch.manual_seed(seed + start)
-            rows = [encode(tokenizer, text) for text in texts[start : start + batch_size]]
-            inputs = padded(rows, pad=pad, left=True)
+            inputs = padded(rows[start : start + batch_size], pad=pad, left=True)
             batch = {name: tensor.to(device) for name, tensor in inputs.items()}
             output = model.generate(
                 **batch, **sampling, max_new_tokens=max_new_tokens, pad_token_id=pad
             )
             new = output[:, batch["input_ids"].shape[1] :].tolist()
-            special = set(tokenizer.all_special_ids)
             continuations += [[token for token in row if token not in special] for row in new]
     return continuations
+
+
+def _encoded(
+    model: Any, tokenizer: Any, texts: Sequence[str], max_new_tokens: int, chat: bool
+) -> list[Tokens]:
+    encoder = TextEncoder.of(tokenizer, model)
+    encode = encoder.message if chat else encoder.encode
+    rows = []
+    for number, text in enumerate(texts):
+        rows.append(encode(text))
+        what = f"prompt {number} (from 0, {text[:60]!r})"
+        encoder.require_room(len(rows[-1]), what, max_new_tokens)
+    return rows
 
 
 def text_measures(texts: Sequence[str], samples: int, resamples: int, seed: int) -> Measures:

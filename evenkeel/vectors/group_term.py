@@ -7,6 +7,7 @@ import pandas as pd
 from jaxtyping import Float
 
 from evenkeel.activations.capture import capture_texts
+from evenkeel.datasets.terms import find_term
 from evenkeel.errors import BadInputError
 from evenkeel.models.loading import LoadedModel
 from evenkeel.models.sites import HookPoint
@@ -22,14 +23,18 @@ def group_term_streams(
         BadInputError: a statement does not hold its group term, or the model lacks a site or layer.
     """
     beginnings = []
-    for text, (group_term, *_) in zip(statements["text"], terms(statements), strict=True):
-        start = text.lower().find(group_term.lower())
-        if start < 0:
+    lead_ins = statements.get("lead_in", pd.Series("", index=statements.index))
+    for text, lead_in, (group_term, *_) in zip(
+        statements["text"], lead_ins, terms(statements), strict=True
+    ):
+        place = find_term(text[len(lead_in) :], group_term)
+        if place is None:
             raise BadInputError(
-                f"statement {text!r} does not hold its group term {group_term!r}, which the method "
-                "term reads; name it first among its terms, or drop term from vectors.methods"
+                f"statement {text!r} does not hold its group term {group_term!r} as a word, "
+                "which the method term reads; name it first among its terms, or drop term from "
+                "vectors.methods"
             )
-        beginnings.append(text[: start + len(group_term)])
+        beginnings.append(text[: len(lead_in) + place.stop])
     distinct, rows = np.unique(beginnings, return_inverse=True)
     streams: dict[HookPoint, Float[np.ndarray, "statements d_model"]] = {}
     for site in sorted({point.site for point in points}):

@@ -70,3 +70,12 @@ def test_folders_without_texts(tmp_path: Path) -> None:
     datasets.DatasetDict(train=other, test=other).save_to_disk(tmp_path / "splits")
     with pytest.raises(BadInputError, match="of several splits; name the folder of one: train"):
         open_texts(tmp_path / "splits")
+
+
+def test_a_lead_in_stands_before_its_text(tmp_path: Path) -> None:
+    path = tmp_path / "texts.jsonl"
+    path.write_text('{"lead_in": "It rained. ", "text": "A nurse slept."}\n')
+    assert list(TextFile(path)) == [{"lead_in": "It rained. ", "text": "It rained. A nurse slept."}]
+    path.write_text('{"lead_in": 3, "text": "A nurse slept."}\n')
+    with pytest.raises(BadInputError, match="line 1: 'lead_in' must be a string"):
+        list(TextFile(path))

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from evenkeel.errors import BadInputError
-from evenkeel.steering.chat import encode_message
+from evenkeel.models.encoding import TextEncoder
 from evenkeel.steering.continuations import continue_texts
 from evenkeel.steering.frequency_penalty import FrequencyPenalty
 
@@ -36,10 +36,10 @@ def test_a_penalty_keeps_a_model_from_repeating_itself(tiny_gpt2: Any, tokenizer
 
 def test_a_message_is_what_the_template_makes_of_it(tiny_gpt2: Any, tokenizer: Any) -> None:
     with pytest.raises(BadInputError, match="no chat template"):
-        encode_message(tokenizer, "Hello")
+        TextEncoder.of(tokenizer).message("Hello")
     tokenizer.chat_template = TEMPLATE
     try:
-        ids = encode_message(tokenizer, "Hello")
+        ids = TextEncoder.of(tokenizer).message("Hello")
         # No second BOS before the template's own.
         assert tokenizer.decode(ids) == "<|endoftext|>[user]Hello[assistant]"
         how = {"max_new_tokens": 5, "temperature": 0.0, "top_p": 1.0, "batch_size": 4, "seed": 0}
@@ -47,7 +47,7 @@ def test_a_message_is_what_the_template_makes_of_it(tiny_gpt2: Any, tokenizer: A
         whole = tokenizer.decode(ids)
         assert asked == continue_texts(tiny_gpt2, tokenizer, [whole], **how)
         tokenizer.chat_template = "{{ raise_exception('system first') }}"
-        with pytest.raises(BadInputError, match="takes no lone message of a user: system first"):
-            encode_message(tokenizer, "Hello")
+        with pytest.raises(BadInputError, match=r"cannot render these messages: .*system first"):
+            TextEncoder.of(tokenizer).message("Hello")
     finally:
         tokenizer.chat_template = None

@@ -7,8 +7,8 @@ import pytest
 
 from evenkeel.errors import BadInputError
 from evenkeel.models import chat_templates
-from evenkeel.models.chat_templates import render_chat
-from evenkeel.steering.chat import encode_message
+from evenkeel.models.chat import render_message
+from evenkeel.models.encoding import TextEncoder
 
 CHAT = (
     "{{ bos_token }}{% for m in messages %}<{{ m['role'] }}>{{ m['content'] | trim }}{% endfor %}"
@@ -27,7 +27,7 @@ def chat(tokenizer: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
 def test_a_template_gives_what_transformers_gives(chat: Any, text: str) -> None:
     message = [{"role": "user", "content": text}]
     ids = chat.apply_chat_template(message, add_generation_prompt=True, return_dict=False)
-    assert encode_message(chat, text) == tuple(ids)
+    assert TextEncoder.of(chat).message(text) == tuple(ids)
 
 
 @pytest.mark.parametrize(
@@ -50,17 +50,17 @@ def test_a_template_bomb_is_one_message_in_bounded_time(
     chat: Any, template: str, reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(chat_templates, "SECONDS", 1.0)
-    render_chat(chat, [{"role": "user", "content": "a"}])  # start the worker outside the clock
+    render_message(chat, "a")  # start the worker outside the clock
     monkeypatch.setattr(chat, "chat_template", template)
     started = time.monotonic()
     with pytest.raises(BadInputError, match=reason):
-        encode_message(chat, "Who is a nurse?")
+        TextEncoder.of(chat).message("Who is a nurse?")
     assert time.monotonic() - started < 30
     monkeypatch.setattr(chat_templates, "SECONDS", 10.0)
     monkeypatch.setattr(chat, "chat_template", CHAT)
-    assert render_chat(chat, [{"role": "user", "content": "b"}]).endswith("<user>b<assistant>")
+    assert render_message(chat, "b").endswith("<user>b<assistant>")
 
 
 def test_a_tokenizer_without_a_template_is_no_chat_models(tokenizer: Any) -> None:
     with pytest.raises(BadInputError, match="has no chat template"):
-        encode_message(tokenizer, "Who is a nurse?")
+        TextEncoder.of(tokenizer).message("Who is a nurse?")

@@ -1,6 +1,7 @@
 """WikiText: every token but the first is scored once, and the perplexities are those of a loop."""
 
 import math
+from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +39,37 @@ def test_perplexities_are_those_of_a_loop_over_tokens(
         math.exp(total / len(TEXT.split())), rel=1e-5
     )
     assert f"windows of 20 tokens, {step} apart" in task.rules["rolling"]
+
+
+@pytest.mark.parametrize("stride", [None, 7])
+def test_every_window_begins_as_a_text_does(loaded: LoadedModel, stride: int | None) -> None:
+    """A model that was trained to see BOS first sees it first in every window."""
+    from tokenizers import processors
+
+    tokenizer = deepcopy(loaded.tokenizer)
+    bos = tokenizer.bos_token_id
+    tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(
+        single="<|endoftext|> $A <|endoftext|>", special_tokens=[("<|endoftext|>", bos)]
+    )
+    ids = loaded.tokenizer(TEXT, add_special_tokens=False)["input_ids"]
+    task = WikiText(TEXT, Encoder(tokenizer, 20), 300, stride)
+    scored = []
+    for each in task.asked:
+        assert each.tokens[0] == bos
+        assert each.start > 1
+        assert len(each.tokens) - 1 <= 20  # what the model looks at
+        scored += each.tokens[each.start :]
+    assert scored == ids[1:]
+    total = 0.0
+    for place in range(1, len(ids)):
+        window = max(0, math.ceil((place - 19) / (stride or 19)))
+        context = [bos, *ids[window * (stride or 19) : place + 1]]
+        total -= plain.log_probs(loaded.model, context)[-1]
+    token, _ = task.measures(Scorer(task.asked, 512).run(loaded.model))
+    assert token.statistic(*token.columns) == pytest.approx(
+        math.exp(total / (len(ids) - 1)), rel=1e-5
+    )
+    assert "each after what the tokenizer puts before a text" in task.rules["rolling"]
 
 
 def test_guessing_among_all_tokens_is_chance() -> None:

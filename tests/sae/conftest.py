@@ -1,6 +1,6 @@
 """Tiny SAEs of every architecture, and a corpus of a tiny model."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -84,8 +84,10 @@ def store(loaded: LoadedModel, tmp_path: Path) -> Iterator[ActivationStore]:
         yield opened
 
 
-def write_corpus(path: Path, loaded: LoadedModel, **changed: Any) -> None:
-    """Write the store of CORPUS."""
+def write_corpus(
+    path: Path, loaded: LoadedModel, texts: Sequence[str] = CORPUS, **changed: Any
+) -> None:
+    """Write the store of CORPUS, or of other texts."""
     values = {
         "sites": [PLACE.site],
         "layers": [PLACE.layer],
@@ -96,5 +98,5 @@ def write_corpus(path: Path, loaded: LoadedModel, **changed: Any) -> None:
         "batch_tokens": 4096,
         "max_texts": None,
     }
-    rows = [{"kind": "plain", "text": text} for text in CORPUS]
+    rows = [{"kind": "plain", "text": text} for text in texts]
     write_store(path, loaded, rows, CaptureParams(**{**values, **changed}))

@@ -1,6 +1,7 @@
 """Firing statistics and contexts, against a search through all activations."""
 
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 import torch
 
 from evenkeel.activations.store import ActivationStore
+from evenkeel.models.loading import LoadedModel
 from evenkeel.sae import contexts as module
 from evenkeel.sae.contexts import (
     Context,
@@ -22,7 +24,7 @@ from evenkeel.sae.firing import QUANTILES
 from evenkeel.sae.loading import LoadedSae
 from evenkeel.sae.saving import log_sparsity
 
-from .conftest import PLACE
+from .conftest import PLACE, write_corpus
 
 K = 5
 WINDOW = 6
@@ -111,3 +113,26 @@ def test_equal_texts_are_shown_once(sae: LoadedSae, corpus: Corpus) -> None:
 def test_a_context_is_strict() -> None:
     with pytest.raises(ValueError, match="extra"):
         Context(feature=0, kind="top", rank=0, tokens=(), activations=(), peak=0, more=1)  # type: ignore[call-arg]
+
+
+def test_tokens_that_share_a_character_are_shown_as_one(
+    loaded: LoadedModel, sae: LoadedSae, tmp_path: Path
+) -> None:
+    text = "The 护士 was tired: 👩‍⚕️."
+    write_corpus(tmp_path / "cjk.h5", loaded, texts=[text])
+    with ActivationStore.open(tmp_path / "cjk.h5") as store:
+        corpus = Corpus(store, PLACE, 1)
+        firing = measure_firing(sae, corpus, 1)
+        tokens = len(store.input_ids)
+        top = top_windows(sae, corpus, firing.texts.numpy(), tokens)
+        acts = sae.encode(torch.from_numpy(store.read(PLACE.site, PLACE.layer))).numpy()[1:]
+        silent = silent_windows(sae, corpus, 1, tokens, seed=0)
+        rows = list(contexts(corpus, top, silent, loaded.tokenizer))
+    assert rows
+    for row in rows:
+        assert text.endswith("".join(row.tokens))
+        assert len(row.tokens) == len(row.activations) < tokens - 1
+        assert {"护", "士", "👩"} <= {token.strip() for token in row.tokens}
+        if row.kind == "top":
+            assert max(row.activations) == pytest.approx(acts[:, row.feature].max(), rel=1e-4)
+            assert row.activations[row.peak] == max(row.activations)

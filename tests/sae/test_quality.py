@@ -1,5 +1,6 @@
 """Measures of an SAE, against direct computations on all held-out tokens at once."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from evenkeel.models.loading import LoadedModel
 from evenkeel.sae import quality
 from evenkeel.sae.corpus import Corpus
 from evenkeel.sae.loading import LoadedSae
-from evenkeel.sae.quality import ce_loss_recovered, measure_reconstruction
+from evenkeel.sae.quality import ce_loss_recovered, measure_reconstruction, warn_of_quality
 
 from .conftest import PLACE
 
@@ -63,3 +64,44 @@ def test_ce_loss_recovered_is_one_without_loss_and_zero_for_nothing(
     silent = Perfect(**vars(sae))
     object.__setattr__(silent, "decode", lambda latents, like: torch.zeros_like(like))
     assert ce_loss_recovered(loaded.model, silent, texts, 0)["ce_loss_recovered"] == 0
+
+
+def test_logits_are_held_a_few_at_a_time(
+    sae: LoadedSae, loaded: LoadedModel, store: ActivationStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = np.split(store.input_ids, store.offsets[1:-1])[:20]
+    whole = ce_loss_recovered(loaded.model, sae, texts, 0)
+    vocabulary = loaded.model.config.vocab_size
+    monkeypatch.setattr("evenkeel.models.logits.LOGITS_AT_ONCE", 7 * vocabulary)
+    unembedded: list[int] = []
+    loaded.model.lm_head.register_forward_hook(
+        lambda _module, _args, output: unembedded.append(output.numel())
+    )
+    found = ce_loss_recovered(loaded.model, sae, texts, 0)
+    assert max(unembedded) <= 7 * vocabulary
+    assert sum(unembedded) == 3 * vocabulary * sum(len(ids) - 1 for ids in texts)
+    assert found == pytest.approx(whole, rel=1e-5)
+
+
+GOOD = {"explained_variance": 0.9, "ce_loss_recovered": 0.95, "dead_fraction": 0.1}
+
+
+@pytest.mark.parametrize(
+    ("measured", "words"),
+    [
+        ({}, []),
+        ({"explained_variance": -11.0}, ["explains -11 of the variance"]),
+        ({"explained_variance": math.nan}, ["explains nan of the variance"]),
+        ({"dead_fraction": 0.83}, ["83% of the SAE's latents fire on no token"]),
+        ({"ce_loss_recovered": 0.2}, ["0.2 of the loss"]),
+        ({"explained_variance": 0.1, "dead_fraction": 0.9}, ["explains 0.1", "90% of the SAE"]),
+    ],
+)
+def test_an_sae_that_says_little_is_warned_of(
+    measured: dict[str, float], words: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    found = warn_of_quality(GOOD | measured)
+    assert len(found) == len(words) == len(caplog.messages)
+    for warning, word, logged in zip(found, words, caplog.messages, strict=True):
+        assert word in warning
+        assert warning in logged

@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import nn
 
+from evenkeel.models.batching import padded
+from evenkeel.models.logits import logits_at
 from evenkeel.scoring.prefix_reuse import first_affected, recorded, resumed
-from evenkeel.scoring.token_reads import logits_at, padded
 from evenkeel.steering.hooks import steer
 from evenkeel.steering.intervention import Add
 from tests.models.families import SAMPLE, tiny_model

@@ -5,10 +5,17 @@ from typing import Any
 import pytest
 import torch
 
-from evenkeel.datasets.records import Prompt
-from evenkeel.steering.continuations import continue_texts, spread_over_kinds, text_measures
+from evenkeel.errors import BadInputError
+from evenkeel.steering.continuations import (
+    continue_ids,
+    continue_texts,
+    spread_over_kinds,
+    text_measures,
+)
+from evenkeel.steering.degeneration import is_degenerate
 from evenkeel.steering.hooks import steer
 from evenkeel.steering.intervention import Add
+from tests.evaluation.samples import make_prompts
 
 HOW: dict[str, Any] = {"max_new_tokens": 8, "top_p": 0.95, "batch_size": 64, "seed": 4}
 
@@ -18,8 +25,8 @@ def push(scale: float) -> Add:
 
 
 @pytest.fixture
-def texts(prompts: list[Prompt]) -> list[str]:
-    return [prompt.text for prompt in prompts]
+def texts() -> list[str]:
+    return ["The nurse said that", "My father", "Yesterday the engineer", "The weather was", "I"]
 
 
 def test_the_same_seed_gives_the_same_text(
@@ -60,15 +67,59 @@ def test_a_text_given_again_is_continued_in_another_way(tiny_gpt2: Any, tokenize
     assert len(set(found)) == 6
 
 
-def test_kinds_take_turns_and_terms_come_before_their_repeats(prompts: list[Prompt]) -> None:
+def test_kinds_take_turns_and_items_come_before_their_repeats() -> None:
+    prompts = make_prompts()
     chosen = spread_over_kinds(prompts, 6)
     assert [prompt.kind for prompt in chosen[:3]].count("neutral") == 1
     assert {prompt.kind for prompt in chosen} == {"stereotypical", "definitional", "neutral"}
-    assert len({(prompt.kind, prompt.term, prompt.split) for prompt in chosen}) == 6
+    assert len({(prompt.kind, prompt.item, prompt.split) for prompt in chosen}) == 6
     assert len({prompt.template for prompt in chosen}) > 2
     everything = spread_over_kinds(prompts, 1000)
     assert {prompt.id for prompt in everything} == {prompt.id for prompt in prompts}
     assert len(everything) == len(prompts)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", r"prompt 1 \(from 0, ''\) is empty"),
+        ("the " * 40, r"prompt 1 .* tokens and 8 new ones are to follow, but .* at most 64"),
+    ],
+)
+def test_a_prompt_that_cannot_be_continued_is_refused(
+    tiny_gpt2: Any, tokenizer: Any, text: str, message: str
+) -> None:
+    with pytest.raises(BadInputError, match=message):
+        continue_texts(tiny_gpt2, tokenizer, ["The", text], temperature=0.0, **HOW)
+
+
+def test_the_whole_context_can_be_written(tiny_gpt2: Any, tokenizer: Any) -> None:
+    tiny_gpt2.generation_config.eos_token_id = 299
+    text = "a" * 40
+    limit = 64 - len(tokenizer(text)["input_ids"]) + 1
+    how = HOW | {"max_new_tokens": limit, "temperature": 0.0}
+    (ids,) = continue_ids(tiny_gpt2, tokenizer, [text], **how)
+    assert len(ids) == limit
+    with pytest.raises(BadInputError, match="at most 64"):
+        continue_ids(tiny_gpt2, tokenizer, [text], **how | {"max_new_tokens": limit + 1})
+
+
+@pytest.mark.parametrize("limit", range(1, 8))
+def test_a_limit_within_a_character_is_no_collapse(
+    tokenizer: Any, monkeypatch: pytest.MonkeyPatch, limit: int
+) -> None:
+    ids = tokenizer(" she 护士")["input_ids"]
+
+    def written(*_: Any, **how: Any) -> list[list[int]]:
+        return [ids[: how["max_new_tokens"]], ids[:-1]]
+
+    monkeypatch.setattr("evenkeel.steering.continuations.continue_ids", written)
+    how = HOW | {"max_new_tokens": limit, "temperature": 0.0}
+    cut, stopped = continue_texts(None, tokenizer, ["", ""], **how)
+    assert " she 护士".startswith(cut)
+    assert not is_degenerate(f"x{cut}")
+    # Where the model itself stops in a character, it wrote half of one.
+    assert is_degenerate(stopped) or limit == len(ids) - 1
 
 
 def test_measures_of_text() -> None:

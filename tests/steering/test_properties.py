@@ -5,6 +5,7 @@ Afterwards the model is what it was, bit for bit, however the block was left.
 
 from collections.abc import Callable
 from contextlib import suppress
+from importlib.util import find_spec
 from typing import Any, get_args
 
 import pytest
@@ -87,7 +88,8 @@ def interventions(draw: st.DrawFn, backend: str) -> Intervention:
 @st.composite
 def steerings(draw: st.DrawFn) -> tuple[str, list[Intervention]]:
     """A backend, and what it is to do; not transformer_lens, which knows no positions."""
-    backend = draw(st.sampled_from(["hooks", "wrapper", "nnsight", "baukit", "bias_edit"]))
+    traced = ["nnsight"] if find_spec("nnsight") else []
+    backend = draw(st.sampled_from(["hooks", "wrapper", *traced, "baukit", "bias_edit"]))
     return backend, draw(st.lists(interventions(backend), min_size=1, max_size=3))
 
 

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
+from evenkeel.activations.capture import capture_texts
 from evenkeel.errors import BadInputError
 from evenkeel.models.loading import LoadedModel, load_model
 from evenkeel.models.provenance import record_provenance
@@ -43,3 +44,22 @@ def test_a_statement_without_its_term_is_refused(loaded: LoadedModel) -> None:
         group_term_streams(
             loaded, statements(["The nun is quiet."], "monk"), [HookPoint("resid_post", 0)]
         )
+
+
+@pytest.mark.parametrize(
+    ("text", "term", "beginning"),
+    [
+        ("The manager met a man there.", "man", "The manager met a man"),
+        ("İİİİ saw a NUN today.", "nun", "İİİİ saw a NUN"),
+    ],
+)
+def test_it_is_read_at_the_word_itself(
+    loaded: LoadedModel, text: str, term: str, beginning: str
+) -> None:
+    """Not within another word, nor beside it where lower-casing changes the text's length."""
+    points = [HookPoint("resid_post", 1)]
+    (found,) = group_term_streams(loaded, statements([text], term), points).values()
+    (expected,) = capture_texts(loaded, [beginning], ["resid_post"], [1], "last").values()
+    np.testing.assert_array_equal(found, expected)
+    with pytest.raises(BadInputError, match="as a word"):
+        group_term_streams(loaded, statements(["The manager left."], "man"), points)

@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evenkeel.activations.batches import MAX_PADDING, plan_batches
+from evenkeel.models.batching import MAX_PADDING, plan_batches
 
 
 @given(st.lists(st.integers(1, 200), min_size=1, max_size=300), st.integers(16, 2000))

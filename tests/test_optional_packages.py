@@ -1,0 +1,36 @@
+"""Where an optional package is absent, its tests are skipped and say so; none fails."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+OPTIONAL = ("nnsight", "baukit", "lm_eval", "gguf", "bitsandbytes", "selenium")
+FILES = (
+    "tests/steering/test_backends.py",
+    "tests/export/test_control_vector.py",
+    "tests/export/test_steered.py",
+    "tests/public_benchmarks/test_harness.py",
+)
+
+
+@pytest.fixture(scope="module")
+def report() -> str:
+    """Of all these tests, run in a process that has none of the packages."""
+    command = [sys.executable, "-m", "pytest", "-p", "tests.blocked", "-n", "0", "-rs", *FILES]
+    blocked = {"BLOCKED": " ".join(OPTIONAL), "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        command, env=os.environ | blocked, cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout[-3000:]
+    return done.stdout
+
+
+@pytest.mark.parametrize("package", ["nnsight", "lm_eval", "gguf"])
+def test_its_tests_are_skipped_by_name(report: str, package: str) -> None:
+    assert re.search(rf"SKIPPED .*could not import '{package}", report)
+    assert " passed" in report  # those of the others ran
