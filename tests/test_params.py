@@ -45,7 +45,11 @@ def test_the_projects_own_files_are_valid_and_complete(name: str) -> None:
         ("seed", True, r"seed: Input should be a valid integer \(given: True\)"),
         ("seed", -1, r"seed: Input should be greater than or equal to 0 \(given: -1\)"),
         ("model.trust_remote_code", "False", r"trust_remote_code: Input should be a valid boolean"),
-        ("model.source", "web", r"model\.source: Input should be 'organism', 'hub' or 'local'"),
+        (
+            "model.source",
+            "web",
+            r"model\.source: Input should be 'organism', 'hub', 'local' or 'gguf'",
+        ),
         ("dataset.axes", ["gendr"], r"dataset\.axes\.0: Input should be 'gender', 'race'"),
         ("dataset.axes", [], r"dataset\.axes: List should have at least 1 item"),
         ("dataset.axes", ["age", "age"], r"dataset\.axes: lists a value twice"),
@@ -85,7 +89,7 @@ def test_a_bad_value_is_named_by_its_path(
         (
             "dataset.axes",
             ["age"],
-            r"evaluation\.axis 'gender' is not among dataset\.axes \['age'\]",
+            r"evaluation\.axes names \['disability', 'gender', .*\], not among dataset\.axes \['age'\]",
         ),
     ],
 )

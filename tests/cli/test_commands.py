@@ -24,7 +24,7 @@ from evenkeel.sae.table import write_table
 from evenkeel.steering.gates import ProbeGate
 from evenkeel.steering.intervention import Ablate, Add
 from evenkeel.steering.latents import Scale
-from evenkeel.steering.spec import InterventionSpec
+from evenkeel.steering.spec import InterventionSpec, with_sinks
 from evenkeel.vectors.vector import SteeringVector
 from tests.steering.saes import random_sae
 
@@ -70,6 +70,7 @@ def test_generate_sets_steered_text_beside_unsteered(model: Path, spec: Path) ->
 
 
 def test_generate_writes_the_same_by_every_backend(model: Path, spec: Path) -> None:
+    with_sinks(InterventionSpec.load(spec), "include").save(spec)
     arguments = ("generate", "The nurse", "--model", model, "--spec", spec, "--json", "--backend")
     expected = rows(run(*arguments, "hooks"))
     for backend in ("wrapper", "bias_edit", "transformer_lens", "nnsight"):
@@ -126,26 +127,34 @@ def test_export_bakes_the_steered_model(model: Path, spec: Path, tmp_path: Path)
     from evenkeel.models.loading import load_model
     from evenkeel.steering.hooks import steer
 
-    result = run("export", tmp_path / "baked", "--model", model, "--spec", spec)
+    export = ("export", tmp_path / "baked", "--model", model, "--spec", spec)
+    refused = run(*export)
+    assert refused.exit_code == 2
+    assert "--include-sinks" in refused.stderr
+    result = run(*export, "--include-sinks")
     assert result.exit_code == 0, result.exception
     baked = AutoModelForCausalLM.from_pretrained(tmp_path / "baked").eval()
     loaded = load_model(model, device="cpu").model
     ids = torch.tensor([[3, 4, 5]])
-    with torch.no_grad(), steer(loaded, InterventionSpec.load(spec)):
+    everywhere = with_sinks(InterventionSpec.load(spec), "include")
+    with torch.no_grad(), steer(loaded, everywhere):
         torch.testing.assert_close(baked(ids).logits, loaded(ids).logits, rtol=1e-4, atol=1e-4)
 
 
 def test_export_refuses_what_a_format_cannot_hold(model: Path, spec: Path, tmp_path: Path) -> None:
-    result = run(
-        "export", "--format", "gguf", tmp_path / "v.gguf", "--model", model, "--spec", spec
-    )
-    assert result.exit_code == 2  # block 0 has no place in llama.cpp's file
-    assert not (tmp_path / "v.gguf").exists()
+    path = tmp_path / "v.gguf"
+    export = ("export", "--format", "gguf", path, "--model", model, "--spec", spec)
+    result = run(*export, "--include-sinks")
+    assert result.exit_code == 2
+    assert "resid_post of layers 1 to 2 only" in result.stderr
+    assert not path.exists()
 
 
 def test_export_writes_a_file_for_the_harness(model: Path, spec: Path, tmp_path: Path) -> None:
     path = tmp_path / "steered.pt"
-    result = run("export", "--format", "lm-eval", path, "--model", model, "--spec", spec)
+    result = run(
+        "export", "--format", "lm-eval", path, "--model", model, "--spec", spec, "--include-sinks"
+    )
     assert result.exit_code == 0, result.exception
     assert list(torch.load(path, weights_only=True)) == ["h.0"]
 
@@ -246,7 +255,7 @@ def test_generate_and_export_take_the_intervention_of_an_axis(
     assert row["unsteered"] == row["steered"]
     (row,) = rows(run(*given))
     assert row["unsteered"] != row["steered"]
-    export = ("export", "--format", "lm-eval", "--model", model)
+    export = ("export", "--format", "lm-eval", "--model", model, "--include-sinks")
     for axis in ("race", "all"):
         assert run(*export, "--axis", axis, tmp_path / f"{axis}.pt").exit_code == 0
     race, joint = (

@@ -39,14 +39,19 @@ def coverage(estimate: Callable[..., Estimate], draw: Draw, truth: float) -> flo
     return held / EXPERIMENTS
 
 
-def occupations(rng: np.random.Generator) -> Any:
-    return rng.choice(POPULATION, UNITS)
+def two_groups(log_odds: np.ndarray) -> np.ndarray:
+    """Scores of items by group: half the log-odds and its negative."""
+    return np.stack([log_odds / 2, -log_odds / 2], axis=-1)
+
+
+def occupations(rng: np.random.Generator) -> np.ndarray:
+    return two_groups(rng.choice(POPULATION, UNITS))
 
 
 def steered(rng: np.random.Generator) -> Any:
-    """Planted log-odds, and those of a model that keeps 0.3 of them, with noise of its own."""
+    """Planted scores, and those of a model that keeps 0.3 of them, with noise of its own."""
     planted = occupations(rng)
-    return planted, 0.3 * planted + rng.normal(0, 0.3, UNITS)
+    return planted, 0.3 * planted + two_groups(rng.normal(0, 0.3, UNITS))
 
 
 def continued(rng: np.random.Generator) -> Any:
@@ -63,7 +68,11 @@ KEPT = 0.3 * np.sqrt(VARIANCE) / np.sqrt(0.09 * VARIANCE + 0.09)
 """Correlation of the two."""
 CASES: dict[str, tuple[Callable[..., Estimate], Draw, float]] = {
     "mean": (lambda x: TERMS.estimate(mean, x), lambda rng: (rng.normal(size=UNITS),), 0.0),
-    "spread of normal terms": (spread_estimate, lambda rng: (rng.normal(size=UNITS),), 1.0),
+    "spread of normal terms": (
+        spread_estimate,
+        lambda rng: (two_groups(rng.normal(size=UNITS)),),
+        1.0,
+    ),
     "spread of occupations": (spread_estimate, lambda rng: (occupations(rng),), VARIANCE**0.5),
     "bias reduction": (
         lambda x, y: TERMS.estimate(bias.bias_reduction, x, y),
@@ -99,7 +108,7 @@ def test_texts_of_one_prompt_are_no_trials_of_their_own() -> None:
 
 def test_what_scales_exactly_has_a_spread_that_does() -> None:
     terms = occupations(np.random.default_rng(0))
-    one, three = spread_estimate(terms), spread_estimate(3 * terms + 1)
+    one, three = spread_estimate(terms), spread_estimate(3 * terms + [1, -1])
     assert one.low is not None
     assert [three.value, three.low, three.high] == pytest.approx(
         [3 * x for x in (one.value, one.low, one.high)]  # type: ignore[operator]
@@ -107,5 +116,5 @@ def test_what_scales_exactly_has_a_spread_that_does() -> None:
 
 
 def test_no_spread_has_no_interval() -> None:
-    assert spread_estimate(np.ones(5)) == Estimate(0.0)
-    assert spread_estimate(np.array([1.0])) == Estimate(None)
+    assert spread_estimate(two_groups(np.ones(5))) == Estimate(0.0)
+    assert spread_estimate(two_groups(np.ones(1))) == Estimate(None)

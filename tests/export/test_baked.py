@@ -21,11 +21,14 @@ def ablate_everywhere() -> list[Intervention]:
     places = [(0, "resid_pre")] + [
         (layer, site) for layer in range(3) for site in ("attn_out", "mlp_out")
     ]
-    return [Ablate(direction, layer=layer, site=site) for layer, site in places]  # type: ignore[arg-type]
+    return [
+        Ablate(direction, layer=layer, site=site, sinks="include")  # type: ignore[arg-type]
+        for layer, site in places
+    ]
 
 
 def add() -> list[Intervention]:
-    return [Add(torch.randn(32), 3.0, layer=1, site="resid_post")]
+    return [Add(torch.randn(32), 3.0, layer=1, site="resid_post", sinks="include")]
 
 
 @pytest.mark.parametrize("given", [add, ablate_everywhere])
@@ -67,7 +70,7 @@ def test_biases_are_added_where_the_config_allows_them(
 @pytest.mark.parametrize("flag", ["mlp_bias", "attention_bias"])
 def test_only_the_bias_that_is_needed_is_added(tokenizer: Any, tmp_path: Path, flag: str) -> None:
     site: Any = "mlp_out" if flag == "mlp_bias" else "attn_out"
-    spec = Add(torch.randn(32), layer=1, site=site)
+    spec = Add(torch.randn(32), layer=1, site=site, sinks="include")
     write_baked_model(tmp_path / "baked", tiny_model("llama"), tokenizer, spec)
     config = AutoConfig.from_pretrained(tmp_path / "baked")
     assert (config.mlp_bias, config.attention_bias) == (flag == "mlp_bias", flag != "mlp_bias")

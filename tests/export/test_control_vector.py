@@ -18,15 +18,18 @@ ONES = torch.ones(32)
 @torch.no_grad()
 def test_what_is_read_back_steers_alike(tiny_gpt2: Any, tmp_path: Path) -> None:
     given = [
-        Add(torch.randn(32), 2.0, layer=1, site="resid_post"),
-        Add(torch.randn(32), -1.0, layer=2, site="resid_pre"),
-        Add(torch.randn(32), 3.0, layer=2, site="resid_post"),
+        Add(torch.randn(32), 2.0, layer=1, site="resid_post", sinks="include"),
+        Add(torch.randn(32), -1.0, layer=2, site="resid_pre", sinks="include"),
+        Add(torch.randn(32), 3.0, layer=2, site="resid_post", sinks="include"),
     ]
     path = tmp_path / "vector.gguf"
     write_control_vector(path, tiny_gpt2, given)
     found = read_control_vector(path)
     assert found.keys() == {1, 2}
-    as_read = [Add(vector, layer=layer, site="resid_post") for layer, vector in found.items()]
+    as_read = [
+        Add(vector, layer=layer, site="resid_post", sinks="include")
+        for layer, vector in found.items()
+    ]
     with steer(tiny_gpt2, given):
         expected = tiny_gpt2(IDS).logits
     with steer(tiny_gpt2, as_read):
@@ -34,8 +37,12 @@ def test_what_is_read_back_steers_alike(tiny_gpt2: Any, tmp_path: Path) -> None:
 
 
 def test_the_header_is_what_llama_cpp_reads(tiny_gpt2: Any, tmp_path: Path) -> None:
-    write_control_vector(tmp_path / "a", tiny_gpt2, Add(ONES, layer=1, site="resid_post"))
-    write_control_vector(tmp_path / "b", tiny_gpt2, Add(ONES, layer=1, site="resid_post"))
+    write_control_vector(
+        tmp_path / "a", tiny_gpt2, Add(ONES, layer=1, site="resid_post", sinks="include")
+    )
+    write_control_vector(
+        tmp_path / "b", tiny_gpt2, Add(ONES, layer=1, site="resid_post", sinks="include")
+    )
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
     reader = gguf.GGUFReader(tmp_path / "a")
     fields = {
@@ -58,12 +65,25 @@ def test_the_header_is_what_llama_cpp_reads(tiny_gpt2: Any, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        (Ablate(ONES, layer=1, site="resid_post"), "Ablate at layer 1, resid_post.*can only add"),
-        (Add(ONES, layer=0, site="resid_post"), "resid_post of layers 1 to 2 only"),
-        (Add(ONES, layer=1, site="resid_pre"), "resid_post of layers 1 to 2 only"),
-        (Add(ONES, layer=1, site="mlp_out"), "acts on the stream between blocks"),
-        (Add(ONES, layer=1, site="resid_post", positions="last"), "acts at all positions"),
-        (Add(ONES, layer=1, site="resid_post", gates=(TokenGate((1,)),)), "knows no gates"),
+        (
+            Ablate(ONES, layer=1, site="resid_post", sinks="include"),
+            "Ablate at layer 1, resid_post.*can only add",
+        ),
+        (
+            Add(ONES, layer=0, site="resid_post", sinks="include"),
+            "resid_post of layers 1 to 2 only",
+        ),
+        (Add(ONES, layer=1, site="resid_pre", sinks="include"), "resid_post of layers 1 to 2 only"),
+        (Add(ONES, layer=1, site="mlp_out", sinks="include"), "acts on the stream between blocks"),
+        (
+            Add(ONES, layer=1, site="resid_post", positions="last", sinks="include"),
+            "acts at all positions",
+        ),
+        (
+            Add(ONES, layer=1, site="resid_post", gates=(TokenGate((1,)),), sinks="include"),
+            "knows no gates",
+        ),
+        (Add(ONES, layer=1, site="resid_post"), "acts at all positions .*--include-sinks"),
         ([], "holds no intervention"),
     ],
 )

@@ -23,12 +23,14 @@ def test_the_harness_gives_our_logits_and_our_text(
     tiny_gpt2: Any, tiny_folder: Path, tmp_path: Path
 ) -> None:
     given = [
-        Add(torch.randn(32), 2.0, layer=0, site="resid_post"),
-        Add(torch.randn(32), -3.0, layer=1, site="resid_pre"),  # at the same module
-        Add(torch.randn(32), layer=2, site="ln2_out"),
-        Ablate(torch.randn(32), layer=1, site="attn_out"),
-        MeanAblate(torch.randn(32), torch.randn(32), layer=1, site="mlp_out"),
-        Ablate(torch.randn(32), layer=2, site="resid_post"),
+        Add(torch.randn(32), 2.0, layer=0, site="resid_post", sinks="include"),
+        Add(
+            torch.randn(32), -3.0, layer=1, site="resid_pre", sinks="include"
+        ),  # at the same module
+        Add(torch.randn(32), layer=2, site="ln2_out", sinks="include"),
+        Ablate(torch.randn(32), layer=1, site="attn_out", sinks="include"),
+        MeanAblate(torch.randn(32), torch.randn(32), layer=1, site="mlp_out", sinks="include"),
+        Ablate(torch.randn(32), layer=2, site="resid_post", sinks="include"),
     ]
     path = tmp_path / "steered.pt"
     write_steered_file(path, tiny_gpt2, given)
@@ -51,7 +53,9 @@ def test_the_file_holds_plain_data_and_the_same_spec_gives_the_same_bytes(
     tiny_gpt2: Any, tmp_path: Path
 ) -> None:
     for name in ("one.pt", "two.pt"):
-        write_steered_file(tmp_path / name, tiny_gpt2, Add(ONES, 2.0, layer=1, site="resid_post"))
+        write_steered_file(
+            tmp_path / name, tiny_gpt2, Add(ONES, 2.0, layer=1, site="resid_post", sinks="include")
+        )
     assert (tmp_path / "one.pt").read_bytes() == (tmp_path / "two.pt").read_bytes()
     (hookpoint,) = torch.load(tmp_path / "one.pt", weights_only=True).items()
     assert hookpoint[0] == "h.1"
@@ -61,20 +65,46 @@ def test_the_file_holds_plain_data_and_the_same_spec_gives_the_same_bytes(
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        (Add(ONES, layer=0, site="resid_pre"), "edits what modules return"),
-        (Ablate(ONES, layer=1, site="head_z"), "Ablate at layer 1, head_z cannot be a steered"),
-        (Add(ONES, layer=1, site="resid_post", positions="last"), "acts at all positions"),
-        (Add(ONES, layer=1, site="resid_post", gates=(TokenGate((1,)),)), "knows no gates"),
-        (Ablate(ONES, 0.5, layer=1, site="resid_post"), "clamps one direction, and in full"),
-        (Ablate(torch.eye(32)[:2], layer=1, site="resid_post"), "clamps one direction"),
+        (Add(ONES, layer=0, site="resid_pre", sinks="include"), "edits what modules return"),
         (
-            Erase(torch.ones(32, 1), torch.ones(1, 32), ONES, layer=1, site="resid_post"),
+            Ablate(ONES, layer=1, site="head_z", sinks="include"),
+            "Ablate at layer 1, head_z cannot be a steered",
+        ),
+        (
+            Add(ONES, layer=1, site="resid_post", positions="last", sinks="include"),
+            "acts at all positions",
+        ),
+        (
+            Add(ONES, layer=1, site="resid_post", gates=(TokenGate((1,)),), sinks="include"),
+            "knows no gates",
+        ),
+        (
+            Ablate(ONES, 0.5, layer=1, site="resid_post", sinks="include"),
+            "clamps one direction, and in full",
+        ),
+        (
+            Ablate(torch.eye(32)[:2], layer=1, site="resid_post", sinks="include"),
+            "clamps one direction",
+        ),
+        (
+            Erase(
+                torch.ones(32, 1),
+                torch.ones(1, 32),
+                ONES,
+                layer=1,
+                site="resid_post",
+                sinks="include",
+            ),
             "can only add a vector or clamp",
         ),
         (
-            [Add(ONES, layer=1, site="resid_post"), Ablate(ONES, layer=2, site="resid_pre")],
+            [
+                Add(ONES, layer=1, site="resid_post", sinks="include"),
+                Ablate(ONES, layer=2, site="resid_pre", sinks="include"),
+            ],
             "several are wanted there",
         ),
+        (Add(ONES, layer=1, site="resid_post"), "acts at all positions .*--include-sinks"),
         ([], "holds no intervention"),
     ],
 )

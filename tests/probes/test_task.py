@@ -114,14 +114,16 @@ def test_unusable_statements_are_refused_by_axis_and_split() -> None:
         ProbeTask.of(one_term, "gender", **fit_settings())
 
 
-def test_all_token_stores_are_pooled_by_mean() -> None:
+@pytest.mark.parametrize(("sinks", "left_out"), [("exclude", 1), ("include", 0)])
+def test_all_token_stores_are_pooled_by_mean(sinks: str, left_out: int) -> None:
     texts = planted_statements(quads=1)
     lengths = np.arange(1, len(texts) + 1)
     offsets = np.concatenate([[0], np.cumsum(lengths)])
     rows = np.random.default_rng(0).standard_normal((offsets[-1], 5)).astype(np.float32)
-    store = FakeStore(texts, {HookPoint("resid_post", 0): rows}, positions="all", offsets=offsets)
+    store = FakeStore(texts, {HookPoint("resid_post", 0): rows}, "all", offsets, sinks)
     pooled = text_activations(store, "resid_post", 0)
-    expected = [rows[a:b].mean(axis=0) for a, b in pairwise(offsets)]
+    # A text of one token is pooled to that token.
+    expected = [rows[min(a + left_out, b - 1) : b].mean(axis=0) for a, b in pairwise(offsets)]
     assert pooled == pytest.approx(np.array(expected), abs=1e-6)
     store.positions = "last"
     assert (text_activations(store, "resid_post", 0) == rows).all()

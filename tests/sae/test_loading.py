@@ -11,6 +11,7 @@ from sae_lens.saes.gated_sae import GatedSAE, GatedSAEConfig
 from sae_lens.saes.sae import SAEMetadata
 
 from evenkeel.errors import BadInputError
+from evenkeel.files.markers import mark_folder
 from evenkeel.models.sites import HookPoint
 from evenkeel.sae.loading import LoadedSae, fetch_sae, open_sae, read_sae
 from evenkeel.sae.saving import save_module
@@ -146,11 +147,15 @@ def test_a_folder_that_is_no_sae_is_refused(sae: LoadedSae, tmp_path: Path) -> N
     save_module(tmp_path / "sae", sae.module, torch.ones(24))
     weights = tmp_path / "sae" / "sae_weights.safetensors"
     weights.write_bytes(weights.read_bytes()[:1000])
+    with pytest.raises(BadInputError, match=r"sae_weights\.safetensors: damaged, or changed"):
+        read_sae(tmp_path / "sae")
+    mark_folder(tmp_path / "sae")  # as if it had been written so
     with pytest.raises(BadInputError, match="cannot be loaded as an SAE"):
         read_sae(tmp_path / "sae")
     save_module(tmp_path / "sae", sae.module, torch.ones(24))
     config = json.loads((tmp_path / "sae" / "cfg.json").read_text())
     (tmp_path / "sae" / "cfg.json").write_text(json.dumps(config | {"architecture": "mystery"}))
+    mark_folder(tmp_path / "sae")
     with pytest.raises(BadInputError, match="cannot be loaded as an SAE"):
         read_sae(tmp_path / "sae")
 

@@ -71,7 +71,7 @@ def test_logits_with_the_sae_spliced_in_are_those_of_transformer_lens(
     module.use_error_term = True
     with torch.no_grad(), module.hooks(fwd_hooks=[("hook_sae_acts_post", clamp)]):
         theirs = lens.run_with_hooks(ids, fwd_hooks=[(hook_name, lambda x, hook: module(x))])
-    with steer(tiny_gpt2, Clamp.of(sae, [3, 9], value=5.0)):
+    with steer(tiny_gpt2, Clamp.of(sae, [3, 9], value=5.0, sinks="include")):
         ours = logits_of(tiny_gpt2, ids)
     torch.testing.assert_close(ours, theirs, atol=1e-3, rtol=1e-3)
     assert not torch.allclose(ours, logits_of(tiny_gpt2, ids), atol=0.1)

@@ -72,6 +72,8 @@ def ask(request: pytest.FixtureRequest, tiny_gpt2: Any, prompt_set: PromptSet) -
 
 def test_killed_in_any_pass_it_goes_on(ask: Ask, passes: Passes, tmp_path: Path) -> None:
     expected = ask(ResultCache())
+    passes.count = 0  # the first question also looks for the model's blocks and attention sinks
+    np.testing.assert_array_equal(ask(ResultCache()), expected)
     total = passes.count
     assert total % MODELS == 0
     assert total > 2 * MODELS

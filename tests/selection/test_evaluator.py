@@ -11,6 +11,7 @@ from evenkeel.conditions.prompt import PromptCondition
 from evenkeel.conditions.vector import make_vector_conditions
 from evenkeel.metrics.competence import CompetenceGate
 from evenkeel.metrics.measures import PromptSetMeasures
+from evenkeel.models.architecture import architecture_of
 from evenkeel.params import Action, GenerationParams
 from evenkeel.scoring.divergence import text_divergences
 from evenkeel.scoring.prefix_reuse import first_affected, recorded, resumed
@@ -176,7 +177,7 @@ def test_blocks_below_an_edit_do_not_run(tiny_gpt2: Any) -> None:
 
 
 def test_a_failure_leaves_no_trace(tiny_gpt2: Any) -> None:
-    first, second, _ = tiny_gpt2.transformer.h
+    first, second, _ = architecture_of(tiny_gpt2).blocks(tiny_gpt2)
     first.forward = wrapped = lambda *_args, **_kwargs: None  # as tools that place layers do
     with pytest.raises(RuntimeError, match="stop"), resumed(tiny_gpt2, [None] * 3, 2):
         raise RuntimeError("stop")

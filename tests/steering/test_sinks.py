@@ -10,6 +10,7 @@ from torch import Tensor
 from transformers import GPT2LMHeadModel
 
 from evenkeel.errors import BadInputError
+from evenkeel.files.markers import mark_folder
 from evenkeel.steering.hooks import steer
 from evenkeel.steering.intervention import Ablate, Add
 from evenkeel.steering.spec import InterventionSpec
@@ -132,6 +133,7 @@ def test_a_spec_written_before_sinks_were_left_alone_edits_them(tmp_path: Path) 
     record = json.loads(path.read_text())
     assert [row.pop("sinks") for row in record["record"]["interventions"]] == ["exclude"] * 2
     path.write_text(json.dumps(record | {"version": 1}))
+    mark_folder(tmp_path / "s")
     loaded = InterventionSpec.load(tmp_path / "s")
     assert [item.sinks for item in loaded.interventions] == ["include"] * 2
     loaded.save(tmp_path / "again")

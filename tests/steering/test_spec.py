@@ -10,6 +10,7 @@ import torch
 
 import evenkeel
 from evenkeel.errors import BadInputError
+from evenkeel.files.markers import mark_folder
 from evenkeel.steering.erasure import Erase, MeanAblate
 from evenkeel.steering.gates import BandGate, ProbeGate, TokenGate
 from evenkeel.steering.intervention import Ablate, Add
@@ -115,6 +116,7 @@ def test_a_spec_that_says_something_else_is_refused(
     record = json.loads((tmp_path / "spec/record.json").read_text())
     spoil(record)
     (tmp_path / "spec/record.json").write_text(json.dumps(record))
+    mark_folder(tmp_path / "spec")  # as if it had been written so
     with pytest.raises(BadInputError, match=message):
         InterventionSpec.load(tmp_path / "spec")
 
