@@ -129,6 +129,15 @@ class Recorder:
                 self.run = None
 
 
+def reads_of(run: Run) -> set[str]:
+    """What a stage read, as it declares it where it does.
+
+    The folders that lead to an output are listed for what a killed run left there.
+    """
+    leading = {str(parent) for path in run.declared_writes for parent in Path(path).parents}
+    return {within(path, run.declared_reads) or path for path in run.reads - PIPELINE - leading}
+
+
 def invoke(run: Run, recorder: Recorder | None = None) -> None:
     """Run a stage's own command line in its folder."""
     python, flag, module, *arguments = run.command

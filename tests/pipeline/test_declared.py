@@ -1,11 +1,9 @@
 """Declared = actual: what dvc.yaml says of a stage is what the stage does."""
 
-from pathlib import Path
-
 import pytest
 
 from tests.pipeline.imports import check_code
-from tests.pipeline.recording import PIPELINE, Run, declared_stages, within
+from tests.pipeline.recording import Run, declared_stages, reads_of
 
 pytestmark = pytest.mark.xdist_group("pipeline")  # one worker runs the pipeline for all
 
@@ -17,10 +15,7 @@ STAGES = declared_stages()
 @pytest.mark.parametrize("index", range(len(STAGES)))
 def test_a_stage_reads_and_writes_what_it_declares(runs: list[Run], index: int) -> None:
     run = runs[index]
-    # The folders that lead to an output are listed for what a killed run left there.
-    leading = {str(parent) for path in run.declared_writes for parent in Path(path).parents}
-    read = {within(path, run.declared_reads) or path for path in run.reads - PIPELINE - leading}
-    read |= run.declared_reads & CHOSEN
+    read = reads_of(run) | (run.declared_reads & CHOSEN)
     assert read - run.declared_writes == run.declared_reads, run.name
     assert run.writes == run.declared_writes, run.name
 
