@@ -19,6 +19,7 @@ from evenkeel.evaluation.result import (
     Measured,
     ModelName,
 )
+from evenkeel.metrics.competence import CompetenceGate
 from evenkeel.models.loading import LoadedModel
 from evenkeel.params import EvaluationParams, Split
 from evenkeel.selection.budget import Budget
@@ -238,7 +239,9 @@ class JointEvaluation:
         self, pair: str, joint: SpecCondition, alone: Mapping[str, SpecCondition]
     ) -> JointAxis:
         """Prompts of two axes under the joint intervention, and under those of the two axes."""
-        test = self._evaluator(pair, "test")
+        # No prompt of two axes has a right answer; competence is that on each axis.
+        anything = CompetenceGate(chance=1.0, margin=-1.0)
+        test = self._evaluator(pair, "test").with_gate(anything)
         items = tuple(
             item for axis in pair.split("+") if axis in alone for item in alone[axis].interventions
         )

