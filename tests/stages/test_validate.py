@@ -50,7 +50,7 @@ def test_organisms_are_planted_and_then_measured_as_one_summary(params: Path) ->
     assert list(rows["organism"]) == [name for name in names for _ in AXES]
     assert list(rows["axis"]) == [*AXES] * 3
     assert list(rows["planted"]) == [0] * 2 * len(AXES) + [1] * len(AXES)
-    assert "bias found in" in result.output
+    assert "bias found on" in result.output
 
 
 def test_an_organism_that_is_missing_is_named(params: Path) -> None:
