@@ -14,10 +14,10 @@ from evenkeel.activations.positions import selector
 from evenkeel.activations.sinks import SinkProbe
 from evenkeel.models.architecture import architecture_of
 from evenkeel.models.devices import input_device
+from evenkeel.models.logits import logits_at
 from evenkeel.models.sites import SITES, HookPoint
 from evenkeel.sae.loading import LoadedSae
 from evenkeel.sae.splice import reconstruct, replaced_stream
-from evenkeel.scoring.token_reads import logits_at
 from evenkeel.steering.erasure import Erase, MeanAblate
 from evenkeel.steering.gates import BandGate, ProbeGate, TokenGate
 from evenkeel.steering.hooks import steer

@@ -70,7 +70,15 @@ def test_statements(workplace: Path) -> None:
         tokens = len(store.input_ids)
     metrics = json.loads((workplace / "statements.json").read_text())
     size = (workplace / "statements.h5").stat().st_size
-    assert metrics == {"texts": 4, "tokens": tokens, "rows": 4, "bytes": size, "shards": 1}
+    assert metrics == {
+        "texts": 4,
+        "tokens": tokens,
+        "rows": 4,
+        "bytes": size,
+        "shards": 1,
+        "sinks": "exclude",
+        "later_sinks": [],
+    }
 
 
 def test_corpus(workplace: Path) -> None:

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
 
+from evenkeel.files.markers import MARKER
 from stages.report import main
 from tests.reporting.samples import write_inputs
 from tests.stages.conftest import set_params
@@ -52,7 +53,7 @@ def test_the_stage_writes_page_and_figures(options: dict[str, Path]) -> None:
     )
     drawn = [*shared, *(f"{axis}/{name}" for axis in ("gender", "race") for name in of_an_axis)]
     files = {f"{name}.{kind}" for name in drawn for kind in ("csv", "png", "svg")}
-    assert set(first) == {"report.html"} | files
+    assert set(first) == {"report.html", MARKER} | files
     assert "removes 80\N{NO-BREAK SPACE}% [70, 90]".encode() in first["report.html"]
     assert b"choose, through lm-evaluation-harness" in first["report.html"]
     assert b"benchmarks/crows_pairs.json</th>" in first["report.html"]

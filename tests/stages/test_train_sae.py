@@ -5,10 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from click.testing import CliRunner, Result
 from sae_lens import SAE
 
+from evenkeel.files.markers import MARKER
 from evenkeel.models.loading import load_model
+from evenkeel.models.provenance import record_provenance
 from stages.train_sae import main
 from tests.sae.conftest import write_corpus
 from tests.stages.conftest import set_params
@@ -67,6 +70,8 @@ def test_a_local_sae_is_measured_and_its_scale_folded(corpus: Path) -> None:
     config = json.loads((corpus / "mine" / "cfg.json").read_text())
     unfolded = config | {"normalize_activations": "expected_average_only_in"}
     (corpus / "mine" / "cfg.json").write_text(json.dumps(unfolded))
+    assert run().exit_code == 2  # changed after it was written
+    (corpus / "mine" / MARKER).unlink()  # as from another program
     assert run().exit_code == 0
     assert SAE.load_from_disk(corpus / "sae").cfg.normalize_activations == "none"
     assert json.loads((corpus / "sae.json").read_text())["l0"] != trained["l0"]
@@ -94,9 +99,11 @@ def test_bad_input_is_one_clear_message(corpus: Path, key: str, value: Any, mess
 
 
 def test_activations_of_another_model_are_refused(corpus: Path) -> None:
-    config = corpus / "model" / "evenkeel.json"
-    record = json.loads(config.read_text())
-    config.write_text(json.dumps(record | {"fingerprint": "f" * 64}))
+    model = load_model(corpus / "model", "cpu").model
+    with torch.no_grad():
+        model.lm_head.weight += 1
+    model.save_pretrained(corpus / "model")
+    record_provenance(corpus / "model", "local", "tiny", "float32")
     result = run()
     assert result.exit_code == 2
     assert "run cache_activations again" in result.stderr

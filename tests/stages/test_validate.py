@@ -8,6 +8,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
+from evenkeel.axes import AXES
 from evenkeel.params import ValidationParams
 from stages.plant_organism import main as plant_organism
 from stages.validate import main as validate
@@ -19,7 +20,7 @@ from tests.pipeline.recording import ROOT, within
 def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """validation/params.yaml, reduced to two twins and one strength of two steps each."""
     found = yaml.safe_load((ROOT / "validation" / "params.yaml").read_text())
-    found |= {"twins": [1, 2], "strengths": [1.0], "corpus_texts": 1000, "heldout_texts": 20}
+    found |= {"twins": [1, 2], "strengths": [1.0], "corpus_texts": 1000, "alone": []}
     found |= {"permutations": 99, "min_definitional_accuracy": 0.0}
     found["organism"] |= {"layers": 1, "d_model": 16, "vocab_size": 400, "context": 128, "steps": 2}
     path = tmp_path / "params.yaml"
@@ -42,12 +43,14 @@ def test_organisms_are_planted_and_then_measured_as_one_summary(params: Path) ->
     assert result.exit_code == 0, result.output
     found = json.loads(Path("summary.json").read_text())
     assert found["organisms"] == 3
-    assert found["false_positives"]["of"] == 2
-    assert found["detected"]["of"] == 1
+    assert found["false_positives"]["of"] == 2 * len(AXES)
+    assert found["detected"]["of"] == len(AXES)
     rows = pd.read_csv("recovery.csv")
-    assert list(rows["organism"]) == ["twin-1", "twin-2", "strength-1.0"]
-    assert list(rows["planted"]) == [0, 0, 1]
-    assert "bias found in" in result.output
+    names = ("twin-1", "twin-2", "strength-1.0")
+    assert list(rows["organism"]) == [name for name in names for _ in AXES]
+    assert list(rows["axis"]) == [*AXES] * 3
+    assert list(rows["planted"]) == [0] * 2 * len(AXES) + [1] * len(AXES)
+    assert "bias found on" in result.output
 
 
 def test_an_organism_that_is_missing_is_named(params: Path) -> None:
