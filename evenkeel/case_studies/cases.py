@@ -77,6 +77,7 @@ def make_cases(
                 multiplier,
                 relative=recipe.relative,
                 positions=recipe.positions,
+                sinks=recipe.sinks,
             )
         ]
     return cases
@@ -127,9 +128,16 @@ def _of_feature(
     for multiplier in recipe.multipliers:
         intervention: Intervention
         if recipe.action == "scale":
-            intervention = Scale.of(sae, features, factor=multiplier, positions=positions)
+            intervention = Scale.of(
+                sae, features, factor=multiplier, positions=positions, sinks=recipe.sinks
+            )
         else:
             (intervention,) = interventions_of(
-                vector, "add", multiplier, relative=False, positions=positions
+                vector,
+                "add",
+                multiplier,
+                relative=False,
+                positions=positions,
+                sinks=recipe.sinks,
             )
         yield Case(recipe, place.layer, multiplier, intervention)

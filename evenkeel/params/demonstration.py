@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, NonNegativeInt, PositiveInt, model_validator
 
-from evenkeel.params.fields import Axis, Section, Site, VectorMethod, distinct
+from evenkeel.params.fields import Axis, Section, Sinks, Site, VectorMethod, distinct
 from evenkeel.params.sampling import SamplingParams
 
 Text = Annotated[str, Field(min_length=1)]
@@ -19,6 +19,8 @@ class RecipeParams(Section):
     """Forces, each tried by itself; their meaning is the action's."""
     positions: Literal["all", "prompt", "generated", "last"]
     """Where in the text it acts; prompt: not while decoding, as an edit of the first step does."""
+    sinks: Sinks
+    """Whether it leaves attention sinks alone (exclude); weights (bias_edit) cannot."""
     backends: Annotated[list[Backend], Field(min_length=1), AfterValidator(distinct)]
     """How it gets into the forward pass. The first one writes the texts; every other one has to
     write the same."""

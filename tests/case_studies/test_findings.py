@@ -21,13 +21,13 @@ def pair(name: str) -> TextsRecipeParams:
     return TextsRecipeParams(
         name=name, kind="texts", positive="a", negative="b", layers=list(range(LAYERS)),
         site="resid_post", action="add", relative=False, multipliers=[1, 50], positions="all",
-        backends=["hooks"],
+        sinks="exclude", backends=["hooks"],
     )  # fmt: skip
 
 
 FEATURE = FeatureRecipeParams(
     name="feature", kind="feature", feature=3, action="scale", multipliers=[0.5, 0],
-    positions="all", backends=["hooks"],
+    positions="all", sinks="exclude", backends=["hooks"],
 )  # fmt: skip
 NOISE = np.random.default_rng(0).normal(size=PROMPTS)
 

@@ -16,6 +16,7 @@ RECIPE = FeatureRecipeParams(
     action="add",
     multipliers=[1.0],
     positions="all",
+    sinks="exclude",
     backends=["hooks", "wrapper"],
 )
 

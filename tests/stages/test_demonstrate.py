@@ -42,6 +42,7 @@ TEXTS = {
     "relative": False,
     "multipliers": [1.0, 40.0],
     "positions": "all",
+    "sinks": "include",
     "backends": ["hooks", "wrapper", "bias_edit"],
 }
 FEATURE = {
@@ -51,6 +52,7 @@ FEATURE = {
     "action": "scale",
     "multipliers": [0.0],
     "positions": "prompt",
+    "sinks": "exclude",
     "backends": ["hooks"],
 }
 VECTOR = TEXTS | {"name": "vector", "kind": "vector", "axis": "gender", "method": "caa"}
