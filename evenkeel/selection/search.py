@@ -31,7 +31,7 @@ class Stage:
 
 
 STAGES = (Stage(1 / 12, 1 / 10), Stage(1 / 3, 1 / 4))
-"""Before the whole set: a thirteenth to a seventh of the exhaustive sweep's passes in all."""
+"""Before the whole set. The first alone is a twelfth of the exhaustive sweep's passes."""
 
 
 @dataclass(frozen=True)
