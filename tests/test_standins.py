@@ -88,6 +88,7 @@ def test_a_feature_is_added_by_its_decoder_row() -> None:
         action="add",
         multipliers=[50, 300],
         positions="all",
+        sinks="exclude",
         backends=["hooks"],
     )
     loaded = LoadedModel(model, tokenizer, provenance=None)  # type: ignore[arg-type]

@@ -30,7 +30,8 @@ LONG = (
 
 def start(target: Target) -> "subprocess.Popen[bytes]":
     """The stage's own command line, in a process of its own."""
-    module = next(run.command[2] for run in declared_stages() if run.name == target.name)
+    stages = {run.name.rpartition(":")[2]: run for run in declared_stages()}
+    module = stages[target.name].command[2]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.Popen(
         [sys.executable, "-m", module, *target.arguments, "--quiet"],
