@@ -11,6 +11,7 @@ from evenkeel.cli.options import (
     spec_option,
     trust_option,
 )
+from evenkeel.terminal import say
 
 
 @click.command()
@@ -69,4 +70,4 @@ def export(
         write_control_vector(output, loaded.model, spec)
     else:
         write_steered_file(output, loaded.model, spec)
-    click.echo(f"{output}: written, and read back alike", err=True)
+    say(f"{output}: written, and read back alike", err=True)

@@ -19,6 +19,7 @@ from evenkeel.cli.options import (
 )
 from evenkeel.errors import BadInputError
 from evenkeel.steering.backends import BACKENDS, steered
+from evenkeel.terminal import say
 
 if TYPE_CHECKING:
     from evenkeel.params import Action
@@ -108,7 +109,7 @@ def generate(
     loaded = load_model(model_path, trust_remote_code=trust_remote_code)
     if ignored := ignored_settings(loaded.model):
         settings = ", ".join(f"{name}={value!r}" for name, value in sorted(ignored.items()))
-        click.echo(f"note: generation_config.json of the model is ignored: {settings}", err=True)
+        say(f"note: generation_config.json of the model is ignored: {settings}", err=True)
 
     def continued(model: Any) -> list[list[str]]:
         return [
