@@ -101,7 +101,9 @@ class Recorder:
         full = Path(path).absolute()
         if full.is_relative_to(self.run.folder) and not writing:
             inside = full.relative_to(self.run.folder)  # .part: its own, not yet renamed
-            if not any(part.endswith((".part", ".lock")) for part in inside.parts):
+            # Python looks for modules at each entry of its path, also at those that name no place.
+            importing = bool(inside.parts) and inside.parts[0] in sys.path
+            if not importing and not any(p.endswith((".part", ".lock")) for p in inside.parts):
                 self.run.reads.add(str(inside))
 
     @contextlib.contextmanager
