@@ -24,12 +24,22 @@ def plain_decoding(model: Any, tokenizer: Any) -> Iterator[None]:
 
     owner = _owner(model)
     own = owner.generation_config
-    end = own.eos_token_id if own.eos_token_id is not None else tokenizer.eos_token_id
-    owner.generation_config = GenerationConfig(eos_token_id=end)
+    end = end_tokens(model, tokenizer)
+    owner.generation_config = GenerationConfig(eos_token_id=list(end) or None)
     try:
         yield
     finally:
         owner.generation_config = own
+
+
+def end_tokens(model: Any, tokenizer: Any) -> tuple[int, ...]:
+    """The tokens that end a text: those of the generation_config.json, or else the tokenizer's."""
+    end = _owner(model).generation_config.eos_token_id
+    if end is None:
+        end = tokenizer.eos_token_id
+    if end is None:
+        return ()
+    return (end,) if isinstance(end, int) else tuple(end)
 
 
 def ignored_settings(model: Any) -> dict[str, Any]:

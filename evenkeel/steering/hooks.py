@@ -1,8 +1,9 @@
 """The default backend: PyTorch hooks, gone when the block is left."""
 
-from collections.abc import Iterator
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import Any, cast
 
 from jaxtyping import Bool
 from torch import Tensor, nn
@@ -10,14 +11,26 @@ from torch.utils.hooks import RemovableHandle
 
 from evenkeel.models.architecture import HookTarget
 from evenkeel.steering.intervention import Edit
-from evenkeel.steering.plan import edit_input, edit_output, planned
-from evenkeel.steering.spec import Steering
+from evenkeel.steering.plan import (
+    Planned,
+    edit_input,
+    edit_output,
+    plan,
+    planned,
+    refuse_compiled,
+)
+from evenkeel.steering.positions import PositionTracker
+from evenkeel.steering.rows import RowShares, RowSpec, are_rows
+from evenkeel.steering.spec import Steering, interventions_in
+
+_IDLE_PLANS = 16
+"""Specs that no row uses and that stay hooked, so that a row that comes back finds its own."""
 
 
 @contextmanager
 def steer(
     model: Any,
-    spec: Steering,
+    spec: Steering | Sequence[RowSpec],
     *,
     mask: Bool[Tensor, "texts column"] | None = None,
 ) -> Iterator[None]:
@@ -30,14 +43,89 @@ def steer(
 
     Args:
         model: any causal LM of transformers whose family is known.
-        spec: one intervention or several; at the same place they act in the order given.
+        spec: one intervention or several; at the same place they act in the order given. Or a
+            `RowSpec` for each text of the batch: a row then gives what it gives alone.
         mask: for interventions at positions "mask": where they act, over the columns of the prompt,
             padding included. Beams and samples of a text share its row; generated text is left out.
 
     Raises:
         BadInputError: an intervention does not fit the model. Nothing has been hooked then.
     """
-    with planned(model, spec, mask) as places, ExitStack() as stack:
+    if are_rows(spec):
+        with steer_rows(model, mask=mask) as rows:
+            rows.assign(spec)
+            yield
+        return
+    with planned(model, cast(Steering, spec), mask) as places, _all_hooked(places):
+        yield
+
+
+@contextmanager
+def steer_rows(
+    model: Any, *, mask: Bool[Tensor, "texts column"] | None = None
+) -> Iterator["RowSteering"]:
+    """Steer batches whose rows change between forward passes, as those of a server do.
+
+    Nothing is done until rows are assigned.
+
+    Raises:
+        BadInputError: the model is compiled.
+    """
+    refuse_compiled(model)
+    tracker = PositionTracker(mask)
+    with tracker.watching(model), ExitStack() as stack:
+        yield RowSteering(model, tracker, stack)
+
+
+class RowSteering:
+    """What is done to each row of the batches of one model."""
+
+    def __init__(self, model: Any, tracker: PositionTracker, stack: ExitStack) -> None:
+        self._model = model
+        self._tracker = tracker
+        self._plans: OrderedDict[int, tuple[Steering, RowShares, ExitStack]] = OrderedDict()
+        stack.callback(lambda: self._drop(0))
+
+    def assign(self, rows: Sequence[RowSpec]) -> None:
+        """Take these rows from the next forward pass on; a spec is known by its identity.
+
+        Raises:
+            BadInputError: an intervention does not fit the model. The rows are then as before.
+        """
+        specs = {id(row.spec): row.spec for row in rows if row.spec is not None and row.share}
+        for key, spec in specs.items():
+            if key not in self._plans:
+                self._plans[key] = self._planned(spec)
+            self._plans.move_to_end(key)
+        for key, (_, shares, _hooks) in self._plans.items():
+            shares.assign([row.share if id(row.spec) == key else 0.0 for row in rows])
+        self._drop(len(specs) + _IDLE_PLANS)
+
+    def _planned(self, spec: Steering) -> tuple[Steering, RowShares, ExitStack]:
+        shares = RowShares()
+        # Planning may run the model, which no row must steer.
+        before = [(other, other.shares) for _, other, _ in self._plans.values()]
+        for other, _ in before:
+            other.assign(())
+        try:
+            places = plan(self._model, interventions_in(spec), self._tracker, shares)
+        finally:
+            for other, values in before:
+                other.assign(values)
+        hooks = ExitStack()
+        hooks.enter_context(_all_hooked(places))
+        return spec, shares, hooks
+
+    def _drop(self, most: int) -> None:
+        """Unhook the specs that were used longest ago until `most` are left."""
+        while len(self._plans) > most:
+            _, (_, _, hooks) = self._plans.popitem(last=False)
+            hooks.close()
+
+
+@contextmanager
+def _all_hooked(places: Sequence[Planned]) -> Iterator[None]:
+    with ExitStack() as stack:
         for place in places:
             stack.enter_context(_shadowed(place.target.module))
             stack.enter_context(_hooked(place.target, place.edit))

@@ -17,6 +17,7 @@ from evenkeel.models.sites import HookPoint
 from evenkeel.steering.gates import OpenAt
 from evenkeel.steering.intervention import Edit, Intervention
 from evenkeel.steering.positions import PositionTracker
+from evenkeel.steering.rows import RowShares
 from evenkeel.steering.spec import Steering, interventions_in
 
 
@@ -38,7 +39,7 @@ def planned(
     Raises:
         BadInputError: as of `plan`, or the model is compiled; before the block is entered.
     """
-    _refuse_compiled(model)
+    refuse_compiled(model)
     interventions = interventions_in(spec)
     tracker = PositionTracker(mask) if depends_on_place(interventions) else None
     places = plan(model, interventions, tracker)
@@ -46,7 +47,12 @@ def planned(
         yield places
 
 
-def _refuse_compiled(model: Any) -> None:
+def refuse_compiled(model: Any) -> None:
+    """Refuse a model whose compiled code would not see what is done to it.
+
+    Raises:
+        BadInputError: it is compiled.
+    """
     # torch.compile does not guard hooks: code compiled before would run on, silently unsteered.
     parts = model.modules()
     if hasattr(model, "_orig_mod") or any(part._compiled_call_impl for part in parts):
@@ -57,7 +63,10 @@ def _refuse_compiled(model: Any) -> None:
 
 
 def plan(
-    model: Any, interventions: Sequence[Intervention], tracker: PositionTracker | None = None
+    model: Any,
+    interventions: Sequence[Intervention],
+    tracker: PositionTracker | None = None,
+    shares: RowShares | None = None,
 ) -> list[Planned]:
     """Find every hook point and what happens there, touching nothing.
 
@@ -69,6 +78,7 @@ def plan(
         model: a causal LM of transformers.
         interventions: what is to be done.
         tracker: what tells where in the text a forward pass is; None where nothing depends on it.
+        shares: how much of it each row of the batch gets; None: all rows get all of it.
 
     Raises:
         BadInputError: as of `check_fit`.
@@ -77,7 +87,7 @@ def plan(
     sparing = [item.point for item in interventions if item.sinks == "exclude"]
     probes = measure_sinks(model, sparing)
     return [
-        Planned(point, targets[point], compose(group, tracker, probes.get(point)))
+        Planned(point, targets[point], compose(group, tracker, probes.get(point), shares))
         for point, group in by_point(interventions).items()
     ]
 
@@ -122,6 +132,7 @@ def compose(
     interventions: Sequence[Intervention],
     tracker: PositionTracker | None = None,
     sinks: SinkProbe | None = None,
+    shares: RowShares | None = None,
 ) -> Edit:
     """One function for what several interventions do at the same place, one after the other.
 
@@ -129,8 +140,9 @@ def compose(
         interventions: in the order in which they act.
         tracker: what tells where in the text a forward pass is; None where nothing depends on it.
         sinks: what tells later attention sinks there, for those that leave sinks alone.
+        shares: how much of it each row of the batch gets; None: all rows get all of it.
     """
-    edits = [_placed(item, tracker, sinks) for item in interventions]
+    edits = [_placed(item, tracker, sinks, shares) for item in interventions]
     if len(edits) == 1:
         return edits[0]
 
@@ -167,19 +179,27 @@ def edit_output(edit: Edit, output: Any) -> Any:
 
 
 def _placed(
-    intervention: Intervention, tracker: PositionTracker | None, sinks: SinkProbe | None
+    intervention: Intervention,
+    tracker: PositionTracker | None,
+    sinks: SinkProbe | None,
+    shares: RowShares | None,
 ) -> Edit:
-    """The intervention where its positions, its gates and attention sinks allow it."""
+    """The intervention where its positions, its gates and attention sinks allow it, in the rows
+    that get it."""
     on = _following(lambda device, dtype: _Placed.of(intervention, sinks, device, dtype))
-    if intervention.everywhere:
+    if intervention.everywhere and shares is None:
         return lambda stream: on(stream).edit(stream)
     positions, first = intervention.positions, intervention.first_position
 
     def edit_some(stream: Tensor) -> Tensor:
+        if shares is not None and shares.nowhere:
+            return stream
         here = on(stream)
         keep: bool | Tensor = tracker.current.at(positions, stream.device) if tracker else True
         if keep is False:
             return stream
+        if shares is not None and not shares.everywhere:
+            keep = keep & shares.edited_rows(stream)
         if tracker and first:
             later = tracker.current.from_token(first, stream.device)
             keep = keep & later
@@ -187,6 +207,8 @@ def _placed(
             is_open = gate(stream, tracker.current.input_ids if tracker else None)
             keep = is_open if keep is True else keep & is_open
         edited = here.edit(stream)
+        if shares is not None:
+            edited = shares.blend(stream, edited)
         return (
             torch.where(keep.unsqueeze(-1), edited, stream) if isinstance(keep, Tensor) else edited
         )
