@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from jaxtyping import Int64, UInt8
 
 from evenkeel.errors import BadInputError
 
@@ -85,13 +86,32 @@ def _is_utf8(string: str) -> bool:
     return True
 
 
-def digest_of(column: Column) -> str:
-    """SHA-256 of a column's values in order."""
-    digest = hashlib.sha256()
-    if isinstance(column, np.ndarray):
-        digest.update(column.tobytes())
-    else:
-        for string in column:
-            data = string.encode()
-            digest.update(len(data).to_bytes(8, "little") + data)
-    return digest.hexdigest()
+def packed(
+    strings: Sequence[str],
+) -> tuple[UInt8[np.ndarray, " bytes"], Int64[np.ndarray, " texts"]]:
+    """UTF-8 of strings one after the other, and where each ends.
+
+    HDF5's own strings of any length lie in a heap without a checksum, and a damaged heap can keep
+    the library in an endless loop.
+    """
+    encoded = [string.encode() for string in strings]
+    ends = np.cumsum([len(data) for data in encoded], dtype=np.int64)
+    return np.frombuffer(b"".join(encoded), np.uint8), ends
+
+
+def unpacked(data: UInt8[np.ndarray, " bytes"], ends: Int64[np.ndarray, " texts"]) -> list[str]:
+    """The strings that were packed.
+
+    Raises:
+        ValueError: the ends do not divide the bytes, or these are no UTF-8.
+    """
+    starts = np.concatenate([[0], ends[:-1]])
+    if (ends < starts).any() or ends[-1] != len(data):
+        raise ValueError("the ends of strings do not divide their bytes")
+    whole = data.tobytes()
+    return [whole[start:end].decode() for start, end in zip(starts, ends, strict=True)]
+
+
+def digest_of(array: np.ndarray) -> str:
+    """SHA-256 of an array's values in order."""
+    return hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()

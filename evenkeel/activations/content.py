@@ -17,7 +17,7 @@ from evenkeel.models.encoding import TokenIds
 from evenkeel.models.loading import LoadedModel
 from evenkeel.params import Sinks
 
-SCHEMA = 3
+SCHEMA = 4
 _ENCODED_TOGETHER = 1000
 _SHARD_TEXTS = 2**18
 """Most texts of a shard: they are held in memory."""

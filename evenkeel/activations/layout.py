@@ -2,7 +2,9 @@
 
     /tokens/input_ids     int32 [tokens]
     /texts/offsets        int64 [texts + 1]     text i is tokens offsets[i] to offsets[i + 1]
-    /texts/<field>        [texts]               fields of the input rows
+    /texts/<field>        [texts]               numbers and booleans among fields of the input rows
+    /texts/<field>        uint8 [bytes]         ... or UTF-8 of strings, one after the other, and
+    /ends/<field>         int64 [texts]         where each ends
     /<site>/<layer>       [rows, width]         rows are tokens or texts, in the order of the input
     /checksums            uint32 [points, rows] of each row of each point, in the order of `points`
 
@@ -18,7 +20,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from evenkeel.activations.columns import columns_of, digest_of
+from evenkeel.activations.columns import columns_of, digest_of, packed
 from evenkeel.activations.content import SCHEMA, Header, ShardContent
 from evenkeel.activations.dtypes import STORED
 from evenkeel.models.sites import HookPoint
@@ -47,6 +49,9 @@ def create_shard(path: Path, content: ShardContent) -> Places:
             "schema": SCHEMA,
             "first_text": content.first_text,
             "fields": json.dumps(list(columns)),
+            "strings": json.dumps(
+                [name for name, data in columns.items() if isinstance(data, list)]
+            ),
             "identity": content.identity,
             **asdict(header),
             "points": json.dumps(header.points),
@@ -57,9 +62,12 @@ def create_shard(path: Path, content: ShardContent) -> Places:
         _write_checked(file, "tokens/input_ids", np.concatenate(content.ids))
         _write_checked(file, "texts/offsets", content.offsets())
         for name, column in columns.items():
-            # Not found by its name again: HDF5 loses a new array that follows megabytes of strings.
-            dataset = file.create_dataset(f"texts/{name}", data=column)
-            dataset.attrs["sha256"] = digest_of(column)
+            if isinstance(column, np.ndarray):
+                _write_checked(file, f"texts/{name}", column)
+            else:
+                data, ends = packed(column)
+                _write_checked(file, f"texts/{name}", data)
+                _write_checked(file, f"ends/{name}", ends)
         stored = STORED[header.dtype]
         points = {
             HookPoint.of(site, layer): _reserve(
@@ -72,12 +80,20 @@ def create_shard(path: Path, content: ShardContent) -> Places:
     return Places(checksums, points)
 
 
-def attributes_of(file: h5py.File) -> dict[str, str | int]:
-    """What the file says about itself."""
+def attributes_of(file: h5py.HLObject) -> dict[str, str | int]:
+    """What the file says about itself, in strings of fixed length and integers.
+
+    Others are not read: those of any length lie in a heap that has no checksum.
+    """
+    types = {name: file.attrs.get_id(name) for name in file.attrs}
+    values = {
+        name: file.attrs[name]
+        for name, of in types.items()
+        if of.dtype.kind in "Siu" and of.shape == ()
+    }
     return {
         name: value.decode() if isinstance(value, bytes) else int(value)
-        for name, value in file.attrs.items()
-        if isinstance(value, bytes | np.integer)
+        for name, value in values.items()
     }
 
 
@@ -91,7 +107,8 @@ def places_of(file: h5py.File, header: Header) -> Places:
 
 
 def _write_checked(file: h5py.File, name: str, data: np.ndarray) -> None:
-    file.create_dataset(name, data=data, chunks=True, fletcher32=True)
+    dataset = file.create_dataset(name, data=data)
+    dataset.attrs["sha256"] = np.bytes_(digest_of(data).encode())
 
 
 def _reserve(

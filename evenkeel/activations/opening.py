@@ -35,6 +35,8 @@ class Description:
     identity: str
     fields: list[str]
     """Of the texts."""
+    strings: list[str]
+    """Those of the fields that are strings."""
 
 
 def describe(path: Path, attributes: dict[str, Any]) -> Description:
@@ -64,6 +66,7 @@ def describe(path: Path, attributes: dict[str, Any]) -> Description:
             first_text,
             str(attributes["identity"]),
             _Fields.validate_python(parse_json(attributes["fields"])),
+            _Fields.validate_python(parse_json(attributes["strings"])),
         )
     except ValidationError as error:
         problem = problem_of(error)
@@ -76,18 +79,21 @@ def arrays_of(description: Description) -> list[str]:
     """Names of the arrays that a shard must hold."""
     points = (f"{site}/{layer}" for site, layer, _ in description.header.points)
     texts = (f"texts/{name}" for name in description.fields)
-    return ["tokens/input_ids", "texts/offsets", "checksums", *texts, *points]
+    ends = (f"ends/{name}" for name in description.strings)
+    return ["tokens/input_ids", "texts/offsets", "checksums", *texts, *ends, *points]
 
 
 def require_own_arrays(path: Path, file: h5py.File, names: list[str]) -> None:
-    """Refuse a file whose arrays lie anywhere but in the file itself.
+    """Refuse a file whose arrays lie anywhere but in the file itself, byte for byte.
 
     HDF5 lets a file name others: by links, as storage of an array, or as parts of a virtual one.
-    What is read then would depend on, or reveal, files that nobody meant.
+    What is read then would depend on, or reveal, files that nobody meant. It lets values lie in a
+    heap, or pass filters, that a file made to do harm leaves with no end or no limit of size.
 
     Raises:
-        BadInputError: an array is missing, or is elsewhere.
+        BadInputError: an array is missing, is elsewhere, or is not of plain numbers.
     """
+    size = path.stat().st_size
     for name in names:
         group: Any = file
         for part in name.split("/"):
@@ -103,6 +109,12 @@ def require_own_arrays(path: Path, file: h5py.File, names: list[str]) -> None:
             raise BadInputError(f"{path}: {name!r} is no array; {AGAIN}")
         if group.external or group.is_virtual:
             raise BadInputError(f"{path}: {name!r} is kept in another file; {AGAIN}")
+        plain = group.dtype.kind in "biuf" and group.id.get_create_plist().get_nfilters() == 0
+        if not plain or group.nbytes > size:
+            raise BadInputError(
+                f"{path}: {name!r} is not the plain numbers that cache_activations writes: the "
+                f"file was rewritten by another program; {AGAIN}"
+            )
 
 
 def require_sound(

@@ -11,7 +11,7 @@ import pandas as pd
 from jaxtyping import Float, Int, Shaped
 
 from evenkeel.activations.checksums import row_checksums
-from evenkeel.activations.columns import digest_of
+from evenkeel.activations.columns import Column, digest_of, unpacked
 from evenkeel.activations.dtypes import STORED, from_stored
 from evenkeel.activations.layout import Places, attributes_of, places_of
 from evenkeel.activations.opening import (
@@ -38,6 +38,7 @@ class Shard:
         self.first_text = description.first_text
         self.identity = description.identity
         self._fields = description.fields
+        self._strings = description.strings
         self._file = file
         self._indices = {
             HookPoint.of(site, layer): index for index, (site, layer, _) in enumerate(header.points)
@@ -68,29 +69,31 @@ class Shard:
     @cached_property
     def input_ids(self) -> Int[np.ndarray, " tokens"]:
         with explained(self.path):
-            ids: np.ndarray = self._file["tokens/input_ids"][:]
-            return ids
+            return self._whole("tokens/input_ids")
 
     @cached_property
     def offsets(self) -> Int[np.ndarray, " texts_and_end"]:
         with explained(self.path):
-            offsets: np.ndarray = self._file["texts/offsets"][:]
+            offsets = self._whole("texts/offsets")
             require_sound(self.path, self.input_ids, offsets)
             return offsets
 
     @cached_property
     def texts(self) -> pd.DataFrame:
         """One row a text, a column for each field of the input rows."""
-        columns = {}
+        columns: dict[str, Column] = {}
         with explained(self.path):
             for name in self._fields:
-                dataset = self._file[f"texts/{name}"]
-                text = h5py.check_string_dtype(dataset.dtype) is not None
-                column = dataset.asstr()[:].tolist() if text else dataset[:]
-                if digest_of(column) != dataset.attrs["sha256"]:
-                    raise OSError(f"the texts' field {name!r} does not match its checksum")
-                columns[name] = column
-        return pd.DataFrame(columns)
+                column = self._whole(f"texts/{name}")
+                strings = name in self._strings
+                columns[name] = unpacked(column, self._whole(f"ends/{name}")) if strings else column
+            return pd.DataFrame(columns, index=range(len(self.offsets) - 1))
+
+    def _whole(self, name: str) -> Shaped[np.ndarray, " values"]:
+        values: np.ndarray = self._file[name][:]
+        if digest_of(values) != attributes_of(self._file[name]).get("sha256"):
+            raise OSError(f"{name} does not match its checksum")
+        return values
 
     @property
     def rows(self) -> int:

@@ -167,5 +167,5 @@ def _places_in(path: Path, content: ShardContent) -> Places | None:
             if attributes_of(file).get("identity") != content.identity:
                 return None
             return places_of(file, content.header)
-    except OSError:  # not there, or killed before it was whole
+    except (OSError, RuntimeError, KeyError, ValueError):  # not there, or damaged
         return None

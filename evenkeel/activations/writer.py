@@ -218,7 +218,10 @@ def _has_spare_core(device: str) -> bool:
 def _is_complete(path: Path, content: ShardContent) -> bool:
     if not path.exists():
         return False
-    shard = Shard.open(path)
+    try:
+        shard = Shard.open(path)
+    except BadInputError:  # damaged since it was written
+        return False
     try:
         return shard.identity == content.identity
     finally:

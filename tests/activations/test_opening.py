@@ -8,6 +8,7 @@ import h5py
 import numpy as np
 import pytest
 
+from evenkeel.activations.columns import digest_of
 from evenkeel.activations.manifest import read_manifest
 from evenkeel.activations.store import ActivationStore
 from evenkeel.errors import BadInputError
@@ -44,12 +45,21 @@ def _a_group(file: h5py.File) -> None:
     file.create_group("checksums")
 
 
-def _negative_id(file: h5py.File) -> None:
-    file["tokens/input_ids"][0] = -1
+def _with(name: str, data: object, **options: object) -> Callable[[h5py.File], None]:
+    """Another array in the place of one, with the checksum that belongs to it."""
+
+    def change(file: h5py.File) -> None:
+        del file[name]
+        dataset = file.create_dataset(name, data=data, **options)
+        if dataset.dtype.kind in "iu":
+            dataset.attrs["sha256"] = np.bytes_(digest_of(dataset[:]).encode())
+
+    return change
 
 
-def _uneven_texts(file: h5py.File) -> None:
-    file["texts/offsets"][1] = file["texts/offsets"][-1] + 5
+def _bomb(file: h5py.File) -> None:
+    del file["tokens/input_ids"]
+    file.create_dataset("tokens/input_ids", (1 << 40,), "<i4", chunks=(1 << 20,))
 
 
 def _attribute(name: str, value: object) -> Callable[[h5py.File], None]:
@@ -67,8 +77,15 @@ def _attribute(name: str, value: object) -> Callable[[h5py.File], None]:
         (_external_storage, "'checksums' is kept in another file"),
         (_virtual, "'checksums' is kept in another file"),
         (_a_group, "'checksums' is no array"),
-        (_negative_id, "its token ids are not numbers from 0"),
-        (_uneven_texts, "its texts do not divide its tokens"),
+        (_with("tokens/input_ids", [1, -2]), "its token ids are not numbers from 0"),
+        (_with("texts/offsets", [0, 3, 9, 2]), "its texts do not divide its tokens"),
+        (_with("texts/label", ["a", "b"]), "'texts/label' is not the plain numbers"),
+        (_with("texts/n", [1] * 99, compression="gzip"), "'texts/n' is not the plain numbers"),
+        (_with("texts/n", [1, 2]), "cut short, damaged or no HDF5 file"),
+        (_with("ends/label", [2, 1]), "the ends of strings do not divide their bytes"),
+        (_bomb, "'tokens/input_ids' is not the plain numbers"),
+        (_attribute("format", "evenkeel activations"), "not an activation store of ours"),
+        (_attribute("strings", np.bytes_(b'["n", "no"]')), "no array 'ends/n'"),
         (_attribute("points", np.bytes_(b"3")), "its attributes are not those of a store"),
         (_attribute("points", np.bytes_(b'[["x", 0, 1]]')), "site 'x' does not exist"),
         (_attribute("points", np.bytes_(b'[["resid_post", -1, 8]]')), "attributes are not those"),
@@ -89,7 +106,7 @@ def test_what_is_odd_in_a_store_is_refused(
         pytest.raises(BadInputError, match=message) as caught,
         ActivationStore.open(store_path) as s,
     ):
-        _ = s.offsets
+        _ = s.offsets, s.texts
     assert str(store_path) in str(caught.value)
 
 
@@ -131,3 +148,19 @@ def test_a_manifest_stays_in_its_folder(tmp_path: Path, files: list[str], messag
     (tmp_path / "manifest.json").write_text(json.dumps({"shards": shards}))
     with pytest.raises(BadInputError, match=message):
         read_manifest(tmp_path)
+
+
+def test_texts_lie_in_no_heap(store_path: Path) -> None:
+    """A heap has no checksum, and a damaged one can keep HDF5 in an endless loop."""
+    assert b"GCOL" not in store_path.read_bytes()
+
+
+def test_a_zeroed_array_is_refused(store_path: Path) -> None:
+    """A sum of zeros is zero: such a checksum, gone with its array, would pass."""
+    with h5py.File(store_path, "r+") as file:
+        file["tokens/input_ids"][:] = 0
+    with (
+        ActivationStore.open(store_path) as store,
+        pytest.raises(BadInputError, match="tokens/input_ids does not match its checksum"),
+    ):
+        _ = store.input_ids

@@ -99,7 +99,8 @@ def test_plain_h5py_reads_it_too(store_path: Path, store: ActivationStore) -> No
     with h5py.File(store_path) as file:
         assert file["resid_post/1"].chunks is not None
         np.testing.assert_array_equal(file["resid_post/1"][:], store.read("resid_post", 1))
-        assert file["texts/label"].asstr()[1] == "neutral"
+        ends = file["ends/label"]
+        assert file["texts/label"][ends[0] : ends[1]].tobytes() == b"neutral"
         assert file.attrs["positions"] == b"all"
 
 
@@ -166,11 +167,8 @@ def test_a_file_that_another_program_rewrote(store_path: Path) -> None:
         options = {"chunks": (2, rows.shape[1]), "compression": "gzip"}
         file["resid_post"].create_dataset("1", data=rows, **options)
 
-    with (
-        ActivationStore.open(store_path) as store,
-        pytest.raises(BadInputError, match="its rows do not lie in one stretch"),
-    ):
-        store.read("resid_post", 1)
+    with pytest.raises(BadInputError, match="'resid_post/1' is not the plain numbers"):
+        ActivationStore.open(store_path)
 
 
 def test_files_that_are_no_stores(store_path: Path, tmp_path: Path) -> None:
@@ -185,7 +183,7 @@ def test_files_that_are_no_stores(store_path: Path, tmp_path: Path) -> None:
 
     with h5py.File(store_path, "r+") as file:
         file.attrs["schema"] = 99
-    with pytest.raises(BadInputError, match="of schema 99, but this version reads schema 3"):
+    with pytest.raises(BadInputError, match="of schema 99, but this version reads schema 4"):
         ActivationStore.open(store_path)
 
 

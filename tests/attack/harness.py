@@ -1,14 +1,13 @@
 """One attack: an input is spoiled, the command is run, and what came of it is judged."""
 
 import hashlib
+import multiprocessing
 import random
 import shutil
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
+import traceback
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
-from types import FrameType
 from typing import Literal
 
 from evenkeel.files.markers import MARKER
@@ -16,7 +15,9 @@ from tests.attack.mutations import Mutation, mutations_of
 from tests.attack.targets import Target, invoke
 
 SECONDS = 120
-Verdict = Literal["clear message", "right result", "traceback", "silently wrong", "unclear"]
+Verdict = Literal[
+    "clear message", "right result", "traceback", "silently wrong", "unclear", "endless"
+]
 GOOD: tuple[Verdict, ...] = ("clear message", "right result")
 
 
@@ -40,8 +41,14 @@ class Outcome:
     said: str
 
 
-class TooLong(BaseException):
-    """A command that goes on although its input is spoiled."""
+@dataclass(frozen=True)
+class Ending:
+    """How a command line ended."""
+
+    status: int | None
+    """Exit status, negative if a signal ended it, None if it went on for too long."""
+    printed: str
+    raised: str
 
 
 def attacks_on(target: Target, times: int) -> list[Attack]:
@@ -76,8 +83,7 @@ def run(attack: Attack) -> Outcome:
         _copy(target.folder / path, kept / str(number))
     try:
         attack.mutation.change(spoiled, random.Random(str(attack)))
-        with _limit():
-            result = invoke(target.command, target.arguments, target.folder)
+        ending = ending_of(target)
         after = contents_of(target)
         left = [path for path in target.folder.rglob(".*.part") if path.parent != spoiled]
     finally:
@@ -88,15 +94,42 @@ def run(attack: Attack) -> Outcome:
             _copy(kept / str(number), target.folder / path)
         _remove(kept)
         _remove(target.folder / "exported")
-    said = result.output.strip()
-    if result.exit_code == 0:
+    said = ending.printed.strip()
+    if ending.status is None:
+        return Outcome(attack, "endless", said[-300:])
+    if ending.status == 0:
         same = before == after or (attack.mutation.harmless and _quotes_its_inputs(target))
         return Outcome(attack, "right result" if same else "silently wrong", said[-300:])
-    if result.exit_code != 2 or isinstance(result.exception, TooLong):
-        return Outcome(attack, "traceback", repr(result.exception)[:300])
+    if ending.status != 2:
+        return Outcome(attack, "traceback", f"status {ending.status}: {ending.raised[-600:]}")
     clear = not attack.mutation.harmless and _names(said, attack.path) and "Traceback" not in said
     fine = clear and before == after and not left
     return Outcome(attack, "clear message" if fine else "unclear", said[-300:])
+
+
+def ending_of(target: Target) -> Ending:
+    """Run a command in a fork, so that a crash or an endless loop in C ends nothing else."""
+    context = multiprocessing.get_context("fork")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_report, args=(target, sender))
+    process.start()
+    sender.close()
+    told = Ending(None, "", "")
+    try:
+        if receiver.poll(SECONDS):
+            told = receiver.recv()
+    except EOFError:  # it died
+        process.join()
+        told = Ending(process.exitcode, "", "")
+    process.kill()
+    process.join()
+    return told
+
+
+def _report(target: Target, sender: Connection) -> None:
+    result = invoke(target.command, target.arguments, target.folder)
+    raised = "".join(traceback.format_exception(result.exception)) if result.exception else ""
+    sender.send(Ending(result.exit_code, result.output, raised))
 
 
 def _names(said: str, path: Path) -> bool:
@@ -121,20 +154,6 @@ def contents_of(target: Target) -> dict[str, str]:
         str(file.relative_to(target.folder)): hashlib.sha256(file.read_bytes()).hexdigest()
         for file in files
     }
-
-
-@contextmanager
-def _limit() -> Iterator[None]:
-    def ring(number: int, frame: FrameType | None) -> None:
-        raise TooLong
-
-    before = signal.signal(signal.SIGALRM, ring)
-    signal.alarm(SECONDS)
-    try:
-        yield
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
 
 
 def _remove(path: Path) -> None:
