@@ -56,15 +56,17 @@ def main(
     from evenkeel.activations.writer import write_store
     from evenkeel.files import write_json
     from evenkeel.models.loading import load_model
-    from evenkeel.params import load_params
+    from evenkeel.params import load_params, read_auto
 
-    params, trust = load_params(params_path, f"activations.{name}", "model.trust_remote_code")
+    (trust,) = load_params(params_path, "model.trust_remote_code")
     texts = open_texts(texts_path)
     loaded = load_model(model_path, trust_remote_code=trust)
+    section = f"activations.{name}"
+    (params,) = load_params(params_path, section, model=loaded.shape)
     started = time.perf_counter()
     summary = write_store(output, loaded, texts, params)
     speed = summary.tokens / (time.perf_counter() - started)
-    write_json(metrics, asdict(summary))
+    write_json(metrics, asdict(summary) | {"auto": read_auto(params_path, loaded.shape, section)})
     print_table(
         f"Activations of {loaded.name} in {output}",
         ["texts", "tokens", "rows", "size", "tokens/s"],

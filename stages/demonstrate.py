@@ -55,16 +55,15 @@ def main(
     from evenkeel.case_studies.summary import agreement, continuation_rows, sweet_spots
     from evenkeel.files import atomic_folder, write_json, write_jsonl, write_table
     from evenkeel.models.loading import load_model
-    from evenkeel.params import load_params
+    from evenkeel.params import load_params, read_auto
     from evenkeel.probes.probe_set import ProbeSet
     from evenkeel.reporting.figures.prompt_features import prompt_feature_figure
     from evenkeel.sae.loading import open_sae
     from evenkeel.vectors.vector_set import load_axes
 
-    seed, params, trust = load_params(
-        params_path, "seed", "demonstration", "model.trust_remote_code"
-    )
+    (trust,) = load_params(params_path, "model.trust_remote_code")
     loaded = load_model(model_path, trust_remote_code=trust)
+    seed, params = load_params(params_path, "seed", "demonstration", model=loaded.shape)
     sae = open_sae(sae_path)
     sae.require_fit(loaded.model)
     probe_set = ProbeSet.load(probes)
@@ -76,7 +75,7 @@ def main(
     )
     questions = Questions(loaded.tokenizer, params.prompts, params.words, params.sampling, seed)
     effects = measure_effects(loaded.model, questions, cases, params.resamples)
-    layers = loaded.model.config.get_text_config().num_hidden_layers
+    layers = loaded.shape.layers
     findings = [
         layers_separate_late(probe_set, layers, params.resamples, seed),
         *steering_findings(effects, layers, params.sampling.samples, params.resamples, seed),
@@ -97,6 +96,7 @@ def main(
         "best": sweet_spots(effects),
         "agreement": agreement(effects),
         "findings": [finding.record() for finding in findings],
+        "auto": read_auto(params_path, loaded.shape, "demonstration"),
     }
     write_json(metrics, record)
     columns = ["recipe", "layer", "multiplier", "shift", "repetition", "perplexity"]

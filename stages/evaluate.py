@@ -79,15 +79,16 @@ def main(
     from evenkeel.evaluation.summary import summarize_evaluation
     from evenkeel.files import atomic_folder, read_jsonl, write_json, write_jsonl, write_table
     from evenkeel.models.loading import load_model
-    from evenkeel.params import load_params
+    from evenkeel.params import load_params, read_auto
     from evenkeel.sae.dictionary import Dictionary
     from evenkeel.scoring.result_cache import cache_beside
     from evenkeel.statistics.estimate import Estimate
     from evenkeel.vectors.shuffled import ShuffledVectors
     from evenkeel.vectors.vector_set import VectorSet
 
-    seed, params, trust = load_params(params_path, "seed", "evaluation", "model.trust_remote_code")
+    (trust,) = load_params(params_path, "model.trust_remote_code")
     loaded = load_model(model, trust_remote_code=trust)
+    seed, params = load_params(params_path, "seed", "evaluation", model=loaded.shape)
     with cache_beside(output / axis, loaded) as cache:
         evaluation = evaluate_axis(
             loaded,
@@ -101,7 +102,8 @@ def main(
             Dictionary.open(sae) if "sae" in params.methods else None,
             cache,
         )
-        result = summarize_evaluation(evaluation)
+        auto = read_auto(params_path, loaded.shape, "evaluation")
+        result = summarize_evaluation(evaluation).model_copy(update={"auto": auto})
         with atomic_folder(output / axis) as folder:
             write_jsonl(folder / "continuations.jsonl", evaluation.continuations)
             evaluation.spec.save(folder / "intervention")

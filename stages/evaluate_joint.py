@@ -64,8 +64,9 @@ def main(
     from evenkeel.steering.spec import InterventionSpec
     from evenkeel.vectors.vector_set import VectorSet
 
-    seed, params, trust = load_params(params_path, "seed", "evaluation", "model.trust_remote_code")
+    (trust,) = load_params(params_path, "model.trust_remote_code")
     loaded = load_model(model, trust_remote_code=trust)
+    seed, params = load_params(params_path, "seed", "evaluation", model=loaded.shape)
     joint = JointEvaluation(
         loaded,
         {

@@ -67,7 +67,7 @@ def main(
             "name": loaded.name,
             "revision": loaded.revision,
             "family": model.config.model_type,
-            "layers": model.config.get_text_config().num_hidden_layers,
+            **loaded.shape.model_dump(),
             "parameters": sum(parameter.numel() for parameter in model.parameters()),
             "tokenizer": loaded.encoder.describe(),
             **perplexity,

@@ -56,14 +56,16 @@ def main(
       python -m stages.report --output reports/report.html
     """
     from evenkeel.files import atomic_folder, write_text
-    from evenkeel.params import load_params
-    from evenkeel.reporting.gathering import Folders, gather_results
+    from evenkeel.params import load_params, read_auto
+    from evenkeel.reporting.gathering import Folders, gather_results, read_shape
     from evenkeel.reporting.page import make_page
 
-    seed, report, *sections = load_params(params_path, "seed", "report", *SECTIONS)
+    shape = read_shape(metrics)
+    seed, report, *sections = load_params(params_path, "seed", "report", *SECTIONS, model=shape)
     params = {name: section.model_dump() for name, section in zip(SECTIONS, sections, strict=True)}
     folders = Folders(metrics, plots, texts, features, validation)
-    results = gather_results(folders, pipeline, params)
+    auto = read_auto(params_path, shape, *SECTIONS)
+    results = gather_results(folders, pipeline, params, auto)
     page = make_page(results, report.title, {"seed": seed} | params)
     with atomic_folder(figures) as folder:
         for drawing in page.drawings:

@@ -38,15 +38,16 @@ def main(
     from evenkeel.activations.store import ActivationStore
     from evenkeel.files import write_json
     from evenkeel.models.loading import load_model
-    from evenkeel.params import load_params
+    from evenkeel.params import load_params, read_auto
     from evenkeel.sae.corpus import Corpus
     from evenkeel.sae.loading import LoadedSae
     from evenkeel.sae.obtaining import obtain_module
     from evenkeel.sae.quality import ce_loss_recovered, measure_reconstruction, warn_of_quality
     from evenkeel.sae.saving import save_module
 
-    seed, params, trust = load_params(params_path, "seed", "sae", "model.trust_remote_code")
+    (trust,) = load_params(params_path, "model.trust_remote_code")
     loaded = load_model(model_path, trust_remote_code=trust)
+    seed, params = load_params(params_path, "seed", "sae", model=loaded.shape)
     with ActivationStore.open(activations) as store:
         store.require_model(loaded.fingerprint)
         sae = LoadedSae.of(obtain_module(params, store, loaded.name, seed))
@@ -69,7 +70,8 @@ def main(
         "sinks": sinks,
         **measures,
     }
-    write_json(metrics, record | {"warnings": warn_of_quality(measures)})
+    auto = read_auto(params_path, loaded.shape, "sae")
+    write_json(metrics, record | {"warnings": warn_of_quality(measures), "auto": auto})
     print_table(f"SAE at {sae.place.hook_name}", ["what", "value"], record.items())
 
 

@@ -7,7 +7,8 @@ import pytest
 import yaml
 
 from evenkeel.errors import BadInputError
-from evenkeel.params import Params, load_params
+from evenkeel.params import ModelShape, Params, load_params
+from evenkeel.params.auto import resolve_auto
 
 ROOT = Path(__file__).parents[1]
 
@@ -32,7 +33,8 @@ def test_the_projects_own_files_are_valid_and_complete(name: str) -> None:
     assert seed == raw["seed"]
     assert dataset.axes == raw["dataset"]["axes"]
     # Nothing in the file is a default in disguise: the file says all there is.
-    assert Params.model_validate(raw).model_dump() == raw
+    resolved, _ = resolve_auto(raw, ModelShape(layers=6, d_model=128))
+    assert Params.model_validate(raw).model_dump() == resolved
 
 
 @pytest.mark.parametrize(

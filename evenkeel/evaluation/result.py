@@ -231,6 +231,8 @@ class EvaluationResult(Result):
     feature_ablation: FeatureAblation | None
     nulls: list[NullResult]
     reprobing: list[Reprobing]
+    auto: dict[str, Any] = {}
+    """Parameters that followed from the model, by path."""
 
     @model_validator(mode="after")
     def _selected_is_a_condition(self) -> Self:

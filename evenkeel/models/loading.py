@@ -17,6 +17,7 @@ from evenkeel.models.fusing import fuse_gelu
 from evenkeel.models.memory import require_memory
 from evenkeel.models.provenance import Provenance, read_provenance
 from evenkeel.models.weights import check_finite, check_keys
+from evenkeel.params import ModelShape
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +34,12 @@ class LoadedModel:
     def encoder(self) -> TextEncoder:
         """The one way from texts to its token ids, probed when the model is loaded."""
         return TextEncoder.of(self.tokenizer, self.model)
+
+    @cached_property
+    def shape(self) -> ModelShape:
+        """What `auto` in params.yaml follows from."""
+        width = self.model.config.get_text_config().hidden_size
+        return ModelShape(layers=len(architecture_of(self.model).blocks(self.model)), d_model=width)
 
     @property
     def name(self) -> str:

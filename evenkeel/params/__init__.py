@@ -5,6 +5,7 @@ the last; a stage is handed only the sections that it names, which are those tha
 """
 
 from evenkeel.params.activations import ActivationsParams, CaptureParams
+from evenkeel.params.auto import RULES, ModelShape, meaning_of
 from evenkeel.params.benchmarks import BenchmarkName, BenchmarksParams, HarnessParams
 from evenkeel.params.dataset import DatasetParams
 from evenkeel.params.demonstration import (
@@ -31,7 +32,7 @@ from evenkeel.params.fields import (
     VectorMethod,
 )
 from evenkeel.params.interpretation import ChatParams, InterpretationParams, PriceParams
-from evenkeel.params.loading import load_params
+from evenkeel.params.loading import load_params, read_auto
 from evenkeel.params.model import ModelParams, OrganismParams
 from evenkeel.params.sae import Architecture, FeaturesParams, SaeParams, SaeTrainingParams
 from evenkeel.params.sampling import SamplingParams
@@ -48,6 +49,7 @@ from evenkeel.params.validation import ValidationParams, load_validation_params
 from evenkeel.params.whole import Params
 
 __all__ = [
+    "RULES",
     "SPLITS",
     "ActAddParams",
     "Action",
@@ -74,6 +76,7 @@ __all__ = [
     "InterpretationParams",
     "Layers",
     "ModelParams",
+    "ModelShape",
     "OrganismParams",
     "Params",
     "PriceParams",
@@ -94,4 +97,6 @@ __all__ = [
     "WordsParams",
     "load_params",
     "load_validation_params",
+    "meaning_of",
+    "read_auto",
 ]

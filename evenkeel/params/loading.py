@@ -1,7 +1,7 @@
 """Read params.yaml, or say what is wrong with it."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -9,26 +9,31 @@ from pydantic import BaseModel, ValidationError
 
 from evenkeel.errors import BadInputError
 from evenkeel.files import read_yaml
+from evenkeel.params.auto import ModelShape, resolve_auto
 from evenkeel.params.whole import Params
 
 SectionType = TypeVar("SectionType", bound=BaseModel)
+_ANY = ModelShape(layers=1, d_model=1)
 
 
-def load_params(path: Path, *sections: str) -> tuple[Any, ...]:
+def load_params(path: Path, *sections: str, model: ModelShape | None = None) -> tuple[Any, ...]:
     """Check params.yaml whole and return the named sections, in the order asked for.
 
     Args:
         path: the YAML file.
         sections: dotted paths, such as "seed" or "activations.corpus".
+        model: that `auto` is resolved for; needed by sections in which it stands.
 
     Raises:
         BadInputError: the file is missing, is not YAML, or holds an unknown key, a wrong type or a
             value out of range; the message lists each by its path.
     """
-    params = read_params(path, Params)
+    raw = _read(path)
+    params = _checked(path, raw, Params, model)
     values = []
     for section in sections:
         sys.audit("evenkeel.params", section)  # lets a test compare what is read with dvc.yaml
+        assert model or not auto_values(raw, [section], _ANY), f"{section} has auto: name the model"
         value: Any = params
         for name in section.split("."):
             if isinstance(value, dict) and name not in value:
@@ -38,15 +43,43 @@ def load_params(path: Path, *sections: str) -> tuple[Any, ...]:
     return tuple(values)
 
 
+def read_auto(path: Path, model: ModelShape, *sections: str) -> dict[str, Any]:
+    """What `auto` stands for in the named sections of params.yaml, by path: for the record.
+
+    Raises:
+        BadInputError: the file is missing or is not YAML.
+    """
+    return auto_values(_read(path), sections, model)
+
+
+def auto_values(raw: Any, sections: Sequence[str], model: ModelShape) -> dict[str, Any]:
+    """The same of parameters that were read before."""
+    found = resolve_auto(raw, model)[1]
+    return {
+        path: value
+        for path, value in found.items()
+        if any(path == name or path.startswith(f"{name}.") for name in sections)
+    }
+
+
 def read_params(path: Path, kind: type[SectionType]) -> SectionType:
     """Check a parameter file whole.
 
     Raises:
         BadInputError: as of `load_params`.
     """
-    raw = read_yaml(path, "run from the project's root or pass --params")
+    return _checked(path, _read(path), kind, None)
+
+
+def _read(path: Path) -> Any:
+    return read_yaml(path, "run from the project's root or pass --params")
+
+
+def _checked(
+    path: Path, raw: Any, kind: type[SectionType], model: ModelShape | None
+) -> SectionType:
     try:
-        return kind.model_validate(raw)
+        return kind.model_validate(raw, context={"model": model})
     except ValidationError as error:
         problems = "\n".join(f"  {_explain(problem, kind)}" for problem in error.errors())
         raise BadInputError(f"{path} cannot be used:\n{problems}") from None

@@ -1,10 +1,11 @@
 """All sections together, and what they ask of one another."""
 
-from typing import Self
+from typing import Any, Self
 
-from pydantic import model_validator
+from pydantic import ValidationInfo, model_validator
 
 from evenkeel.params.activations import ActivationsParams
+from evenkeel.params.auto import ModelShape, resolve_auto
 from evenkeel.params.benchmarks import BenchmarksParams
 from evenkeel.params.dataset import DatasetParams
 from evenkeel.params.demonstration import DemonstrationParams
@@ -13,6 +14,8 @@ from evenkeel.params.interpretation import InterpretationParams
 from evenkeel.params.model import ModelParams
 from evenkeel.params.sae import FeaturesParams, SaeParams
 from evenkeel.params.study import EvaluationParams, ProbesParams, ReportParams, VectorsParams
+
+_STAND_IN = ModelShape(layers=6, d_model=128)
 
 
 class Params(Section):
@@ -30,6 +33,13 @@ class Params(Section):
     demonstration: DemonstrationParams
     benchmarks: BenchmarksParams
     report: ReportParams
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_auto(cls, raw: Any, info: ValidationInfo) -> Any:
+        """Resolve `auto` for the model of the context; to be checked, any model will do."""
+        model = (info.context or {}).get("model") or _STAND_IN
+        return resolve_auto(raw, model)[0]
 
     @model_validator(mode="after")
     def _sections_fit(self) -> Self:

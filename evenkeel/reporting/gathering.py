@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from evenkeel.evaluation.result import EvaluationResult, JointResult
+from evenkeel.files import read_record
 from evenkeel.interpretation.records import Interpretation
+from evenkeel.params import ModelShape
 from evenkeel.reporting import results as kinds
 from evenkeel.reporting.benchmarks import Benchmark, Harness
 from evenkeel.reporting.cards import make_cards
@@ -36,7 +38,19 @@ class Folders:
     """What `make validate` found; may hold nothing."""
 
 
-def gather_results(folders: Folders, pipeline: Path, params: Mapping[str, Any]) -> kinds.Results:
+def read_shape(metrics: Path) -> ModelShape:
+    """What `auto` follows from, as prepare_model left it.
+
+    Raises:
+        BadInputError: model.json is missing or is not what the stage writes.
+    """
+    model = read_record(metrics / "model.json", kinds.ModelInfo)
+    return ModelShape(layers=model.layers, d_model=model.d_model)
+
+
+def gather_results(
+    folders: Folders, pipeline: Path, params: Mapping[str, Any], auto: Mapping[str, Any]
+) -> kinds.Results:
     """Read everything that the report is made from.
 
     Args:
@@ -44,6 +58,7 @@ def gather_results(folders: Folders, pipeline: Path, params: Mapping[str, Any]) 
         pipeline: the dvc.yaml.
         params: sections of params.yaml; they name the axes that were evaluated and the public
             benchmarks that were run.
+        auto: which of the parameters followed from the model, and what they are.
 
     Raises:
         BadInputError: a file is missing or is not what its stage writes.
@@ -82,6 +97,7 @@ def gather_results(folders: Folders, pipeline: Path, params: Mapping[str, Any]) 
             for task in chosen["harness"]["tasks"]
         ],
         lineage=read_lineage(pipeline, params),
+        auto=auto,
         inputs=reader.digests,
         versions={"python": platform.python_version()}
         | {name: version(name) for name in LIBRARIES},

@@ -53,6 +53,7 @@ class ModelInfo(Row):
     revision: str
     family: str
     layers: int
+    d_model: int
     parameters: int
     axes: Mapping[str, ModelAxis] = Field(default_factory=dict)
     heldout_perplexity: float | None = None
@@ -262,6 +263,8 @@ class Results:
     """Those that params.yaml names, and so the tasks of the harness."""
     harness: list[Harness]
     lineage: list[StageNode]
+    auto: Mapping[str, Any] = field(default_factory=dict)
+    """Parameters that followed from the model, by path."""
     inputs: dict[str, str] = field(default_factory=dict)
     """MD5 of each file that the page is made from, as dvc.lock has it."""
     versions: dict[str, str] = field(default_factory=dict)

@@ -277,7 +277,7 @@ def make_results(
     return Results(
         model=ModelInfo(
             source="organism", name="organism", revision="ab" * 32, family="gpt2", layers=6,
-            parameters=1_200_000,
+            d_model=128, parameters=1_200_000,
             axes={
                 axis: ModelAxis(measures=estimates(reference_correlation=0.96, reference_slope=1.0))
                 for axis in axes

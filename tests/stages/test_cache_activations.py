@@ -78,6 +78,7 @@ def test_statements(workplace: Path) -> None:
         "shards": 1,
         "sinks": "exclude",
         "later_sinks": [],
+        "auto": {},
     }
 
 
