@@ -27,7 +27,7 @@ class Folders:
     """Where the earlier stages left their results."""
 
     metrics: Path
-    """model.json, probes.json, sae.json, evaluation/, benchmarks/."""
+    """model.json, probes.json, sae.json, demonstration.json, evaluation/, benchmarks/."""
     plots: Path
     """projections.csv, evaluation/<axis>/."""
     texts: Path
@@ -96,6 +96,7 @@ def gather_results(
             reader.record(benchmarks / "harness" / f"{task}.json", Harness)
             for task in chosen["harness"]["tasks"]
         ],
+        case_studies=reader.record(metrics / "demonstration.json", kinds.CaseStudies),
         lineage=read_lineage(pipeline, params),
         auto=auto,
         inputs=reader.digests,

@@ -1,4 +1,4 @@
-"""How the results came about: the stages of dvc.yaml, and which waits for which."""
+"""How the results came about: the stages of all pipeline files, and which waits for which."""
 
 import re
 from collections.abc import Mapping
@@ -24,24 +24,26 @@ class StageNode:
 
 
 def read_lineage(path: Path, params: Mapping[str, Any]) -> list[StageNode]:
-    """Read the stages of a dvc.yaml, in an order in which they can run.
+    """Read the stages of a dvc.yaml and of pipelines/*/ beside it, in an order that can run.
 
     A stage that is repeated (`foreach`, `matrix`) is one node; it is left out where it is repeated
     for nothing.
 
     Args:
         path: of the dvc.yaml.
-        params: what its `${section.name}` stand for.
+        params: what `${section.name}` stands for.
 
     Raises:
-        BadInputError: the file is missing, is no pipeline, or its stages wait in a circle.
+        BadInputError: a file is missing, is no pipeline, or stages wait in a circle.
     """
-    try:
-        declared = read_yaml(path, "run from the project's root")["stages"]
-        unrolled = {name: _unrolled(body, params) for name, body in declared.items()}
-        stages = {name: stage for name, stage in unrolled.items() if stage["items"]}
-    except (KeyError, TypeError, AttributeError) as error:
-        raise BadInputError(f"{path}: not a pipeline of DVC ({error!r})") from error
+    stages: dict[str, dict[str, Any]] = {}
+    for file in (path, *sorted(path.parent.glob("pipelines/*/dvc.yaml"))):
+        try:
+            declared = read_yaml(file, "run from the project's root")["stages"]
+            unrolled = {name: _unrolled(body, params) for name, body in declared.items()}
+        except (KeyError, TypeError, AttributeError) as error:
+            raise BadInputError(f"{file}: not a pipeline of DVC ({error!r})") from error
+        stages |= {name: stage for name, stage in unrolled.items() if stage["items"]}
     needs = {
         name: {other for other in stages if other != name and _feeds(stages[other], body)}
         for name, body in stages.items()

@@ -230,6 +230,39 @@ class RecoveryRow(Row):
     measured_high: float | None
 
 
+class Finding(Row):
+    """A published claim, tested on the cases at hand."""
+
+    claim: str
+    verdict: str
+    """confirmed, refuted or undecided."""
+    difference: float | None
+    """Positive if the claim holds."""
+    difference_ci95: Interval | None = None
+
+
+class BestCase(Row):
+    """The case of a recipe that shifts the listed words most without collapse."""
+
+    recipe: str
+    layer: int
+    multiplier: float
+    shift: float
+    """Of the words' log-odds, in nats."""
+    shift_ci95: Interval | None = None
+    perplexity: float | None
+    """Of its continuations under the unsteered model."""
+
+
+class CaseStudies(Row):
+    """demonstration.json."""
+
+    best: Mapping[str, BestCase]
+    agreement: Mapping[str, Mapping[str, float]]
+    """Share of texts that a further backend continues as the first does, by recipe."""
+    findings: Sequence[Finding]
+
+
 @dataclass(frozen=True)
 class AxisResults:
     """What the evaluation of one axis left."""
@@ -262,6 +295,7 @@ class Results:
     benchmarks: list[Benchmark]
     """Those that params.yaml names, and so the tasks of the harness."""
     harness: list[Harness]
+    case_studies: CaseStudies
     lineage: list[StageNode]
     auto: Mapping[str, Any] = field(default_factory=dict)
     """Parameters that followed from the model, by path."""

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 from evenkeel.cli import group
 from stages.command import Output
-from tests.pipeline.recording import ROOT, Run, copy, declared_stages
+from tests.pipeline.recording import FILES, ROOT, Run, copy, declared_stages
 
 COMMANDS = {
     "detect": ["The nurse said that she was tired."],
@@ -58,7 +58,8 @@ def build(folder: Path) -> tuple[list[Target], list[str]]:
             if (made := workspace / read).exists() or (made := ROOT / read).exists():
                 copy(made, run.folder / read)
         shutil.copyfile(ROOT / "tests" / "reduced_params.yaml", run.folder / "params.yaml")
-        shutil.copyfile(ROOT / "dvc.yaml", run.folder / "dvc.yaml")
+        for file in FILES:
+            copy(ROOT / file, run.folder / file)
         problem = _first_run(run)
         if problem:
             failed.append(f"{run.name}: {problem}")

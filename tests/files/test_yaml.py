@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from evenkeel.errors import BadInputError
 from evenkeel.files import read_yaml
-
-ROOT = Path(__file__).parents[2]
+from tests.pipeline.recording import FILES, ROOT
 
 
 def read(tmp_path: Path, text: str) -> object:
@@ -20,7 +19,7 @@ def read(tmp_path: Path, text: str) -> object:
     return read_yaml(path, "write it")
 
 
-@pytest.mark.parametrize("name", ["params.yaml", "validation/params.yaml", "dvc.yaml"])
+@pytest.mark.parametrize("name", ["params.yaml", "validation/params.yaml", *FILES])
 def test_our_own_files_read_as_ever(name: str) -> None:
     assert read_yaml(ROOT / name, "") == yaml.safe_load((ROOT / name).read_text())
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.pipeline.recording import (
+    FILES,
     ROOT,
     Recorder,
     Run,
@@ -34,7 +35,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory, workspace: Path) -> list[Run]
             made = workspace / read  # or, in Git, there before any stage
             copy(made if made.exists() else ROOT / read, run.folder / read)
         shutil.copyfile(ROOT / "tests" / "reduced_params.yaml", run.folder / "params.yaml")
-        shutil.copyfile(ROOT / "dvc.yaml", run.folder / "dvc.yaml")
+        for file in FILES:
+            copy(ROOT / file, run.folder / file)
         before = files_in(run.folder)
         invoke(run, recorder)
         run.writes = {within(f, run.declared_writes) or f for f in files_in(run.folder) - before}

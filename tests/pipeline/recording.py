@@ -1,6 +1,6 @@
-"""Every stage of dvc.yaml, run once on reduced parameters, each in a folder of its own.
+"""Every stage of the pipeline files, run once on reduced parameters, each in a folder of its own.
 
-A stage's folder holds the files that dvc.yaml declares as its dependencies and nothing else, so a
+A stage's folder holds the files that they declare as its dependencies and nothing else, so a
 stage that reads more fails; what it opens, asks of params.yaml and leaves behind is recorded.
 """
 
@@ -22,8 +22,9 @@ from click.testing import CliRunner
 
 ROOT = Path(__file__).parents[2]
 CODE = ("evenkeel", "stages")
+FILES = ("dvc.yaml", *sorted(str(f.relative_to(ROOT)) for f in ROOT.glob("pipelines/*/dvc.yaml")))
 # What DVC itself reads for every stage; it takes no dvc.yaml as a dependency.
-PIPELINE = {"dvc.yaml", "params.yaml"}
+PIPELINE = {*FILES, "params.yaml"}
 
 
 @dataclass
@@ -44,7 +45,7 @@ class Run:
 
 
 def declared_stages(root: Path = ROOT) -> list[Run]:
-    """The stages of dvc.yaml as DVC itself resolves them, in an order that respects them."""
+    """The stages of all pipeline files as DVC itself resolves them, in an order that can run."""
     from dvc.dependency.param import ParamsDependency
     from dvc.repo import Repo
 
@@ -53,17 +54,19 @@ def declared_stages(root: Path = ROOT) -> list[Run]:
         for stage in repo.index.stages:
             files = [d for d in stage.deps if not isinstance(d, ParamsDependency)]
             keys = [key for d in stage.deps if isinstance(d, ParamsDependency) for key in d.params]
-            deps = {str(dependency.def_path) for dependency in files}
+            deps = {str(dependency.def_path) for dependency in files}  # all from the root
             code = {path for path in deps if path.startswith(CODE)}
             writes = {str(out.def_path) for out in stage.outs}
             commands = [stage.cmd] if isinstance(stage.cmd, str) else stage.cmd
             command = shlex.split(commands[-1])  # those before it check what it holds
-            runs.append(Run(stage.addressing, command, deps - code, writes, set(keys), code))
+            runs.append(
+                Run(stage.addressing.split(":")[-1], command, deps - code, writes, set(keys), code)
+            )
     ordered: list[Run] = []
     while runs:
         waiting = {out for run in runs for out in run.declared_writes}
         ready = [run for run in runs if not _waits(run, waiting)]
-        assert ready, "the stages of dvc.yaml wait for one another in a circle"
+        assert ready, "the stages wait for one another in a circle"
         ordered += ready
         runs = [run for run in runs if run not in ready]
     return ordered

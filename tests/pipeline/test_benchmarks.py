@@ -15,6 +15,7 @@ from evenkeel.steering.intervention import Ablate
 from evenkeel.steering.spec import InterventionSpec
 from tests.pipeline.imports import check_code
 from tests.pipeline.recording import (
+    FILES,
     ROOT,
     Recorder,
     Run,
@@ -42,7 +43,8 @@ def project(tmp_path_factory: pytest.TempPathFactory, tasks: Path) -> Path:
     from dvc.repo import Repo
 
     folder = tmp_path_factory.mktemp("project")
-    copy(ROOT / "dvc.yaml", folder / "dvc.yaml")
+    for file in FILES:
+        copy(ROOT / file, folder / file)
     params = yaml.safe_load((ROOT / "tests" / "reduced_params.yaml").read_text())
     params["benchmarks"] |= {
         "download": {"stereoset": {}},
@@ -57,7 +59,7 @@ def project(tmp_path_factory: pytest.TempPathFactory, tasks: Path) -> Path:
 @pytest.fixture(scope="module")
 def chosen(project: Path) -> dict[str, Run]:
     """Its stages by name; each runs in one test at most."""
-    return {run.name.rpartition(":")[2]: run for run in declared_stages(project)}
+    return {run.name: run for run in declared_stages(project)}
 
 
 @pytest.fixture(scope="module")

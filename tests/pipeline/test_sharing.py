@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from dvc.repo import Repo
 
-from tests.pipeline.recording import ROOT, Run, copy, declared_stages
+from tests.pipeline.recording import FILES, ROOT, Run, copy, declared_stages
 
 pytestmark = pytest.mark.xdist_group("pipeline")
 
@@ -31,7 +31,8 @@ def project(runs: list[Run], workspace: Path, tmp_path_factory: pytest.TempPathF
     for name in git(ROOT, "ls-files", "-co", "--exclude-standard").splitlines():
         if name.startswith(("evenkeel/", "stages/", "data/", "models/", "reports/", ".dvc")):
             copy(ROOT / name, folder / name)
-    copy(ROOT / "dvc.yaml", folder / "dvc.yaml")
+    for file in FILES:
+        copy(ROOT / file, folder / file)
     copy(ROOT / "tests" / "reduced_params.yaml", folder / "params.yaml")
     git(folder, "init", "-q", "-b", "main")
     # The reduced parameters declare fewer axes than ran: a folder holds nothing of the others.

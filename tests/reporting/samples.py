@@ -15,6 +15,9 @@ from evenkeel.reporting.lineage import StageNode
 from evenkeel.reporting.results import (
     AxisProbes,
     AxisResults,
+    BestCase,
+    CaseStudies,
+    Finding,
     GroundTruth,
     ModelAxis,
     ModelInfo,
@@ -213,6 +216,7 @@ def write_inputs(folder: Path, axes: Sequence[str] = ("gender", "race")) -> dict
         paths["metrics"] / "model.json": results.model,
         paths["metrics"] / "probes.json": results.probes,
         paths["metrics"] / "sae.json": results.sae,
+        paths["metrics"] / "demonstration.json": results.case_studies,
         paths["metrics"] / "benchmarks/crows_pairs.json": benchmark(),
         paths["metrics"] / "benchmarks/harness/choose.json": harness(),
         paths["validation"] / "summary.json": results.ground_truth,
@@ -251,6 +255,24 @@ def write_inputs(folder: Path, axes: Sequence[str] = ("gender", "race")) -> dict
     paths["pipeline"] = folder / "dvc.yaml"
     paths["pipeline"].write_text(PIPELINE)
     return paths
+
+
+def case_studies() -> CaseStudies:
+    best = BestCase(recipe="group <b>", layer=3, multiplier=-0.5, shift=1.5, shift_ci95=(1, 2),
+                    perplexity=8.1)  # fmt: skip
+    return CaseStudies(
+        best={best.recipe: best},
+        agreement={best.recipe: {"wrapper": 1.0}},
+        findings=[
+            Finding(
+                claim="later layers separate",
+                verdict="undecided",
+                difference=0.024,
+                difference_ci95=(-0.016, 0.079),
+            ),
+            Finding(claim="one axis alone", verdict="undecided", difference=None),
+        ],
+    )
 
 
 PIPELINE = """
@@ -318,6 +340,7 @@ def make_results(
         ],
         benchmarks=[benchmark()],
         harness=[harness()],
+        case_studies=case_studies(),
         lineage=[
             StageNode("prepare_model", "Train", ("models/base",), (), 0),
             StageNode("evaluate", "Measure", ("reports/evaluation",), ("prepare_model",), 1),

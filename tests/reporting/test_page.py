@@ -202,6 +202,15 @@ def test_the_page_has_words_for_every_benchmark() -> None:
     assert set(WORDINGS) == set(get_args(BenchmarkName))
 
 
+def test_case_studies_are_shown_with_their_verdicts(html: str) -> None:
+    section = html.split('<section id="case-studies">')[1].split("</section>")[0]
+    assert "group &lt;b&gt;" in section
+    assert '1.50 <span class="ci">[1.00, 2.00]</span>' in section
+    assert "wrapper 100\N{NO-BREAK SPACE}%" in section
+    assert "<strong>undecided</strong>" in section
+    assert ">unknown</td>" in section  # a difference that one axis alone does not tell
+
+
 def test_what_changed_is_marked(html: str) -> None:
     assert re.findall(r"<mark>(.*?)</mark>", html) == ["he", "she"] * 2
 
