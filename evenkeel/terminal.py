@@ -132,6 +132,6 @@ def quiet_libraries() -> None:
     What the user has set in the environment stays.
     """
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # it advises where all is well
-    if not sys.stderr.isatty():  # bars are for people; a log gets lines
+    if not sys.stderr.isatty():  # their bars are for people; evenkeel.progress writes lines
         os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
         os.environ.setdefault("TQDM_DISABLE", "1")  # read when tqdm is imported, by a library

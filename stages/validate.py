@@ -18,14 +18,13 @@ def main(organisms: Path, summary: Path, plot: Path, params_path: Path) -> None:
     Example:
       python -m stages.validate --params validation/params.yaml
     """
-    from tqdm import tqdm
-
     from evenkeel.axes import AXES, same_strength
     from evenkeel.datasets.prompts import make_prompts
     from evenkeel.evaluation.ground_truth import measure_organism, summarize
     from evenkeel.files import write_json, write_table
     from evenkeel.models.loading import load_model
     from evenkeel.params import load_validation_params
+    from evenkeel.progress import Progress
 
     params = load_validation_params(params_path)
     prompts = make_prompts(list(AXES), same_strength(1.0), params.seed, lead_ins=True)
@@ -35,7 +34,7 @@ def main(organisms: Path, summary: Path, plot: Path, params_path: Path) -> None:
     planted |= {f"strength-{strength}": same_strength(strength) for strength in params.strengths}
     recoveries = [
         recovery
-        for name, strengths in tqdm(planted.items(), "measure", unit="organism", disable=None)
+        for name, strengths in Progress(planted.items(), "measure", unit="organism")
         for recovery in measure_organism(
             name,
             strengths,

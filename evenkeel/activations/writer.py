@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from evenkeel.activations.capture import (
     Forward,
@@ -38,6 +37,7 @@ from evenkeel.models.devices import computing_dtype, input_device
 from evenkeel.models.loading import LoadedModel
 from evenkeel.models.sites import HookPoint
 from evenkeel.params import CaptureParams, Sinks
+from evenkeel.progress import Progress
 
 SHARD_BYTES = 4 * 2**30
 """Activations in one file; a larger store becomes a folder of such files."""
@@ -98,7 +98,7 @@ def write_store(
         points = [HookPoint.of(site, layer) for site, layer, _ in header.points]
         probes = measure_sinks(loaded.model, points) if header.sinks == "exclude" else {}
         with (
-            tqdm(total=total, unit=" texts", disable=None) as progress,
+            Progress(total=total, unit=" texts") as progress,
             recording(loaded.model, points, params.compute_dtype) as forward,
         ):
             for content in cut_into_shards(loaded, texts, header, shard_bytes):
@@ -166,7 +166,7 @@ def _write_shard(
     content: ShardContent,
     forward: Forward,
     probes: Probes,
-    progress: tqdm,
+    progress: Progress,
 ) -> None:
     """Compute what is missing of a shard and give it its name."""
     if _is_complete(path, content):

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
-from tqdm import tqdm
 
 from evenkeel.case_studies.asking import Questions
 from evenkeel.case_studies.cases import Case
 from evenkeel.metrics.measures import as_json
+from evenkeel.progress import Progress
 from evenkeel.statistics.bootstrap import ClusterBootstrap, mean, ratio_of_sums, share
 from evenkeel.statistics.estimate import Measures
 from evenkeel.steering.backends import steered
@@ -63,7 +63,7 @@ def measure_effects(
     """
     measurer = _Measurer(model, questions, resamples)
     baseline = measurer.unsteered()
-    progress = tqdm(cases, "demonstrate", unit="case", disable=None)
+    progress = Progress(cases, "demonstrate", unit="case")
     return [baseline, *(measurer.under(case, baseline) for case in progress)]
 
 

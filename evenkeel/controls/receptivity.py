@@ -15,12 +15,12 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 from scipy import stats
 from torch import Tensor
-from tqdm import tqdm
 
 from evenkeel.errors import BadInputError
 from evenkeel.models.loading import LoadedModel
 from evenkeel.models.vocabulary import embeddings_of, unembedding_of
 from evenkeel.params import SamplingParams
+from evenkeel.progress import Progress
 from evenkeel.sae.loading import LoadedSae
 from evenkeel.sae.logit_weights import logit_weights
 from evenkeel.statistics.bootstrap import ClusterBootstrap, mean
@@ -128,7 +128,7 @@ def measure_receptivity(
     changes: list[list[Float[ndarray, " prompts"]]] = []
     hits = []
     for feature, row, mine, foreign in zip(
-        tqdm(features, "receptivity", unit="feature", disable=None), rows, own, control, strict=True
+        Progress(features, "receptivity", unit="feature"), rows, own, control, strict=True
     ):
         place = sae.place
         added = Add(decoder[row], coefficients[feature], layer=place.layer, site=place.site)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import openai
-from tqdm import tqdm
 
 from evenkeel.interpretation.account import Account
 from evenkeel.interpretation.batches import BatchSender
@@ -19,6 +18,7 @@ from evenkeel.interpretation.requests import Request
 from evenkeel.interpretation.secret import Secret
 from evenkeel.interpretation.usage import ReportedUsage, Usage
 from evenkeel.params import ChatParams
+from evenkeel.progress import Progress
 
 logger = logging.getLogger(__name__)
 
@@ -119,7 +119,7 @@ class ChatClient:
             else:
                 waiting[request.key] = request
         sender = self._batches if self.params.batch else self._direct
-        with tqdm(total=len(waiting), desc=self.params.model, unit="request", disable=None) as bar:
+        with Progress(total=len(waiting), desc=self.params.model, unit="request") as bar:
             # In waves: what the answers of one did not use up is there for the next.
             while wave := self._affordable(list(waiting.values())):
                 for request, outcome in sender.send(wave):

@@ -8,13 +8,13 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from torch.nn.functional import cross_entropy
 from torch.optim.lr_scheduler import LambdaLR
-from tqdm import tqdm
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
 from evenkeel.errors import BadInputError
 from evenkeel.organism.muon import Muon
 from evenkeel.organism.packing import IGNORED, packed_batches
 from evenkeel.params import OrganismParams
+from evenkeel.progress import Progress
 
 END = "<|endoftext|>"
 MUON_RATE = 5.0
@@ -57,7 +57,7 @@ def train_organism(
         LambdaLR(one, partial(_warm_then_cosine, steps=params.steps)) for one in optimizers
     ]
     batches = packed_batches(rows, params.batch_rows, params.context, seed)
-    for step in tqdm(range(params.steps), "train organism", unit="step", disable=None):
+    for step in Progress(range(params.steps), "train organism", unit="step"):
         batch = next(batches)
         logits = model(batch.inputs, position_ids=batch.positions, use_cache=False).logits
         loss = cross_entropy(logits.flatten(0, 1), batch.targets.flatten(), ignore_index=IGNORED)

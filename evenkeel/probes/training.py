@@ -5,7 +5,6 @@ from itertools import chain
 
 import numpy as np
 from jaxtyping import Float
-from tqdm import tqdm
 
 from evenkeel.activations.store import ActivationStore
 from evenkeel.params import ProbesParams
@@ -15,6 +14,7 @@ from evenkeel.probes.probe import Probe
 from evenkeel.probes.probe_set import ProbeSet
 from evenkeel.probes.statements import statements_of, text_activations
 from evenkeel.probes.task import ProbeTask
+from evenkeel.progress import Progress
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ def train_probes(store: ActivationStore, params: ProbesParams, seed: int) -> Pro
     points = sorted((site, layer) for site in store.sites for layer in store.layers(site))
     probes: dict[str, list[Probe]] = {task.axis: [] for task in tasks}
     log_odds: dict[str, list[Float[np.ndarray, " statements"]]] = {task.axis: [] for task in tasks}
-    with tqdm(total=len(points) * len(tasks), desc="probes", disable=None) as progress:
+    with Progress(total=len(points) * len(tasks), desc="probes") as progress:
         for site, layer in points:
             x = text_activations(store, site, layer)
             for task in tasks:

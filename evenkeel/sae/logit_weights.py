@@ -11,9 +11,9 @@ from dataclasses import dataclass, fields
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from tqdm import tqdm
 
 from evenkeel.errors import BadInputError
+from evenkeel.progress import Progress
 
 BLOCK = 512
 """Latents whose weights are held at once."""
@@ -98,7 +98,7 @@ def _blocks(
     buffer = decoder.new_empty(size, lanes * _LANES + _SKEW)[:, : lanes * _LANES]
     norms = decoder.new_empty(3, lanes, size)
     scratch = decoder.new_empty(_CHUNK * _LANES)
-    for start in tqdm(range(0, len(decoder), BLOCK), "logit weights", unit="block", disable=None):
+    for start in Progress(range(0, len(decoder), BLOCK), "logit weights", unit="block"):
         rows = decoder[start : start + BLOCK]
         mean = means[start : start + BLOCK]
         block = buffer[: len(rows)]

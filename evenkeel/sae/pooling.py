@@ -6,12 +6,12 @@ from typing import Literal
 import numpy as np
 import torch
 from jaxtyping import Float
-from tqdm import tqdm
 
 from evenkeel.activations.capture import capture_texts, measure_sinks
 from evenkeel.activations.sinks import kept_rows
 from evenkeel.models.loading import LoadedModel
 from evenkeel.params import Sinks
+from evenkeel.progress import Progress
 from evenkeel.sae.loading import LoadedSae
 from evenkeel.sae.quality import rows_at_once
 
@@ -38,7 +38,7 @@ def pooled_activations(
     probe = measure_sinks(loaded.model, [place])[place] if sinks == "exclude" else None
     pooled = np.empty((len(texts), sae.d_sae), dtype=np.float32)
     step = max(1, rows_at_once(sae) // _TOKENS_OF_A_TEXT)
-    for start in tqdm(range(0, len(texts), step), "pool texts", unit="batch", disable=None):
+    for start in Progress(range(0, len(texts), step), "pool texts", unit="batch"):
         some = texts[start : start + step]
         lengths = [len(ids) for ids in loaded.encoder.encode_all(some, first=start)]
         stream = capture_texts(loaded, some, [place.site], [place.layer], positions="all")[place]

@@ -8,12 +8,12 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
-from tqdm import tqdm
 
 from evenkeel.models.batching import padded, plan_batches
 from evenkeel.models.encoding import TokenIds
 from evenkeel.models.logits import logits_in_parts
 from evenkeel.params import Sinks
+from evenkeel.progress import Progress
 from evenkeel.sae.corpus import Corpus
 from evenkeel.sae.loading import LoadedSae
 from evenkeel.sae.splice import reconstruct, replaced_stream
@@ -50,7 +50,7 @@ def measure_reconstruction(
     tested = used & torch.from_numpy(held_out[corpus.text_of_row])
     fired = torch.zeros(sae.d_sae, dtype=torch.int64)
     total, squares, residue, active = torch.zeros(sae.d_in).double(), 0.0, 0.0, 0
-    batches = tqdm(corpus.batches(rows_at_once(sae)), "measure SAE", unit="batch", disable=None)
+    batches = Progress(corpus.batches(rows_at_once(sae)), "measure SAE", unit="batch")
     for where, x in batches:
         latents = sae.encode(x)
         fired += (latents[used[where]] > 0).sum(0)

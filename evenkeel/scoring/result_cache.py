@@ -15,12 +15,12 @@ from typing import Any, BinaryIO
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
-from tqdm import tqdm
 
 from evenkeel.files import work_folder
 from evenkeel.lock import writing_alone
 from evenkeel.models.devices import input_device
 from evenkeel.models.loading import LoadedModel
+from evenkeel.progress import Progress
 
 Result = Float[ndarray, " numbers"]
 _CHECKSUM_BYTES = 4
@@ -69,7 +69,7 @@ class ResultCache:
                 for batch in range(done, len(sizes))
                 for result in run(batch, begun if batch == done else 0)
             )
-            shown = tqdm(rest, title, len(order), initial=len(kept), unit="pass", disable=None)
+            shown = Progress(rest, title, len(order), initial=len(kept), unit="pass")
             for (batch, number), result in zip(order, chain(kept, shown), strict=True):
                 yield batch, number, result
 

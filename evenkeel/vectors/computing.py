@@ -5,7 +5,6 @@ from collections.abc import Mapping
 
 import numpy as np
 from jaxtyping import Float
-from tqdm import tqdm
 
 from evenkeel.activations.store import ActivationStore
 from evenkeel.errors import BadInputError
@@ -13,6 +12,7 @@ from evenkeel.models.sites import HookPoint
 from evenkeel.params import VectorsParams
 from evenkeel.probes.probe_set import ProbeSet
 from evenkeel.probes.statements import statements_of, stream_rows, text_activations
+from evenkeel.progress import Progress
 from evenkeel.vectors.decoder import DecoderRows
 from evenkeel.vectors.shuffled import ShuffledFitter, ShuffledVectors
 from evenkeel.vectors.task import Computed, VectorTask
@@ -62,7 +62,7 @@ def compute_vectors(
     metadata = {"model": store.model, "positions": store.positions, "seed": seed}
     points = [HookPoint.of(site, layer) for site in store.sites for layer in store.layers(site)]
     results = []
-    with tqdm(total=len(points) * len(tasks), desc="vectors", disable=None) as progress:
+    with Progress(total=len(points) * len(tasks), desc="vectors") as progress:
         for point in points:
             site, layer = point.site, point.layer
             x = text_activations(store, site, layer)

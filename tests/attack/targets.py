@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 from evenkeel.cli import group
 from stages.command import Output
-from tests.pipeline.recording import FILES, ROOT, Run, copy, declared_stages
+from tests.pipeline.recording import FILES, ROOT, Run, copy, reduced_stages
 
 COMMANDS = {
     "detect": ["The nurse said that she was tired."],
@@ -51,7 +51,7 @@ def build(folder: Path) -> tuple[list[Target], list[str]]:
     """
     targets, failed = [], []
     workspace = folder / "workspace"
-    for run in declared_stages():
+    for run in reduced_stages():
         run.folder = folder / run.name.replace("@", "-")
         run.folder.mkdir(parents=True)
         for read in run.declared_reads:

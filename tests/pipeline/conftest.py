@@ -1,19 +1,19 @@
 """The whole pipeline on reduced parameters, run once for all tests of this folder."""
 
-import shutil
 from pathlib import Path
 
 import pytest
 
 from tests.pipeline.recording import (
     FILES,
+    REDUCED,
     ROOT,
     Recorder,
     Run,
     copy,
-    declared_stages,
     files_in,
     invoke,
+    reduced_stages,
     within,
 )
 
@@ -29,12 +29,12 @@ def runs(tmp_path_factory: pytest.TempPathFactory, workspace: Path) -> list[Run]
     """All stages, run in order; a stage that fails ends the session's pipeline tests."""
     recorder = Recorder()
     done = []
-    for run in declared_stages():
+    for run in reduced_stages():
         run.folder = tmp_path_factory.mktemp(run.name.replace("@", "-"))
         for read in run.declared_reads:
             made = workspace / read  # or, in Git, there before any stage
             copy(made if made.exists() else ROOT / read, run.folder / read)
-        shutil.copyfile(ROOT / "tests" / "reduced_params.yaml", run.folder / "params.yaml")
+        copy(REDUCED, run.folder / "params.yaml")
         for file in FILES:
             copy(ROOT / file, run.folder / file)
         before = files_in(run.folder)

@@ -13,6 +13,7 @@ PLUMBING = {
     "evenkeel/files",
     "evenkeel/lock.py",
     "evenkeel/params",
+    "evenkeel/progress.py",
     "evenkeel/terminal.py",
     "stages/__init__.py",
     "stages/check_params.py",

@@ -10,6 +10,7 @@ import os
 import shlex
 import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,7 @@ import pytest
 from click.testing import CliRunner
 
 ROOT = Path(__file__).parents[2]
+REDUCED = ROOT / "tests" / "reduced_params.yaml"
 CODE = ("evenkeel", "stages")
 FILES = ("dvc.yaml", *sorted(str(f.relative_to(ROOT)) for f in ROOT.glob("pipelines/*/dvc.yaml")))
 # What DVC itself reads for every stage; it takes no dvc.yaml as a dependency.
@@ -70,6 +72,18 @@ def declared_stages(root: Path = ROOT) -> list[Run]:
         ordered += ready
         runs = [run for run in runs if run not in ready]
     return ordered
+
+
+def reduced_stages() -> list[Run]:
+    """The stages that the reduced parameters ask for."""
+    from dvc.repo import Repo
+
+    with tempfile.TemporaryDirectory() as folder:
+        for file in FILES:
+            copy(ROOT / file, Path(folder) / file)
+        copy(REDUCED, Path(folder) / "params.yaml")
+        Repo.init(folder, no_scm=True).close()
+        return declared_stages(Path(folder))
 
 
 def _waits(run: Run, waiting: set[str]) -> bool:

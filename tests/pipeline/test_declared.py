@@ -3,13 +3,13 @@
 import pytest
 
 from tests.pipeline.imports import check_code
-from tests.pipeline.recording import Run, declared_stages, reads_of
+from tests.pipeline.recording import Run, reads_of, reduced_stages
 
 pytestmark = pytest.mark.xdist_group("pipeline")  # one worker runs the pipeline for all
 
 # Of it a stage reads what params.yaml names: here nothing. test_benchmarks names some.
 CHOSEN = {"reports/metrics/benchmarks"}
-STAGES = declared_stages()
+STAGES = reduced_stages()
 
 
 @pytest.mark.parametrize("index", range(len(STAGES)))

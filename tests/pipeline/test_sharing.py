@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from dvc.repo import Repo
 
-from tests.pipeline.recording import FILES, ROOT, Run, copy, declared_stages
+from tests.pipeline.recording import FILES, ROOT, Run, copy
 
 pytestmark = pytest.mark.xdist_group("pipeline")
 
@@ -35,9 +35,8 @@ def project(runs: list[Run], workspace: Path, tmp_path_factory: pytest.TempPathF
         copy(ROOT / file, folder / file)
     copy(ROOT / "tests" / "reduced_params.yaml", folder / "params.yaml")
     git(folder, "init", "-q", "-b", "main")
-    # The reduced parameters declare fewer axes than ran: a folder holds nothing of the others.
-    for stage in declared_stages(folder):
-        for write in stage.declared_writes:
+    for run in runs:
+        for write in run.declared_writes:
             copy(workspace / write, folder / write)
     with Repo(str(folder)) as repo:
         repo.commit(force=True)
