@@ -27,6 +27,7 @@ import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
+from benchmarks.figures import Figure, show
 from evenkeel.activations.writer import write_store
 from evenkeel.models.batching import padded, plan_batches
 from evenkeel.models.fusing import fuse_gelu
@@ -66,6 +67,10 @@ def random_texts(count: int, vocabulary: int) -> list[str]:
     generator = np.random.default_rng(0)
     lengths = generator.integers(8, 41, count)
     return [" ".join(map(str, generator.integers(1, vocabulary, length))) for length in lengths]
+
+
+GOALS = {"evenkeel": 0.95}
+"""Of the bare forward's speed."""
 
 
 def bare_forward(loaded: LoadedModel, texts: list[str], batch_tokens: int) -> None:
@@ -215,6 +220,7 @@ def measure(
 @click.option("--model", type=click.Choice(list(SHAPES)), multiple=True, help="One of the two.")
 @click.option("--clock", type=click.Choice(list(CLOCKS)), default="wall", show_default=True)
 @click.option("--folder", type=click.Path(path_type=Path), help="Where to write; a temporary one.")
+@click.option("--json", "as_json", is_flag=True, help="Rows of JSON instead of a table.")
 def main(
     count: int,
     batch_tokens: int,
@@ -223,6 +229,7 @@ def main(
     model: tuple[str, ...],
     clock: str,
     folder: Path | None,
+    as_json: bool,
 ) -> None:
     """Print the speed of each way as a share of the bare forward's."""
     for title in model or SHAPES:
@@ -231,13 +238,13 @@ def main(
         lengths = np.array([len(text.split()) for text in texts])
         batches = plan_batches(lengths, batch_tokens)
         padded = sum(len(batch) * int(lengths[batch].max()) for batch in batches)
-        click.echo(
-            f"{title}, {len(texts)} texts, {torch.get_num_threads()} threads, "
-            f"{1 - lengths.sum() / padded:.1%} padding, {clock} time"
-        )
         found = measure(shape, texts, batch_tokens, rounds, ours_only, CLOCKS[clock], folder)
-        for way, ratio in found.items():
-            click.echo(f"  {way:36} {ratio:.2f}")
+        show(
+            f"{title}, {len(texts)} texts, {torch.get_num_threads()} threads, "
+            f"{1 - lengths.sum() / padded:.1%} padding, {clock} time",
+            [Figure(way, ratio, GOALS.get(way), "higher") for way, ratio in found.items()],
+            as_json,
+        )
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ import click
 import numpy as np
 
 from benchmarks.activations import random_model, random_texts
+from benchmarks.figures import Figure, show
 from evenkeel.activations.reading import blocks, shuffled_batches
 from evenkeel.activations.store import ActivationStore
 from evenkeel.activations.writer import write_store
@@ -75,12 +76,17 @@ WAYS: dict[str, Callable[[Path], None]] = {
 }
 
 
+GOALS = {"shuffled batches": 0.8}
+"""Of the plain reading's speed."""
+
+
 @click.command()
 @click.option("--texts", default=20000, show_default=True, help="Texts of 8 to 40 tokens.")
 @click.option("--rounds", default=5, show_default=True, help="Measured rounds.")
 @click.option("--warm", is_flag=True, help="Leave the file in the page cache.")
 @click.option("--folder", type=click.Path(path_type=Path), help="Where to write; a temporary one.")
-def main(texts: int, rounds: int, warm: bool, folder: Path | None) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Rows of JSON instead of a table.")
+def main(texts: int, rounds: int, warm: bool, folder: Path | None, as_json: bool) -> None:
     """Print the speed of each way of reading as a share of the plain one's."""
     with tempfile.TemporaryDirectory(dir=folder) as name:
         path = Path(name) / "store.h5"
@@ -99,10 +105,15 @@ def main(texts: int, rounds: int, warm: bool, folder: Path | None) -> None:
         size = path.stat().st_size
         speed = size / 2**20 / statistics.median(plain)
         place = "in memory" if warm else "from the disk"
-        click.echo(f"{size / 2**30:.2f} GiB {place}, end to end at {speed:.0f} MiB/s")
-        for way, taken in times.items():
-            share = statistics.median(p / t for p, t in zip(plain, taken, strict=True))
-            click.echo(f"  {way:24} {share:.2f}")
+        shares = {
+            way: statistics.median(p / t for p, t in zip(plain, taken, strict=True))
+            for way, taken in times.items()
+        }
+        show(
+            f"{size / 2**30:.2f} GiB {place}, end to end at {speed:.0f} MiB/s",
+            [Figure(way, share, GOALS.get(way), "higher") for way, share in shares.items()],
+            as_json,
+        )
 
 
 if __name__ == "__main__":

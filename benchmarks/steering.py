@@ -10,6 +10,7 @@ the packages steering-vectors and repeng where they are installed.
 
 import argparse
 import statistics
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
@@ -19,13 +20,12 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
-from rich.console import Console
-from rich.table import Table
 from tokenizers import Tokenizer, models
 from tqdm import tqdm
 from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 from transformers.utils import logging
 
+from benchmarks.figures import Figure, show
 from evenkeel.errors import BadInputError
 from evenkeel.steering.backends import BACKENDS, steered
 from evenkeel.steering.gates import BandGate
@@ -38,6 +38,8 @@ MODELS = {
     "6 layers, d=128": {"n_layer": 6, "n_embd": 128, "n_head": 4, "vocab_size": 2048},
 }
 """The second has the size of the embedded model."""
+GOALS = {"12 layers, d=768": 1.03, "6 layers, d=128": 1.05}
+"""Of plain `generate`, under hooks."""
 QUICK = 5
 """Rounds of the small model for each of the large one: being short, they are rough."""
 CLOCKS: dict[str, Callable[[], float]] = {"wall": time.perf_counter, "cpu": time.process_time}
@@ -72,13 +74,13 @@ def other_ways(model: Any, layer: int, direction: torch.Tensor) -> Iterator[dict
             try:
                 generating = stack.enter_context(steered(backend, twin(model), tokenizer, push))
             except BadInputError as error:
-                Console(stderr=True).print(f"without {backend}: {error}")
+                tqdm.write(f"without {backend}: {error}", file=sys.stderr)
                 continue
             found[f"backend {backend}"] = (generating, nullcontext)
         try:
             from steering_vectors import SteeringVector
         except ImportError as error:
-            Console(stderr=True).print(f"without steering-vectors: {error}")
+            tqdm.write(f"without steering-vectors: {error}", file=sys.stderr)
         else:
             generating = twin(model)
             stack.enter_context(SteeringVector({layer: direction}).apply(generating))
@@ -86,7 +88,7 @@ def other_ways(model: Any, layer: int, direction: torch.Tensor) -> Iterator[dict
         try:
             from repeng import ControlModel
         except (ImportError, AttributeError) as error:  # repeng 0.4 and NumPy 2 disagree
-            Console(stderr=True).print(f"without repeng: {error}")
+            tqdm.write(f"without repeng: {error}", file=sys.stderr)
         else:
             generating = ControlModel(twin(model), [layer])
             generating.set_raw_control({layer: direction})
@@ -149,6 +151,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=15, help="rounds of the large model")
     parser.add_argument("--model", choices=MODELS, nargs="+", default=list(MODELS), help="which")
     parser.add_argument("--clock", choices=CLOCKS, default="wall", help="what is measured")
+    parser.add_argument("--json", action="store_true", help="rows of JSON instead of a table")
     options = parser.parse_args()
     logging.set_verbosity_error()
     rounds = {
@@ -160,15 +163,14 @@ def main() -> None:
     for title, columns in zip(
         ("hooks", "a vector added at one layer"), zip(*found, strict=True), strict=True
     ):
-        table = Table(title=f"{title}: steered / plain generate, {how}", title_justify="left")
-        table.add_column("case")
         for name, ratios in zip(rounds, columns, strict=True):
-            header = f"{name}\n(plain {ratios['plain']:.2f} s, {rounds[name]} rounds)"
-            table.add_column(header, justify="right")
-        for case in columns[0]:
-            if case != "plain":
-                table.add_row(case, *(f"{ratios[case]:.3f}" for ratios in columns))
-        Console().print(table)
+            goal = GOALS[name] if title == "hooks" else None
+            show(
+                f"{title}: steered / plain generate, {how}; {name}, {rounds[name]} rounds",
+                [Figure("plain, seconds", ratios["plain"])]
+                + [Figure(case, ratios[case], goal) for case in ratios if case != "plain"],
+                options.json,
+            )
 
 
 if __name__ == "__main__":

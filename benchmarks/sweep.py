@@ -14,11 +14,10 @@ import time
 from typing import Any
 
 import torch
-from rich.console import Console
-from rich.table import Table
 from tqdm import tqdm
 from transformers import GPT2Config, GPT2LMHeadModel
 
+from benchmarks.figures import Figure, show
 from evenkeel.axes import AXES, same_strength
 from evenkeel.datasets.prompts import make_prompts
 from evenkeel.organism.corpus import make_corpus
@@ -30,6 +29,8 @@ from evenkeel.steering.intervention import Ablate
 
 LAYERS, WIDTH, HEADS, VOCAB, CONTEXT = 6, 128, 4, 2048, 64
 TEXTS, BATCH = 200, 64
+GOAL = 0.5
+"""Of a whole pass, on average."""
 CANDIDATES = 8
 """Candidates of a layer in one call."""
 
@@ -75,6 +76,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=5, help="rounds")
     parser.add_argument("--axis", choices=AXES, default=next(iter(AXES)), help="whose prompts")
+    parser.add_argument("--json", action="store_true", help="rows of JSON instead of a table")
     options = parser.parse_args()
     model, prompt_set = material(options.axis)
     reads = SteeredReads(model, prompt_set, BATCH)
@@ -87,15 +89,13 @@ def main() -> None:
             found.append(seconds_per_candidate(reads, layer) / whole[-1])
     floor = statistics.median(whole[LAYERS:])  # the first round warms up
     medians = [statistics.median(found[1:]) for found in ratios]
-    table = Table(
-        title=f"a candidate / a whole pass of {floor:.3f} s, median of {options.rounds} rounds"
+    figures = [Figure(f"edited at the end of layer {n}", ratio) for n, ratio in enumerate(medians)]
+    figures.append(Figure("mean over layers", statistics.mean(medians), GOAL))
+    show(
+        f"a candidate / a whole pass of {floor:.3f} s, median of {options.rounds} rounds",
+        figures,
+        options.json,
     )
-    table.add_column("edited at the end of layer")
-    table.add_column("ratio", justify="right")
-    for layer, ratio in enumerate(medians):
-        table.add_row(str(layer), f"{ratio:.3f}")
-    table.add_row("mean over layers", f"{statistics.mean(medians):.3f}")
-    Console().print(table)
 
 
 if __name__ == "__main__":

@@ -38,11 +38,14 @@ def first_tokens(sinks: Sinks) -> int:
 def random_texts(
     vocabulary: int, context: int | None = None, bos: int | None = None
 ) -> Int[Tensor, "texts length"]:
-    """Texts of random tokens, every other one behind BOS, that a model's sinks are measured on."""
+    """Texts of random tokens, every other one behind BOS, that a model's sinks are measured on.
+
+    A BOS beyond the vocabulary, as a config that was shrunk may keep, stands nowhere.
+    """
     generator = torch.Generator().manual_seed(0)
     size = (_TEXTS, min(_TOKENS, context or _TOKENS))
     ids = torch.randint(vocabulary, size, generator=generator)
-    if isinstance(bos, int):
+    if isinstance(bos, int) and 0 <= bos < vocabulary:
         ids[::2, 0] = bos
     return ids
 

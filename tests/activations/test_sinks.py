@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from evenkeel.activations.capture import capture_texts, measure_sinks
-from evenkeel.activations.sinks import SinkProbe, kept_rows
+from evenkeel.activations.sinks import SinkProbe, kept_rows, random_texts
 from evenkeel.activations.store import ActivationStore
 from evenkeel.activations.writer import write_store
 from evenkeel.errors import BadInputError
@@ -126,3 +126,10 @@ def test_a_text_of_sinks_keeps_what_comes_after_its_first_token() -> None:
     kept = kept_rows(rows, np.array([0, 2, 4, 5]), "exclude", probe)
     assert kept.tolist() == [False, True, False, True, True]
     assert kept_rows(rows, np.array([0, 2, 4, 5]), "include", probe).all()
+
+
+@pytest.mark.parametrize("bos", [None, -1, 50, 50256])
+def test_a_bos_that_the_vocabulary_lacks_stands_nowhere(bos: int | None) -> None:
+    assert torch.equal(random_texts(50, bos=bos), random_texts(50))
+    assert int(random_texts(50).max()) < 50
+    assert bool((random_texts(50, bos=7)[::2, 0] == 7).all())
