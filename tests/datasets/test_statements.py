@@ -148,3 +148,8 @@ def test_more_quads_than_the_lexicon_makes_are_refused() -> None:
         BadInputError, match=r"quads_per_axis: 1000 needs 250 validation quads .* makes 144"
     ):
         make_statements(["gender", "race"], 1000, seed=0, lead_ins=True)
+
+
+def test_all_quads_of_the_lexicon_can_be_asked_for() -> None:
+    made = make_statements(["gender"], 576, seed=0, lead_ins=True)
+    assert sum(row.split == "validation" for row in made) == 4 * 144
