@@ -10,15 +10,19 @@ from evenkeel.errors import BadInputError
 
 
 @contextmanager
-def writing_alone(path: Path) -> Iterator[None]:
+def writing_alone(path: Path, wait: float = 0.0) -> Iterator[None]:
     """Hold the lock of `path` while the block runs; a process that dies lets go of it.
+
+    Args:
+        path: what is written.
+        wait: seconds to wait for a process that holds it.
 
     Raises:
         BadInputError: another process holds it.
     """
     lock = FileLock(path.with_name(f".{path.name}.lock"), thread_local=False)
     try:
-        lock.acquire(blocking=False)
+        lock.acquire(timeout=wait)
     except Timeout:
         raise BadInputError(
             f"{path}: another process is writing it; wait until it ends, then run again"

@@ -101,6 +101,61 @@ def stage(function: Callable[..., None]) -> click.Command:
     return click.command(cls=Command, context_settings={"show_default": True})(command)
 
 
+def executor_options(function: Callable[..., None]) -> Callable[..., None]:
+    """Add what says who computes: `executor`, for `executor_of`.
+
+    Options and environment, never the parameter file: who computes changes no byte of an output.
+    """
+
+    @wraps(function)
+    def run(
+        *, kind: Any, workers: int | None, cpus: float, gpus: float | None, **options: Any
+    ) -> None:
+        from evenkeel.execution.choosing import executor_of
+
+        function(executor=executor_of(kind, workers, cpus, gpus), **options)
+
+    options = (
+        click.option(
+            "--executor",
+            "kind",
+            type=click.Choice(["local", "ray"]),
+            default="local",
+            envvar="EVENKEEL_EXECUTOR",
+            show_envvar=True,
+            help="Who computes: processes of this machine, or actors of a Ray cluster.",
+        ),
+        click.option(
+            "--workers",
+            type=click.IntRange(min=1),
+            envvar="EVENKEEL_WORKERS",
+            show_envvar=True,
+            help="How many; one, or as many as the cluster has room for, if not given.",
+        ),
+        click.option(
+            "--worker-cpus",
+            "cpus",
+            type=click.FloatRange(min=0, min_open=True),
+            default=1.0,
+            envvar="EVENKEEL_WORKER_CPUS",
+            show_envvar=True,
+            help="CPUs of each on a cluster.",
+        ),
+        click.option(
+            "--worker-gpus",
+            "gpus",
+            type=click.FloatRange(min=0),
+            envvar="EVENKEEL_WORKER_GPUS",
+            show_envvar=True,
+            help="GPUs of each on a cluster; one where there are any, if not given.",
+        ),
+    )
+    wrapped: Callable[..., None] = run
+    for option in reversed(options):
+        wrapped = option(wrapped)
+    return wrapped
+
+
 def check_outputs(context: click.Context) -> None:
     """Check every output of a command before it runs.
 

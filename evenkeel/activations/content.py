@@ -113,3 +113,15 @@ def cut_into_shards(
         number += len(some)
     if rows:
         yield ShardContent(header, first, rows, ids)
+
+
+def content_of(
+    loaded: LoadedModel, rows: Sequence[Row], header: Header, first_text: int
+) -> ShardContent:
+    """Encode the rows of one shard.
+
+    Raises:
+        BadInputError: as `cut_into_shards`.
+    """
+    ids = loaded.encoder.encode_all(texts_of(rows, first_text), first_text)
+    return ShardContent(header, first_text, rows, ids)

@@ -1,47 +1,40 @@
 """Compute the activations of a text set and write them as a store."""
 
 import errno
-import os
 import shutil
-from collections import deque
-from collections.abc import Iterable, Sized
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sized
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-import numpy as np
-import torch
+from tqdm import tqdm
 
-from evenkeel.activations.capture import (
-    Forward,
-    measure_sinks,
-    measure_widths,
-    recording,
-    resolve_points,
-)
 from evenkeel.activations.columns import Row
 from evenkeel.activations.content import Header, ShardContent, cut_into_shards
-from evenkeel.activations.dtypes import to_host
 from evenkeel.activations.manifest import ShardEntry, publish
-from evenkeel.activations.positions import Probes, selector
-from evenkeel.activations.shard import Shard
-from evenkeel.activations.shard_file import ShardFile
+from evenkeel.activations.planning import Plan, PlannedShard, planned, write_texts
+from evenkeel.activations.shard_job import (
+    ModelFolder,
+    ShardJob,
+    ShardTask,
+    WrongActivationsError,
+    header_of,
+    sinks_of,
+)
+from evenkeel.activations.shard_writing import is_complete
 from evenkeel.activations.space import disk_full, refuse_if_too_large
+from evenkeel.activations.storage import ObjectStorage
 from evenkeel.errors import BadInputError
+from evenkeel.execution.job import Executor
+from evenkeel.execution.local import InProcess
 from evenkeel.files import work_folder
 from evenkeel.files.outputs import explained
 from evenkeel.lock import writing_alone
-from evenkeel.models.batching import padded, plan_batches
-from evenkeel.models.devices import computing_dtype, input_device
 from evenkeel.models.loading import LoadedModel
-from evenkeel.models.sites import HookPoint
 from evenkeel.params import CaptureParams, Sinks
-from evenkeel.progress import Progress
 
 SHARD_BYTES = 4 * 2**30
 """Activations in one file; a larger store becomes a folder of such files."""
-_WAITING_BATCHES = 2
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
@@ -60,18 +53,33 @@ class StoreSummary:
     """Where others than first tokens are, too, as in resid_post/3; of none if they count."""
 
 
+@dataclass(frozen=True)
+class Workers:
+    """Who computes the shards, and what they have in common."""
+
+    executor: Executor = field(default_factory=InProcess)
+    model: ModelFolder | None = None
+    """Where workers in other processes load the model; the same folder on every machine."""
+    storage: ObjectStorage | None = None
+    """Where shards are put; None for the folder beside the store, which all machines share."""
+
+
+ALONE = Workers()
+
+
 def write_store(
     path: Path,
     loaded: LoadedModel,
     texts: Iterable[Row],
     params: CaptureParams,
     shard_bytes: int = SHARD_BYTES,
+    workers: Workers = ALONE,
 ) -> StoreSummary:
     """Run texts through a model and keep the activations asked for, all sites in one pass.
 
     Memory holds one shard's texts and three batches' activations, whatever the number of texts.
     While it is written, the store lies in a hidden folder beside `path`; a run that was killed goes
-    on where it was, and its result is byte for byte that of an undisturbed one.
+    on where it was, and its result is byte for byte that of an undisturbed one, whoever computes.
 
     Args:
         path: a file, which becomes a folder of files if it would pass `shard_bytes`.
@@ -80,43 +88,41 @@ def write_store(
             estimated from it before anything is computed.
         params: what to keep of which positions, as which type.
         shard_bytes: size limit of a file.
+        workers: who computes.
 
     Raises:
         BadInputError: no texts, a text that is empty or too long, rows with different fields, a
             site or layer that the model lacks, a value that is not finite or too large for float16,
-            too little disk, or another process is writing the same store.
+            too little disk, another process is writing the same store, or no worker is left.
     """
-    header = _header(loaded, params)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    total = len(texts) if isinstance(texts, Sized) else None
-    if params.max_texts is not None:
-        texts = islice(texts, params.max_texts)
-        total = None if total is None else min(total, params.max_texts)
+    header = header_of(loaded, params)
     work = work_folder(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
     with explained(path), writing_alone(path):
-        entries: list[ShardEntry] = []
-        points = [HookPoint.of(site, layer) for site, layer, _ in header.points]
-        probes = measure_sinks(loaded.model, points) if header.sinks == "exclude" else {}
-        with (
-            Progress(total=total, unit=" texts") as progress,
-            recording(loaded.model, points, params.compute_dtype) as forward,
-        ):
-            for content in cut_into_shards(loaded, texts, header, shard_bytes):
-                shard = work / f"{len(entries):05d}.h5"
-                _check_space(path, shard, content, total)
-                try:
-                    _write_shard(shard, loaded, content, forward, probes, progress)
-                except BadInputError:
-                    # What the model computes will not be better the next time.
-                    shutil.rmtree(work)
-                    raise
-                except OSError as error:
-                    if error.errno in _FULL:
-                        raise disk_full(path) from error
-                    raise
-                entries.append(_entry(shard, content))
-        if not entries:
+        sinks = sinks_of(loaded, header)
+        texts, total = _limited(texts, params)
+        with tqdm(total=total, unit=" texts", disable=None) as progress:
+            done: list[PlannedShard] = []
+            job = _job(work, loaded, params, workers, header, progress)
+            contents = cut_into_shards(loaded, texts, header, shard_bytes)
+            tasks = _tasks(path, contents, total, workers)
+            try:
+                for task, _ in workers.executor.run(job, tasks):
+                    done.append(task.planned)
+                    if workers.executor.apart:
+                        progress.update(task.planned.texts)
+                        (work / task.planned.texts_file).unlink(missing_ok=True)
+            except WrongActivationsError:
+                shutil.rmtree(work)
+                raise
+            except OSError as error:
+                if error.errno in _FULL:
+                    raise disk_full(path) from error
+                raise
+        if not done:
             raise BadInputError(f"no texts to cache in {path}")
+        done.sort(key=lambda shard: shard.number)
+        entries = [_merged(work, shard, workers.storage) for shard in done]
         publish(work, path, entries)
     texts_written = sum(entry.texts for entry in entries)
     tokens = sum(entry.tokens for entry in entries)
@@ -128,27 +134,115 @@ def write_store(
         shards=len(entries),
         sinks=header.sinks,
         later_sinks=tuple(
-            f"{point.site}/{point.layer}" for point, probe in probes.items() if probe is not None
+            f"{point.site}/{point.layer}" for point, probe in sinks.items() if probe is not None
         ),
     )
 
 
-def _header(loaded: LoadedModel, params: CaptureParams) -> Header:
-    points = resolve_points(loaded.model, params.sites, params.layers)
-    widths = measure_widths(loaded.model, points)
-    return Header(
-        model=loaded.name,
-        revision=loaded.revision,
-        fingerprint=loaded.fingerprint,
-        tokenizer_hash=loaded.tokenizer_hash,
-        positions=params.positions,
-        sinks=params.sinks,
-        dtype=params.dtype,
-        compute_dtype=params.compute_dtype
-        or str(computing_dtype(loaded.model)).removeprefix("torch."),
-        batch_tokens=params.batch_tokens,
-        points=tuple((point.site, point.layer, widths[point]) for point in points),
-    )
+def plan_store(
+    path: Path,
+    loaded: LoadedModel,
+    texts: Iterable[Row],
+    params: CaptureParams,
+    shard_bytes: int = SHARD_BYTES,
+) -> Plan:
+    """Cut texts into shards, and leave what each needs for `write_planned`; compute nothing.
+
+    Args: as of `write_store`.
+
+    Raises:
+        BadInputError: as `write_store`.
+    """
+    header = header_of(loaded, params)
+    work = work_folder(path)
+    texts, total = _limited(texts, params)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with explained(path), writing_alone(path):
+        work.mkdir(exist_ok=True)
+        shards: list[PlannedShard] = []
+        contents = cut_into_shards(loaded, texts, header, shard_bytes)
+        with tqdm(total=total, unit=" texts", disable=None) as progress:
+            for shard, content in planned(contents):
+                if not shards:
+                    _check_space(path, work / shard.file, content, total)
+                write_texts(work / shard.texts_file, content)
+                shards.append(shard)
+                progress.update(shard.texts)
+        if not shards:
+            raise BadInputError(f"no texts to cache in {path}")
+        plan = Plan(shards=tuple(shards))
+        plan.save(work)
+    return plan
+
+
+def write_planned(path: Path, loaded: LoadedModel, params: CaptureParams, number: int) -> int:
+    """Compute one shard of a plan, in this process; any number of processes may do so.
+
+    Args:
+        path: the store.
+        loaded: the model.
+        params: those of the plan.
+        number: of the shard, from 0.
+
+    Returns:
+        The number of texts that were computed: none if the shard was there.
+
+    Raises:
+        BadInputError: nothing is planned, the plan has no such shard, or was made with another
+            model or other parameters; or as `write_store`.
+    """
+    work = work_folder(path)
+    shards = Plan.load(work).shards
+    if not 0 <= number < len(shards):
+        raise BadInputError(f"--shard {number}: the plan has shards 0 to {len(shards) - 1}")
+    shard = shards[number]
+    with (
+        explained(path),
+        tqdm(total=shard.texts, unit=" texts", disable=None) as progress,
+        ShardJob(work, params, loaded, progress=progress).opened() as compute,
+    ):
+        return compute(ShardTask(shard))
+
+
+def _limited(texts: Iterable[Row], params: CaptureParams) -> tuple[Iterable[Row], int | None]:
+    """The texts that are to be kept, and how many they are where that is known."""
+    total = len(texts) if isinstance(texts, Sized) else None
+    if params.max_texts is not None:
+        texts = islice(texts, params.max_texts)
+        total = None if total is None else min(total, params.max_texts)
+    return texts, total
+
+
+def _job(
+    work: Path,
+    loaded: LoadedModel,
+    params: CaptureParams,
+    workers: Workers,
+    header: Header,
+    progress: tqdm,
+) -> ShardJob:
+    if not workers.executor.apart:
+        return ShardJob(work, params, loaded, workers.storage, header, progress)
+    if workers.model is None:
+        raise BadInputError("workers in other processes need the folder of the model")
+    return ShardJob(work.resolve(), params, workers.model, workers.storage)
+
+
+def _tasks(
+    path: Path, contents: Iterable[ShardContent], total: int | None, workers: Workers
+) -> Iterator[ShardTask]:
+    """A task a shard, its texts beside it or where other processes find them."""
+    work = work_folder(path)
+    for shard, content in planned(contents):
+        _check_space(path, work / shard.file, content, total)
+        if not workers.executor.apart:
+            yield ShardTask(shard, content)
+            continue
+        texts = work / shard.texts_file
+        write_texts(texts, content)
+        if workers.storage is not None:
+            workers.storage.put(texts, shard.texts_object)
+        yield ShardTask(shard)
 
 
 def _check_space(path: Path, shard: Path, content: ShardContent, total: int | None) -> None:
@@ -160,79 +254,24 @@ def _check_space(path: Path, shard: Path, content: ShardContent, total: int | No
     refuse_if_too_large(path, size - sum(file.stat().st_size for file in later))
 
 
-def _write_shard(
-    path: Path,
-    loaded: LoadedModel,
-    content: ShardContent,
-    forward: Forward,
-    probes: Probes,
-    progress: Progress,
-) -> None:
-    """Compute what is missing of a shard and give it its name."""
-    if _is_complete(path, content):
-        progress.update(len(content.ids))
-        return
-    path.parent.mkdir(exist_ok=True)
-    header = content.header
-    part = path.with_suffix(".part")
-    lengths = np.array([len(ids) for ids in content.ids])
-    pending: deque[Future[None]] = deque()
-    beside = _has_spare_core(input_device(loaded.model).type)
-    with ShardFile(part, content) as file, ThreadPoolExecutor(1) as writer:
-        for batch in plan_batches(lengths, header.batch_tokens):
-            if not file.holds(batch):
-                rows = [content.ids[text] for text in batch]
-                ids = padded(rows, pad=loaded.tokenizer.pad_token_id)["input_ids"]
-                inside = torch.from_numpy(lengths[batch])
-                kept = selector(inside, header.positions, header.sinks, probes)
-                activations = forward(ids, kept)
-                if len(pending) == _WAITING_BATCHES:
-                    pending.popleft().result()
-                arrays = to_host(activations, header.dtype)
-                if beside:
-                    pending.append(writer.submit(file.write, batch, arrays))
-                else:
-                    file.write(batch, arrays)
-            progress.update(len(batch))
-        for written in pending:
-            written.result()
-        file.finish()
-    part.replace(path)
+def _merged(work: Path, shard: PlannedShard, storage: ObjectStorage | None) -> ShardEntry:
+    """A finished shard, fetched if it lies in a storage, and seen to be the one that was planned.
 
-
-def _has_spare_core(device: str) -> bool:
-    """Whether a thread can write while the model computes, without taking a core from it.
-
-    The threads of a product wait for the slowest of them: one that shares its core with a writer
-    costs twice the time that the writer takes.
+    Raises:
+        BadInputError: it is another one.
     """
-    if device != "cpu":
-        return True
-    if hasattr(os, "sched_getaffinity"):  # not on macOS
-        cores = len(os.sched_getaffinity(0))
-    else:
-        cores = os.cpu_count() or 1
-    return torch.get_num_threads() < cores
-
-
-def _is_complete(path: Path, content: ShardContent) -> bool:
-    if not path.exists():
-        return False
-    try:
-        shard = Shard.open(path)
-    except BadInputError:  # damaged since it was written
-        return False
-    try:
-        return shard.identity == content.identity
-    finally:
-        shard.close()
-
-
-def _entry(path: Path, content: ShardContent) -> ShardEntry:
+    file = work / shard.file
+    if storage is not None and not (file.exists() and is_complete(file, shard.identity)):
+        storage.get(shard.object, file)
+    if not is_complete(file, shard.identity):
+        raise BadInputError(
+            f"{file}: not the shard that was planned, though its worker said so; is the folder "
+            "the same on all machines? Run the same command again"
+        )
     return ShardEntry(
-        file=path.name,
-        texts=len(content.ids),
-        tokens=content.tokens,
-        bytes=path.stat().st_size,
-        identity=content.identity,
+        file=file.name,
+        texts=shard.texts,
+        tokens=shard.tokens,
+        bytes=file.stat().st_size,
+        identity=shard.identity,
     )

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from evenkeel.activations import content, writer
+from evenkeel.activations import content, shard_job, shard_writing
 from evenkeel.activations.store import ActivationStore
 from evenkeel.activations.writer import write_store
 from evenkeel.errors import BadInputError
@@ -32,7 +32,7 @@ def test_written_beside_the_model_or_between_its_batches(
     written = []
     for spare in (True, False):
         path = tmp_path / str(spare) / "a.h5"
-        monkeypatch.setattr(writer, "_has_spare_core", lambda _device, spare=spare: spare)
+        monkeypatch.setattr(shard_writing, "_has_spare_core", lambda _device, spare=spare: spare)
         write_store(path, loaded, ROWS, capture_params(batch_tokens=64))
         written.append(path.read_bytes())
 
@@ -154,7 +154,7 @@ def test_what_does_not_fit_is_refused_before_anything_is_computed(
     loaded: LoadedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=100_000))
-    monkeypatch.setattr(writer, "_write_shard", None)
+    monkeypatch.setattr(shard_job, "write_shard", None)
     rows = ROWS * 40  # 40 x 101 tokens x 3 layers x (128 + 4) bytes
 
     with pytest.raises(BadInputError, match=r"a.h5 needs about 1.4 MiB more, .* has 97.7 KiB free"):

@@ -10,6 +10,7 @@ LAZY = "evenkeel/__init__.py"  # imports what it offers only when that is asked 
 PLUMBING = {
     LAZY,
     "evenkeel/errors.py",
+    "evenkeel/execution",
     "evenkeel/files",
     "evenkeel/lock.py",
     "evenkeel/params",

@@ -1,0 +1,44 @@
+"""What is asked of an executor: a job that every worker opens once, and its tasks."""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
+from typing import Protocol, TypeVar
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+Task_contra = TypeVar("Task_contra", contravariant=True)
+Result_co = TypeVar("Result_co", covariant=True)
+
+ATTEMPTS = 4
+"""A task is given up when it has lost as many workers: it is what kills them."""
+
+
+class Job(Protocol[Task_contra, Result_co]):
+    """Work that can be done in any process: it is pickled, so it names files and holds no model.
+
+    Tasks are idempotent: one whose worker died is run again, and finds what is already done.
+    """
+
+    def opened(self) -> AbstractContextManager[Callable[[Task_contra], Result_co]]:
+        """What a worker needs for all tasks, such as a loaded model; yields what does one task."""
+        ...
+
+
+class Executor(Protocol):
+    """Runs the tasks of a job; which executor runs them changes nothing in what they write."""
+
+    @property
+    def apart(self) -> bool:
+        """Whether tasks and results are pickled, for they run in other processes."""
+        ...
+
+    def run(self, job: Job[Task, Result], tasks: Iterable[Task]) -> Iterator[tuple[Task, Result]]:
+        """Each task with its result, in the order in which they end.
+
+        Tasks are taken from `tasks` as workers become free, a few ahead at most, so that they may
+        be any number. When this generator is closed or raises, no worker runs any more.
+
+        Raises:
+            BadInputError: as the job does; a task killed `ATTEMPTS` workers; no worker is left.
+        """
+        ...
