@@ -60,7 +60,8 @@ class ShardContent:
     @cached_property
     def identity(self) -> str:
         """SHA-256 of all that decides a shard's content: equal identities, equal bytes."""
-        described = [SCHEMA, asdict(self.header), [len(ids) for ids in self.ids], self.texts]
+        lengths = [len(ids) for ids in self.ids]
+        described = [SCHEMA, asdict(self.header), self.first_text, lengths, self.texts]
         digest = hashlib.sha256(json.dumps(described, sort_keys=True, default=str).encode())
         digest.update(np.concatenate(self.ids).tobytes())
         return digest.hexdigest()

@@ -72,6 +72,7 @@ class ObjectStorage:
             BadInputError: it is not there, or cannot be read.
         """
         system, prefix = self._system
+        path.parent.mkdir(exist_ok=True)
         part = path.with_name(f"{path.name}.fetched")
         try:
             system.get_file(f"{prefix}/{name}", os.fspath(part))

@@ -1,4 +1,5 @@
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ def set_params(folder: Path, **corpus: Any) -> None:
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
 
 
-def run(folder: Path, name: str) -> Result:
+def run(folder: Path, name: str, *more: str) -> Result:
     arguments = {
         "--set": name,
         "--texts": folder / f"{name}.jsonl",
@@ -54,7 +55,8 @@ def run(folder: Path, name: str) -> Result:
         "--metrics": folder / f"{name}.json",
         "--params": folder / "params.yaml",
     }
-    return CliRunner().invoke(main, [str(part) for pair in arguments.items() for part in pair])
+    given = [str(part) for pair in arguments.items() for part in pair]
+    return CliRunner().invoke(main, [*given, *more])
 
 
 def test_statements(workplace: Path) -> None:
@@ -122,3 +124,21 @@ def test_bad_input_leaves_earlier_outputs(workplace: Path) -> None:
     assert (workplace / "corpus.h5").read_bytes() == before
     (workplace / "corpus.jsonl").unlink()
     assert "no such file" in run(workplace, "corpus").stderr
+
+
+def test_shard_by_shard_gives_the_same_bytes(workplace: Path) -> None:
+    texts = [CorpusText(kind="plain", text=f"Text number {number}.") for number in range(800)]
+    write_jsonl(workplace / "corpus.jsonl", texts)
+    set_params(workplace, layers="all", max_texts=None)
+    written = []
+    for commands in ([[]], [["--plan"], ["--shard", "1"], ["--shard", "0"], []]):
+        for command in commands:
+            result = run(workplace, "corpus", "--shard-mib", "1", *command)
+            assert result.exit_code == 0, result.output
+        files = (workplace / "corpus.h5").iterdir()
+        written.append({file.name: file.read_bytes() for file in files})
+        written[-1]["metrics"] = (workplace / "corpus.json").read_bytes()
+        shutil.rmtree(workplace / "corpus.h5")
+
+    assert "00002.h5" in written[0]
+    assert written[0] == written[1]
