@@ -5,8 +5,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tqdm import tqdm
-
 from evenkeel.activations.capture import (
     Forward,
     measure_sinks,
@@ -25,6 +23,7 @@ from evenkeel.models.devices import computing_dtype
 from evenkeel.models.loading import LoadedModel, load_model
 from evenkeel.models.sites import HookPoint
 from evenkeel.params import CaptureParams
+from evenkeel.progress import Progress
 
 _WAIT = 120.0
 """Seconds to wait for a worker that counts as dead to let go of its shard."""
@@ -71,7 +70,7 @@ class ShardJob:
     model: LoadedModel | ModelFolder
     storage: ObjectStorage | None = None
     header: Header | None = None
-    progress: tqdm | None = None
+    progress: Progress | None = None
 
     @contextmanager
     def opened(self) -> Iterator[Callable[[ShardTask], int]]:

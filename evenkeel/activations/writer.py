@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-from tqdm import tqdm
-
 from evenkeel.activations.columns import Row
 from evenkeel.activations.content import Header, ShardContent, cut_into_shards
 from evenkeel.activations.manifest import ShardEntry, publish
@@ -32,6 +30,7 @@ from evenkeel.files.outputs import explained
 from evenkeel.lock import writing_alone
 from evenkeel.models.loading import LoadedModel
 from evenkeel.params import CaptureParams, Sinks
+from evenkeel.progress import Progress
 
 SHARD_BYTES = 4 * 2**30
 """Activations in one file; a larger store becomes a folder of such files."""
@@ -101,7 +100,7 @@ def write_store(
     with explained(path), writing_alone(path):
         sinks = sinks_of(loaded, header)
         texts, total = _limited(texts, params)
-        with tqdm(total=total, unit=" texts", disable=None) as progress:
+        with Progress(total=total, unit=" texts") as progress:
             done: list[PlannedShard] = []
             job = _job(work, loaded, params, workers, header, progress)
             contents = cut_into_shards(loaded, texts, header, shard_bytes)
@@ -161,7 +160,7 @@ def plan_store(
         work.mkdir(exist_ok=True)
         shards: list[PlannedShard] = []
         contents = cut_into_shards(loaded, texts, header, shard_bytes)
-        with tqdm(total=total, unit=" texts", disable=None) as progress:
+        with Progress(total=total, unit=" texts") as progress:
             for shard, content in planned(contents):
                 if not shards:
                     _check_space(path, work / shard.file, content, total)
@@ -198,7 +197,7 @@ def write_planned(path: Path, loaded: LoadedModel, params: CaptureParams, number
     shard = shards[number]
     with (
         explained(path),
-        tqdm(total=shard.texts, unit=" texts", disable=None) as progress,
+        Progress(total=shard.texts, unit=" texts") as progress,
         ShardJob(work, params, loaded, progress=progress).opened() as compute,
     ):
         return compute(ShardTask(shard))
@@ -219,7 +218,7 @@ def _job(
     params: CaptureParams,
     workers: Workers,
     header: Header,
-    progress: tqdm,
+    progress: Progress,
 ) -> ShardJob:
     if not workers.executor.apart:
         return ShardJob(work, params, loaded, workers.storage, header, progress)
