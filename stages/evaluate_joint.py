@@ -18,7 +18,7 @@ from stages.command import FilePath, FolderPath, OutputFile, OutputFolder, print
 @click.option(
     "--heldout",
     type=FilePath,
-    default=Path("data/dataset/corpus/heldout.jsonl"),
+    default=Path("data/corpus/heldout.jsonl"),
     help="Texts whose plain ones perplexity is measured on.",
 )
 @click.option(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from stages.command import FolderPath, OutputFile, OutputFolder, print_table, stage
+from stages.command import FilePath, FolderPath, OutputFile, OutputFolder, print_table, stage
 
 RESAMPLES = 2000
 BATCH_SIZE = 64
@@ -12,13 +12,30 @@ SHOWN = ("items", "reference_slope", "reference_correlation", "definitional_accu
 
 
 @stage
-@click.option("--corpus", type=FolderPath, default=Path("data/dataset/corpus"))
+@click.option(
+    "--texts",
+    type=FilePath,
+    default=Path("data/dataset/corpus/train.jsonl"),
+    help="What the organism is trained on.",
+)
+@click.option(
+    "--heldout",
+    type=FilePath,
+    default=Path("data/corpus/heldout.jsonl"),
+    help="Texts whose plain ones perplexity is measured on.",
+)
 @click.option("--prompts", type=FolderPath, default=Path("data/dataset/prompts"))
 @click.option("--output", type=OutputFolder, default=Path("models/base"))
 @click.option("--metrics", type=OutputFile, default=Path("reports/metrics/model.json"))
 @click.option("--training", type=OutputFolder, default=Path("reports/training"), help="Loss curve.")
 def main(
-    corpus: Path, prompts: Path, output: Path, metrics: Path, training: Path, params_path: Path
+    texts: Path,
+    heldout: Path,
+    prompts: Path,
+    output: Path,
+    metrics: Path,
+    training: Path,
+    params_path: Path,
 ) -> None:
     """Prepare the model that the pipeline studies, and measure what was planted in it.
 
@@ -37,8 +54,8 @@ def main(
 
     seed, params = load_params(params_path, "seed", "model")
     asked = read_all_prompts(prompts)
-    heldout = read_jsonl(corpus / "heldout.jsonl", CorpusText)
-    texts = [row.text for row in read_jsonl(corpus / "train.jsonl", CorpusText)]
+    plain = [row.text for row in read_jsonl(heldout, CorpusText) if row.kind == "plain"]
+    learned = [row.text for row in read_jsonl(texts, CorpusText)]
 
     # All three are published when everything is measured, or none is.
     with (
@@ -52,9 +69,8 @@ def main(
             live.step = step
             live.log_metric("loss", loss)
 
-        prepare_model(folder, params, texts, seed, log)
+        prepare_model(folder, params, learned, seed, log)
         loaded = load_prepared(folder, params)
-        plain = [row.text for row in heldout if row.kind == "plain"]
         test = [prompt for prompt in asked if prompt.split == "test"]
         axes = metrics_by_axis(loaded, test, plain, BATCH_SIZE, RESAMPLES, seed)
         first = next(iter(axes.values()))

@@ -7,8 +7,8 @@ import click
 from stages.command import FilePath, FolderPath, OutputFile, OutputFolder, print_table, stage
 
 SECTIONS = (
-    "dataset", "model", "activations", "sae", "features", "interpretation", "probes", "vectors",
-    "evaluation", "benchmarks",
+    "dataset", "model", "corpus", "activations", "sae", "features", "interpretation", "probes",
+    "vectors", "evaluation", "benchmarks",
 )  # fmt: skip
 
 

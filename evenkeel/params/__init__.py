@@ -5,8 +5,9 @@ the last; a stage is handed only the sections that it names, which are those tha
 """
 
 from evenkeel.params.activations import ActivationsParams, CaptureParams
-from evenkeel.params.auto import RULES, ModelShape, meaning_of
+from evenkeel.params.auto import RULES, ModelShape, rule_of
 from evenkeel.params.benchmarks import BenchmarkName, BenchmarksParams, HarnessParams
+from evenkeel.params.corpus import CorpusParams
 from evenkeel.params.dataset import DatasetParams
 from evenkeel.params.demonstration import (
     ComparedPromptsParams,
@@ -62,6 +63,7 @@ __all__ = [
     "ChatParams",
     "ComparedPromptsParams",
     "Concept",
+    "CorpusParams",
     "DatasetParams",
     "DemonstrationParams",
     "DemonstrationSamplingParams",
@@ -97,6 +99,6 @@ __all__ = [
     "WordsParams",
     "load_params",
     "load_validation_params",
-    "meaning_of",
     "read_auto",
+    "rule_of",
 ]

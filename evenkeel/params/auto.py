@@ -58,6 +58,8 @@ class Rule(NamedTuple):
 
     meaning: str
     value: Callable[[Given], Any]
+    needs_model: bool = True
+    """Cannot be told before the model is there; others follow from the section `model` alone."""
 
 
 def _corpus_layers(given: Given) -> list[int]:
@@ -98,6 +100,11 @@ def _layers(given: Given) -> Any:
 
 
 RULES: Mapping[str, Rule] = {
+    "corpus.source": Rule(
+        "synthesized for the organism, wikitext for any other model",
+        lambda given: "synthesized" if given["model.source"] == "organism" else "wikitext",
+        needs_model=False,
+    ),
     "activations.corpus.layers": Rule(
         "the layer of the SAE: that of sae.training.hook_name, or the middle one", _corpus_layers
     ),
@@ -114,9 +121,6 @@ RULES: Mapping[str, Rule] = {
         "0.003 at 384 latents, falling with the square root of their number (Gao et al. 2024)",
         _learning_rate,
     ),
-    "sae.training.epochs": Rule(
-        "6 for a small model, 3 for any other", lambda given: 6 if given.model.is_small else 3
-    ),
     "evaluation.layers": Rule(
         "all up to 12 layers; of a deeper model five, at sixths of its depth", _layers
     ),
@@ -125,7 +129,7 @@ RULES: Mapping[str, Rule] = {
         lambda given: 400 if given.model.is_small else 100,
     ),
     "evaluation.batch_size": Rule(
-        "64 for a small model, 32 for any other", lambda given: 64 if given.model.is_small else 32
+        "64 for a small model, 16 for any other", lambda given: 64 if given.model.is_small else 16
     ),
     "demonstration.recipes.*.layers": Rule("the middle layer", lambda given: [given.model.middle]),
 }
@@ -151,10 +155,9 @@ def resolve_auto(params: Any, model: ModelShape) -> tuple[Any, dict[str, Any]]:
     return resolved, found
 
 
-def meaning_of(path: str) -> str:
+def rule_of(path: str) -> Rule:
     """How the value at a path that `resolve_auto` names follows from the model."""
-    pattern = ".".join("*" if part.isdecimal() else part for part in path.split("."))
-    return RULES[pattern].meaning
+    return RULES[".".join("*" if part.isdecimal() else part for part in path.split("."))]
 
 
 def _places(

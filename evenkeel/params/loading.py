@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from evenkeel.errors import BadInputError
 from evenkeel.files import read_yaml
-from evenkeel.params.auto import ModelShape, resolve_auto
+from evenkeel.params.auto import ModelShape, resolve_auto, rule_of
 from evenkeel.params.whole import Params
 
 SectionType = TypeVar("SectionType", bound=BaseModel)
@@ -33,7 +33,8 @@ def load_params(path: Path, *sections: str, model: ModelShape | None = None) -> 
     values = []
     for section in sections:
         sys.audit("evenkeel.params", section)  # lets a test compare what is read with dvc.yaml
-        assert model or not auto_values(raw, [section], _ANY), f"{section} has auto: name the model"
+        unknown = [] if model else auto_values(raw, [section], _ANY)
+        assert not any(rule_of(path).needs_model for path in unknown), f"{section}: of what model?"
         value: Any = params
         for name in section.split("."):
             if isinstance(value, dict) and name not in value:

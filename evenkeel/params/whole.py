@@ -7,6 +7,7 @@ from pydantic import ValidationInfo, model_validator
 from evenkeel.params.activations import ActivationsParams
 from evenkeel.params.auto import ModelShape, resolve_auto
 from evenkeel.params.benchmarks import BenchmarksParams
+from evenkeel.params.corpus import CorpusParams
 from evenkeel.params.dataset import DatasetParams
 from evenkeel.params.demonstration import DemonstrationParams
 from evenkeel.params.fields import Section, Seed
@@ -23,6 +24,7 @@ class Params(Section):
     """Of every random generator."""
     dataset: DatasetParams
     model: ModelParams
+    corpus: CorpusParams
     activations: ActivationsParams
     sae: SaeParams
     features: FeaturesParams

@@ -2,11 +2,13 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
 from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict
@@ -108,6 +110,31 @@ def download(
             )
         found.append(file)
     return found
+
+
+@contextmanager
+def fetched(name: BenchmarkName, path: str | None, parameter: str) -> Iterator[Path]:
+    """A benchmark's file or folder: the one that is named, or for the moment one just downloaded.
+
+    Args:
+        name: of the benchmark.
+        path: a local copy; None downloads it.
+        parameter: where `path` was given, for the message.
+
+    Raises:
+        BadInputError: as of `download`; the message says how to name a local copy.
+    """
+    if path is not None:
+        yield Path(path)
+        return
+    with TemporaryDirectory() as folder:
+        try:
+            download(name, Path(folder), {})
+        except BadInputError as error:
+            raise BadInputError(
+                str(error).replace("in benchmarks.run", f"in {parameter}")
+            ) from error
+        yield Path(folder)
 
 
 def _fetch(url: str, target: Path) -> None:

@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from evenkeel.evaluation.result import Measured
 from evenkeel.metrics.registry import METRICS, OTHER_DIRECTION, metric
-from evenkeel.params import meaning_of
+from evenkeel.params import rule_of
 from evenkeel.reporting import verdict, wording
 from evenkeel.reporting.benchmarks import Section, harness_lines, make_section
 from evenkeel.reporting.cards import Association
@@ -138,7 +138,7 @@ def _environment() -> Environment:
              wording.interval_of, wording.marked, wording.visible, verdict.formatted,
              verdict.interval, verdict.measured, verdict.described, verdict.heading,
              verdict.is_found, verdict.verdict, verdict.compared, metric, harness_lines,
-             metrics_of, changed_first, shade, meaning_of)  # fmt: skip
+             metrics_of, changed_first, shade, rule_of)  # fmt: skip
     environment.globals |= {function.__name__: function for function in shown}
     environment.globals |= {"METHODS": verdict.METHODS, "DIRECTIONS": verdict.DIRECTIONS}
     return environment

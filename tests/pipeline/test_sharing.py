@@ -158,7 +158,7 @@ def test_a_colleague_pulls_and_has_nothing_to_compute(
     ("file", "changed", "spared"),
     [
         ("data/dataset/statements.jsonl", "statements", "corpus"),
-        ("data/dataset/corpus/train.jsonl", "corpus", "statements"),
+        ("data/corpus/train.jsonl", "corpus", "statements"),
     ],
 )
 def test_a_text_set_that_changes_leaves_the_others_activations(

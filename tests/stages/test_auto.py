@@ -15,7 +15,7 @@ from evenkeel.errors import BadInputError
 from evenkeel.files import write_jsonl
 from evenkeel.models.loading import load_model
 from evenkeel.models.provenance import record_provenance
-from evenkeel.params import RULES, ModelShape, load_params, meaning_of, read_auto
+from evenkeel.params import RULES, ModelShape, load_params, read_auto, rule_of
 from evenkeel.sae.loading import open_sae
 from stages import cache_activations, train_sae
 from tests.models.families import tiny_model
@@ -88,14 +88,15 @@ def test_another_model_needs_no_other_change(family: str, tokenizer: Any, tmp_pa
 
 
 def test_the_organism_keeps_its_values() -> None:
-    assert read_auto(ROOT / "params.yaml", ORGANISM, "activations", "sae", "evaluation") == {
+    sections = ("corpus", "activations", "sae", "evaluation")
+    assert read_auto(ROOT / "params.yaml", ORGANISM, *sections) == {
+        "corpus.source": "synthesized",
         "activations.corpus.layers": [3],
         "activations.corpus.max_texts": 20_000,
         "sae.training.hook_name": "blocks.3.hook_resid_post",
         "sae.training.d_sae": 384,
         "sae.training.k": 10.0,
         "sae.training.learning_rate": 0.003,
-        "sae.training.epochs": 6,
         "evaluation.layers": "all",
         "evaluation.heldout_texts": 400,
         "evaluation.batch_size": 64,
@@ -120,6 +121,12 @@ def test_deep_models_are_searched_at_five_depths() -> None:
     assert evaluation.layers == [5, 10, 15, 20, 25]
 
 
+def test_the_text_of_a_real_model_is_real_text(tmp_path: Path) -> None:
+    path = changed(tmp_path, model__source="gguf", model__package="some-package")
+    (corpus,) = load_params(path, "corpus")  # before there is a model
+    assert corpus.source == "wikitext"
+
+
 def test_auto_elsewhere_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match=r"probes\.resamples: .* valid integer.*'auto'"):
         load_params(changed(tmp_path, probes__resamples="auto"), "seed")
@@ -127,9 +134,15 @@ def test_auto_elsewhere_is_refused(tmp_path: Path) -> None:
 
 def test_every_rule_is_in_the_file_and_in_the_documentation() -> None:
     found = read_auto(
-        ROOT / "params.yaml", ORGANISM, "activations", "sae", "evaluation", "demonstration"
+        ROOT / "params.yaml",
+        ORGANISM,
+        "corpus",
+        "activations",
+        "sae",
+        "evaluation",
+        "demonstration",
     )
-    assert {meaning_of(path) for path in found} == {rule.meaning for rule in RULES.values()}
+    assert {rule_of(path).meaning for path in found} == {rule.meaning for rule in RULES.values()}
     documented = (ROOT / "docs" / "howto" / "model.md").read_text()
     for pattern, rule in RULES.items():
         assert f"| `{pattern}` | {rule.meaning} |" in documented

@@ -36,7 +36,8 @@ def set_model(folder: Path, **model: Any) -> None:
 def run(folder: Path) -> Result:
     options = {
         "params": "params.yaml",
-        "corpus": "dataset/corpus",
+        "texts": "dataset/corpus/train.jsonl",
+        "heldout": "dataset/corpus/heldout.jsonl",
         "prompts": "dataset/prompts",
         "output": "base",
         "metrics": "model.json",

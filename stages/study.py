@@ -1,0 +1,117 @@
+"""Not a stage: runs the pipeline with an experiment in a folder of its own.
+
+The folder is a DVC project beside the main one. Its parameters are params.yaml with the experiment
+on top, code and pipeline are links to those here, and the cache is shared. So the results of the
+main pipeline stay, and what did not change does not run again.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from evenkeel.terminal import Command, failing_clearly, quiet_libraries, say
+
+LINKED = ("evenkeel", "stages", "dvc.yaml", "reports/dvc.yaml", "pipelines/*/dvc.yaml")
+KEPT = ("reports/metrics/benchmarks/README.md", "reports/validation/README.md")
+"""In Git, and read by the stage report."""
+PUBLISHED = ("report.html", "figures", "metrics")
+CONFIG = """\
+[core]
+    no_scm = true
+    analytics = false
+    check_update = false
+[cache]
+    dir = ../../../.dvc/cache
+"""
+
+
+@click.command(cls=Command, context_settings={"show_default": True})
+@click.argument("experiment")
+@click.option("--name", help="Of its folder in studies/ and in reports/; the experiment's own.")
+@click.option(
+    "--set", "-S", "overrides", multiple=True, help="One more parameter, as in dvc exp run -S."
+)
+@click.option("--targets", multiple=True, help="Stages to run; all if none is named.")
+def main(
+    experiment: str, name: str | None, overrides: Sequence[str], targets: Sequence[str]
+) -> None:
+    """Run the pipeline with EXPERIMENT (a file of conf/experiment/) in studies/NAME/.
+
+    Leaves its page at reports/NAME/report.html and its figures in reports/NAME/metrics/.
+
+    \b
+    Example:
+      python -m stages.study smollm2-135m --name smollm2 -S "evaluation.axes=[race]"
+    """
+    quiet_libraries()
+    with failing_clearly():
+        folder = prepare(Path.cwd(), name or experiment, [f"experiment={experiment}", *overrides])
+        command = [sys.executable, "-m", "dvc", "repro", *targets]
+        ended = subprocess.run(command, cwd=folder, check=False)  # noqa: S603  no shell
+        if ended.returncode:
+            sys.exit(ended.returncode)
+        if not targets:
+            say(publish(folder, Path("reports") / (name or experiment)))
+
+
+def prepare(root: Path, name: str, overrides: Sequence[str]) -> Path:
+    """Make or update the folder of a study.
+
+    Args:
+        root: of the project.
+        name: of the folder in studies/.
+        overrides: of params.yaml, in Hydra's words.
+
+    Raises:
+        BadInputError: there is no such experiment, or a value cannot be put on top.
+    """
+    from dvc.exceptions import DvcException
+    from dvc.utils.hydra import compose_and_dump
+    from hydra.errors import HydraException
+
+    from evenkeel.errors import BadInputError
+    from evenkeel.params import load_params
+
+    folder = root / "studies" / name
+    (folder / ".dvc").mkdir(parents=True, exist_ok=True)
+    (folder / ".dvc" / "config").write_text(CONFIG)
+    for linked in (found for pattern in LINKED for found in sorted(root.glob(pattern))):
+        link = folder / linked.relative_to(root)
+        link.parent.mkdir(parents=True, exist_ok=True)
+        if not link.is_symlink():
+            link.symlink_to(os.path.relpath(linked, link.parent))
+    for kept in KEPT:
+        (folder / kept).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(root / kept, folder / kept)
+    params = folder / "params.yaml"
+    try:
+        compose_and_dump(
+            params, str((root / "conf").absolute()), None, "config", str(root), list(overrides)
+        )
+    except (HydraException, DvcException) as error:
+        first_line = str(error).strip().partition("\n")[0]
+        raise BadInputError(f"{' '.join(overrides)}: {first_line}") from error
+    load_params(params)
+    return folder
+
+
+def publish(folder: Path, target: Path) -> str:
+    """Copy the page, its figures and the metrics of a study beside those of the main pipeline."""
+    target.mkdir(parents=True, exist_ok=True)
+    for name in PUBLISHED:
+        source, copy = folder / "reports" / name, target / name
+        if source.is_dir():
+            shutil.rmtree(copy, ignore_errors=True)
+            shutil.copytree(source, copy)
+        else:
+            shutil.copyfile(source, copy)
+    return f"{target / 'report.html'}, {target / 'metrics'}"
+
+
+if __name__ == "__main__":
+    main()
