@@ -9,6 +9,7 @@ from evenkeel.cli.export import export
 from evenkeel.cli.generate import generate
 from evenkeel.cli.inspect import inspect
 from evenkeel.cli.receptivity import receptivity
+from evenkeel.cli.serve import serve
 from evenkeel.terminal import Group, quiet_libraries
 
 
@@ -19,7 +20,7 @@ def group() -> None:
     quiet_libraries()
 
 
-for _command in (clean, detect, export, generate, inspect, receptivity):
+for _command in (clean, detect, export, generate, inspect, receptivity, serve):
     group.add_command(_command)
 
 

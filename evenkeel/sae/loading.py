@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from evenkeel.activations.capture import measure_widths
@@ -159,17 +159,27 @@ class LoadedSae:
             out = out * scale + shift
         return out + (like - trained)
 
-    def edit(self, x: Float[Tensor, "*batch d_in"], edit: Edit) -> Float[Tensor, "*batch d_in"]:
-        """Change latents of a stream and keep what the SAE does not explain of it.
+    def editing(self, columns: Int[Tensor, " edited"], edit: Edit) -> Edit:
+        """A function that changes latents of a stream and keeps what the SAE does not explain.
 
         Encode, edit, decode, add the error: decode(edited) + (x - decode(latents)). Decoding is
         linear, so this is x plus the decoded change, and x itself, bit for bit, without a change.
+        Only the rows of the latents that change are decoded.
+
+        Args:
+            columns: which latents, by their place among those of this SAE.
+            edit: what these become.
         """
-        latents = self.encode(x)
-        change = (edit(latents) - latents) @ self.decoder.to(latents)
-        if self.module.cfg.normalize_activations != "none":
-            change = change * self._scale(self._as_trained(x.to(change)))[0]
-        return x + change.to(x.dtype)
+        rows = self.decoder[columns]
+
+        def edited(x: Tensor) -> Tensor:
+            latents = self.encode(x)[..., columns]
+            change = (edit(latents) - latents) @ rows.to(latents)
+            if self.module.cfg.normalize_activations != "none":
+                change = change * self._scale(self._as_trained(x.to(change)))[0]
+            return x + change.to(x.dtype)
+
+        return edited
 
     def _as_trained(self, x: Float[Tensor, "*batch d_in"]) -> Float[Tensor, "*batch d_in"]:
         return x - x.mean(dim=-1, keepdim=True) if self.centered else x

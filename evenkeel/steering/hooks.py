@@ -56,7 +56,7 @@ def steer(
             rows.assign(spec)
             yield
         return
-    with planned(model, cast(Steering, spec), mask) as places, _all_hooked(places):
+    with planned(model, cast(Steering, spec), mask) as places, all_hooked(places):
         yield
 
 
@@ -113,7 +113,7 @@ class RowSteering:
             for other, values in before:
                 other.assign(values)
         hooks = ExitStack()
-        hooks.enter_context(_all_hooked(places))
+        hooks.enter_context(all_hooked(places))
         return spec, shares, hooks
 
     def _drop(self, most: int) -> None:
@@ -124,7 +124,8 @@ class RowSteering:
 
 
 @contextmanager
-def _all_hooked(places: Sequence[Planned]) -> Iterator[None]:
+def all_hooked(places: Sequence[Planned]) -> Iterator[None]:
+    """Let what is planned happen while the block runs."""
     with ExitStack() as stack:
         for place in places:
             stack.enter_context(_shadowed(place.target.module))

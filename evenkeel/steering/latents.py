@@ -61,11 +61,7 @@ class EditLatents(Intervention):
     def on(self, device: torch.device, dtype: torch.dtype) -> Edit:
         sae = self.sae.on(device)
         columns = torch.tensor(sae.columns(self.features), device=device)
-
-        def edit(latents: Tensor) -> Tensor:
-            return latents.index_copy(-1, columns, self.edited(latents[..., columns]))
-
-        return lambda stream: sae.edit(stream, edit)
+        return sae.editing(columns, self.edited)
 
     @property
     def width(self) -> int:

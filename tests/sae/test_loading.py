@@ -54,12 +54,12 @@ def test_encode_and_decode_are_those_of_sae_lens(architecture: str, normalizatio
 
     edited = latents * 0.125
     torch.testing.assert_close(
-        sae.edit(x, lambda found: found * 0.125),
+        sae.editing(torch.arange(len(sae.features)), lambda found: found * 0.125)(x),
         sae.decode(edited, like=x) + (x - reconstruction),
         rtol=1e-4,
         atol=1e-4,
     )
-    assert torch.equal(sae.edit(x, lambda found: found), x)
+    assert torch.equal(sae.editing(torch.arange(len(sae.features)), lambda found: found)(x), x)
 
 
 def test_decoding_a_normalizing_sae_needs_the_stream() -> None:

@@ -32,9 +32,15 @@ def test_unedited_latents_and_the_error_give_the_models_logits_exactly(
 ) -> None:
     sae = LoadedSae.of(trained_module(architecture))
     before = logits_of(tiny_gpt2, ids)
-    with replaced_stream(tiny_gpt2, sae, lambda x: sae.edit(x, lambda latents: latents)):
+    with replaced_stream(
+        tiny_gpt2,
+        sae,
+        lambda x: sae.editing(torch.arange(len(sae.features)), lambda latents: latents)(x),
+    ):
         assert torch.equal(logits_of(tiny_gpt2, ids), before)
-    with replaced_stream(tiny_gpt2, sae, lambda x: sae.edit(x, torch.zeros_like)):
+    with replaced_stream(
+        tiny_gpt2, sae, lambda x: sae.editing(torch.arange(len(sae.features)), torch.zeros_like)(x)
+    ):
         assert not torch.allclose(logits_of(tiny_gpt2, ids), before, atol=1e-3)
     assert torch.equal(logits_of(tiny_gpt2, ids), before)
 

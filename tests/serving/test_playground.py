@@ -1,0 +1,163 @@
+"""The playground in a real browser, and what it is allowed to do."""
+
+import json
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import pytest
+
+from tests.serving.conftest import make_service, serving
+
+pytestmark = pytest.mark.xdist_group("browser")  # one browser at a time
+SWITCHES = (
+    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+    "--window-size=1280,1000", "--disable-background-networking", "--no-first-run",
+)  # fmt: skip
+ATTACK = "</p><img src=x onerror=alert(1)>"
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not chromium or not driver:
+        pytest.skip("no chromium and chromedriver here (Debian: chromium, chromium-driver)")
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    downloads = tmp_path_factory.mktemp("downloads")
+    for switch in (*SWITCHES, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
+        options.add_argument(switch)
+    options.add_experimental_option("prefs", {"download.default_directory": str(downloads)})
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    window = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    window.downloads = downloads
+    yield window
+    window.quit()
+
+
+def until(done: Callable[[], Any]) -> Any:
+    for _ in range(400):
+        if found := done():
+            return found
+        time.sleep(0.05)
+    raise AssertionError("it did not happen within 20 s")
+
+
+def opened(browser: Any, address: str, settings: dict[str, Any] | None = None) -> Any:
+    browser.get("about:blank")
+    browser.get(f"{address}/" + (f"#{quote(json.dumps(settings))}" if settings else ""))
+    until(lambda: browser.find_elements("css selector", "#groups .bar"))
+    return lambda name: browser.find_element("id", name)
+
+
+def generated(browser: Any, find: Any) -> tuple[str, str]:
+    until(lambda: find("save").is_enabled())
+    return find("unsteered").text, find("steered").text
+
+
+def test_it_shows_both_texts_marks_the_change_and_reads_the_tokens(
+    browser: Any, address: str
+) -> None:
+    asked = {"prompt": "My father", "intervention": "later", "temperature": "0", "tokens": "8"}
+    find = opened(browser, address, asked)
+    assert find("prompt").get_property("value") == "My father"
+    find("run").click()
+    plain, steered = generated(browser, find)
+    assert plain != steered
+    assert plain.startswith("My father")
+    assert browser.find_elements("css selector", "#steered mark")
+    until(lambda: browser.find_elements("css selector", "#read .edited"))
+    bars = browser.find_elements("css selector", "#groups .bar b")
+    assert all(bar.text.endswith("%") for bar in bars)
+    assert not browser.get_log("browser")
+
+
+def test_multiplier_zero_says_the_same(browser: Any, address: str) -> None:
+    find = opened(browser, address, {"multiplier": "0", "temperature": "1.5", "seed": "3"})
+    find("run").click()
+    plain, steered = generated(browser, find)
+    assert plain == steered.removesuffix("\nThe same text as unsteered.")
+    assert find("note").text == "The same text as unsteered."
+    assert not browser.find_elements("css selector", "mark")
+
+
+def test_keyboard_link_and_download(browser: Any, address: str) -> None:
+    keys = pytest.importorskip("selenium.webdriver.common.keys").Keys
+    find = opened(browser, address, {"tokens": "6", "chat": False})
+    prompt = find("prompt")
+    prompt.clear()
+    prompt.send_keys("Hello there", keys.CONTROL, keys.ENTER)
+    first = generated(browser, find)
+    until(lambda: "Hello there" in find("read").text)
+    link = browser.current_url
+    browser.get("about:blank")
+    browser.get(link)
+    until(lambda: browser.find_elements("css selector", "#groups .bar"))
+    assert find("prompt").get_property("value") == "Hello there"
+    find("run").click()
+    assert generated(browser, find) == first
+    before = until(lambda: find("mass").text)
+    find("read").send_keys(keys.ARROW_RIGHT)
+    until(lambda: find("mass").text != before)
+    find("save").click()
+    file = browser.downloads / "evenkeel-playground.json"
+    until(file.exists)
+    saved = json.loads(file.read_text())
+    assert saved["settings"]["prompt"] == "Hello there"
+    assert saved["steered"]["intervention"].startswith("push; multiplier=1")
+
+
+def test_hostile_text_stays_text(browser: Any, address: str) -> None:
+    find = opened(browser, address, {"prompt": ATTACK, "axis": ATTACK, "tokens": "2"})
+    assert find("axis").get_property("value") == "gender"
+    find("run").click()
+    plain, _ = generated(browser, find)
+    assert plain.startswith(ATTACK)
+    browser.get("about:blank")
+    browser.get(f"{address}/#%7Bnonsense")
+    find = lambda name: browser.find_element("id", name)  # noqa: E731
+    until(
+        lambda: find("problem").text == "The link is damaged; these are the settings to begin with."
+    )
+    assert browser.title == "Evenkeel playground"
+    assert not browser.find_elements("css selector", "img")
+
+
+def test_a_refusal_and_a_missing_key_are_said(browser: Any, address: str, tokenizer: Any) -> None:
+    from evenkeel.interpretation.secret import Secret
+
+    find = opened(browser, address, {"tokens": "5000"})
+    browser.execute_script("document.getElementById('form').noValidate = true")
+    find("run").click()
+    until(lambda: "max_tokens is 5000; this server writes 40" in find("problem").text)
+    key = "k" * 20
+    with serving(make_service(tokenizer), key=Secret(key)) as guarded:
+        browser.get(guarded)
+        until(lambda: find("key-row").is_displayed())
+        find("key").send_keys(key, "\n")
+        until(lambda: find("about").text == "tiny")
+
+
+def test_a_phone_shows_it_without_scrolling_sideways(browser: Any, address: str) -> None:
+    size = {"width": 360, "height": 740, "deviceScaleFactor": 1, "mobile": True}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    try:
+        opened(browser, address)
+        script = "return document.documentElement.scrollWidth"
+        assert browser.execute_script(script) <= 360
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_the_page_is_one_file_that_runs_nothing_else(address: str) -> None:
+    answer = httpx.get(address)
+    policy = answer.headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'; script-src 'sha256-")
+    assert "unsafe" not in policy
+    assert "frame-ancestors 'none'" in policy
+    assert not re.findall(r"(?:src|href)\s*=\s*\"|https?://|innerHTML|@import", answer.text)
