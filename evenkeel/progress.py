@@ -5,6 +5,8 @@ from typing import Any
 
 from tqdm import tqdm
 
+from evenkeel.terminal import printable, say
+
 SECONDS = 30.0
 """Between two lines where there is no terminal; work that ends sooner prints none."""
 _LINE = "{desc}: {n_fmt} of {total_fmt} {unit}, {elapsed} so far, about {remaining} still"
@@ -16,7 +18,7 @@ class _Lines:
     def write(self, text: str) -> None:
         line = text.strip()
         if line:
-            print(line, file=sys.stderr, flush=True)
+            say(line, err=True)
 
     def flush(self) -> None:
         sys.stderr.flush()
@@ -35,4 +37,4 @@ class Progress(tqdm):
                 "delay": SECONDS,
                 "disable": False,  # the environment silences the bars of libraries
             }
-        super().__init__(*args, **options)
+        super().__init__(*args, **options | {"desc": printable(options.get("desc") or "")})

@@ -65,6 +65,8 @@ def print_table(
         table.add_column(Text(printable(column)), justify="right" if numeric else "left")
     for row in rows:
         cells = (f"{cell:.4g}" if isinstance(cell, float) else printable(cell) for cell in row)
+        if not lines:  # else what follows a line break would pass for a row
+            cells = (cell.replace("\n", r"\n") for cell in cells)
         table.add_row(*(Text(cell) for cell in cells))
     # Where there is no terminal rich would cut to 80 columns; a log takes what the table needs.
     Console(width=None if sys.stdout.isatty() else _WIDTH_OF_LOGS).print(table)

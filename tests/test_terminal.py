@@ -1,7 +1,9 @@
 """What reaches a terminal cannot command it, and markup in data is data."""
 
+import ast
 import json
 import logging
+from pathlib import Path
 
 import click
 import pytest
@@ -87,3 +89,56 @@ def test_json_stays_exact(capsys: pytest.CaptureFixture[str]) -> None:
 def test_log_lines_are_printable() -> None:
     record = logging.LogRecord("a", logging.WARNING, "", 1, "%s", ("\x1b[2J",), None)
     assert PrintableFormatter("%(message)s").format(record) == r"\x1b[2J"
+
+
+ROOT = Path(__file__).parents[1]
+PRINTS_BY_ITSELF = {
+    ROOT / "evenkeel" / "terminal.py",
+    ROOT / "evenkeel" / "models" / "template_worker.py",  # its stdout is a pipe to its parent
+}
+
+
+def ways_past_the_escapes(source: str) -> list[str]:
+    """Calls that print without escaping, as `line: call`."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call):
+            call = ast.unparse(node.func)
+            plain = {"print", "echo", "secho", "pprint", "input", "prompt", "confirm"}
+            to_stream = call.endswith((".stdout.write", ".stderr.write", "Console"))
+            if to_stream or (
+                (call in plain or call.startswith("click.")) and (call.rpartition(".")[2] in plain)
+            ):
+                found.append(f"{node.lineno}: {call}")
+    return found
+
+
+def test_commands_and_stages_print_through_the_escaping_functions_only() -> None:
+    files = [*(ROOT / "evenkeel").rglob("*.py"), *(ROOT / "stages").rglob("*.py")]
+    assert len(files) > 200
+    found = {
+        str(path.relative_to(ROOT)): calls
+        for path in files
+        if path not in PRINTS_BY_ITSELF and (calls := ways_past_the_escapes(path.read_text()))
+    }
+    assert not found
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["print(1)", "click.echo(1)", "echo(1)", "sys.stdout.write('a')", "rich.Console().print(1)"],
+)
+def test_a_way_past_the_escapes_is_seen(line: str) -> None:
+    assert ways_past_the_escapes(line)
+    assert not ways_past_the_escapes("say(1); fingerprint(2); file.write('a')")
+
+
+def test_a_cell_cannot_forge_a_row() -> None:
+    @click.command()
+    def table() -> None:
+        print_table("t", ["name"], [["a\n| forged |"]])
+        print_table("t", ["text"], [["two\nlines"]], lines=True)
+
+    printed = CliRunner().invoke(table).output
+    assert r"a\n| forged |" in printed
+    assert r"two\nlines" not in printed

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 from evenkeel.errors import BadInputError
@@ -45,10 +46,15 @@ def marked_files(folder: Path) -> dict[str, str] | None:
         return None
 
 
-def require_intact(folder: Path, advice: str) -> None:
+def require_intact(folder: Path, advice: str, sha256: Callable[[Path], str] | None = None) -> None:
     """Refuse a folder of ours of which a file is missing or was changed since it was written.
 
     A folder without a marker is of another program: of that nothing is known.
+
+    Args:
+        folder: with a marker or without.
+        advice: what to do about it.
+        sha256: hashes a file that is there; by default it is read.
 
     Raises:
         BadInputError: naming the file.
@@ -59,9 +65,11 @@ def require_intact(folder: Path, advice: str) -> None:
     if sums is None:
         raise BadInputError(f"{folder / MARKER}: damaged; {advice}")
     for name, checksum in sums.items():
-        if _sha256(folder / name, advice) != checksum:
+        file = folder / name
+        found = sha256(file) if sha256 and file.is_file() else _sha256(file, advice)
+        if found != checksum:
             raise BadInputError(
-                f"{folder / name}: damaged, or changed after Evenkeel wrote it (its SHA-256 is not "
+                f"{file}: damaged, or changed after Evenkeel wrote it (its SHA-256 is not "
                 f"that of {MARKER}); {advice}"
             )
 

@@ -1,7 +1,9 @@
 """The API key: read from the environment, shown to nobody."""
 
+import html
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from urllib.parse import unquote
 
 from evenkeel.errors import BadInputError
 
@@ -13,6 +15,13 @@ _PLACEHOLDER_LENGTH = 8
 _PART_LENGTH = 12
 """A part of the key this long is not printed either."""
 _ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})|\\(/)")
+
+_SPELLINGS: dict[str, Callable[[str], str]] = {
+    "\\": lambda text: _ESCAPE.sub(lambda match: match[2] or chr(int(match[1], 16)), text),
+    "%": unquote,
+    "&": html.unescape,
+}
+"""Escapes behind which a server may send a key back, by the character that begins them."""
 
 
 class Secret:
@@ -30,17 +39,19 @@ class Secret:
     def scrub(self, text: str) -> str:
         """`text` without the key and without any part of it of twelve characters or more.
 
-        It is found behind JSON's escapes too: text that was JSON inside JSON still holds them.
-        What is shorter than a real key is a placeholder ("none") for a server that needs none, and
-        may well be a word of the text.
+        It is found behind JSON's escapes too (text that was JSON inside JSON still holds them), and
+        behind those of URLs and of HTML. What is shorter than a real key is a placeholder ("none")
+        for a server that needs none, and may well be a word of the text.
         """
         if len(self._value) < _PLACEHOLDER_LENGTH:
             return text
-        if "\\" in text:
-            plain = _ESCAPE.sub(lambda match: match[2] or chr(int(match[1], 16)), text)
-            scrubbed = self._scrub_plain(plain)
-            return text if scrubbed == plain else scrubbed
-        return self._scrub_plain(text)
+        text = self._scrub_plain(text)
+        for mark, unescaped in _SPELLINGS.items():
+            if mark in text:
+                plain = unescaped(text)
+                scrubbed = self._scrub_plain(plain)
+                text = text if scrubbed == plain else scrubbed
+        return text
 
     def _scrub_plain(self, text: str) -> str:
         length = min(_PART_LENGTH, len(self._value))

@@ -83,10 +83,15 @@ def render_chat(tokenizer: Any, messages: Sequence[Mapping[str, str]], *, now: d
 
     Raises:
         BadInputError: the template fails, refuses such messages, is too large, makes too long a
-            text, or does not end in time.
+            text or one that is no Unicode, or does not end in time.
     """
-    template = tokenizer.get_chat_template()
     where = f"the chat template of the tokenizer {Path(tokenizer.name_or_path).name!r}"
+    try:
+        template = tokenizer.get_chat_template()
+    except (ValueError, TypeError, AttributeError) as error:
+        raise BadInputError(f"{where} cannot be used: {error}") from error
+    if not isinstance(template, str):
+        raise BadInputError(f"{where} is a {type(template).__name__}, no text; repair it")
     if len(template) > LONGEST:
         raise BadInputError(f"{where} is {len(template)} characters long, over {LONGEST}")
     request = {

@@ -75,7 +75,8 @@ def _digest(file: Path) -> str:
 
 def _hash_files(folder: Path, patterns: tuple[str, ...]) -> str:
     digest = hashlib.sha256()
-    for file in sorted({file for pattern in patterns for file in folder.glob(pattern)}):
+    found = {file for pattern in patterns for file in folder.glob(pattern) if file.is_file()}
+    for file in sorted(found):
         digest.update(file.name.encode() + b"\0")
         digest.update(bytes.fromhex(sha256_of(file)))
     return digest.hexdigest()

@@ -19,6 +19,10 @@ _ADDRESSED = re.compile(
     r"/files/md5/[0-9a-f]{2}/[0-9a-f]{30}(\.dir)?$|/blobs/(sha256-)?[0-9a-f]{40,64}$"
 )
 """Where DVC and the hub's client keep files by their content, and link to them."""
+_TOKEN = 1000
+_PARTS = 4096
+_COUNT = re.compile(r"^(n|num)_.*(layers?|blocks?|experts?|labels|heads?)$")
+"""Configuration keys whose value says how many parts of a kind are made."""
 _KERNELS = ("eager", "sdpa", "flex_attention", "flash_attention_2", "flash_attention_3")
 _EXPERTS = ("eager", "grouped_mm", "batched_mm")
 _IMPLEMENTATIONS = {
@@ -38,7 +42,7 @@ def check_folder(folder: Path, trust_remote_code: bool) -> None:
     """
     if not folder.is_dir():
         raise BadInputError(f"{folder}: no such folder; a model's folder is needed")
-    for file in sorted(folder.iterdir()):
+    for file in sorted(folder.rglob("*")):
         _check_place(folder, file)
     config = folder / "config.json"
     if not config.is_file():
@@ -49,19 +53,22 @@ def check_folder(folder: Path, trust_remote_code: bool) -> None:
             "elsewhere; merge the two (merge_and_unload) and give the merged model"
         )
     weights = sorted(folder.glob("*.safetensors"))
+    if folders := [file for file in weights if not file.is_file()]:
+        raise BadInputError(f"{folders[0]}: a folder, where weights should be; remove it")
     if not weights:
         raise BadInputError(
             f"{folder}: no *.safetensors weights there; pickled weights are never loaded, "
             "convert them with save_pretrained(..., safe_serialization=True)"
         )
     _check_claims(config, read_small_json(config), trust_remote_code)
-    tokenizer = folder / "tokenizer_config.json"
-    if tokenizer.is_file():
-        _check_tokenizer(tokenizer, read_small_json(tokenizer))
+    for name in ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"):
+        if (folder / name).is_file():
+            _check_tokenizer(folder / name, read_small_json(folder / name))
     for index in sorted(folder.glob("*.safetensors.index.json")):
         _check_index(index)
     for file in weights:
         _check_header(file)
+    _check_counts(config, read_small_json(config), _tensors(weights))
 
 
 def read_small_json(path: Path) -> dict[str, Any]:
@@ -118,9 +125,39 @@ HOW_TO_TRUST = (
 )
 
 
-def _check_tokenizer(path: Path, config: dict[str, Any]) -> None:
-    """Refuse files of the tokenizer that lie elsewhere; stale paths of its author do no harm."""
+def _check_counts(path: Path, config: dict[str, Any], tensors: int) -> None:
+    """Refuse more parts than there are tensors, before transformers makes them one by one."""
+    most = max(tensors, _PARTS)
     for key, value in _nested(config):
+        if _COUNT.search(key) and isinstance(value, int | float) and not value <= most:
+            raise BadInputError(
+                f"{path}: {key} {value!r}, but the weights are {tensors} tensors; get the model "
+                "again, or correct its config.json"
+            )
+
+
+def _tensors(weights: list[Path]) -> int:
+    """How many tensors files of weights hold; what is damaged is refused by whoever reads it."""
+    names = 0
+    for file in weights:
+        with file.open("rb") as stream:
+            header = stream.read(8 + int.from_bytes(stream.read(8), "little"))
+        names += header.count(b'"data_offsets"')
+    return names
+
+
+def _check_tokenizer(path: Path, config: dict[str, Any]) -> None:
+    """Refuse files of the tokenizer that lie elsewhere, and special tokens that no text would hold.
+
+    Stale paths of its author do no harm. A token of a megabyte keeps transformers busy for hours.
+    """
+    for key, value in _nested(config):
+        token = key != "chat_template" and (key.endswith("_token") or key == "content")
+        if len(key) > _TOKEN or (token and isinstance(value, str) and len(value) > _TOKEN):
+            raise BadInputError(
+                f"{path}: a special token of {max(len(key), len(str(value)))} characters, where "
+                f"none needs over {_TOKEN}; get the model again"
+            )
         if not key.endswith("_file") or not isinstance(value, str):
             continue
         named = (path.parent / value).resolve()

@@ -14,7 +14,7 @@ from evenkeel.models.architecture import architecture_of
 from evenkeel.models.encoding import TextEncoder
 from evenkeel.models.folder import HOW_TO_TRUST, check_folder
 from evenkeel.models.fusing import fuse_gelu
-from evenkeel.models.memory import require_memory
+from evenkeel.models.memory import require_described, require_memory
 from evenkeel.models.provenance import Provenance, read_provenance
 from evenkeel.models.weights import check_finite, check_keys
 from evenkeel.params import ModelShape
@@ -117,7 +117,8 @@ def open_pretrained(
     check_folder(folder, trust_remote_code)
     common = {"trust_remote_code": trust_remote_code, "local_files_only": True}
     try:
-        tokenizer, kind = _tokenizer_and_class(folder, common)
+        tokenizer, kind, config = _tokenizer_and_class(folder, common)
+        require_described(folder, kind, config, trust_remote_code)
         model, info = kind.from_pretrained(
             folder,
             dtype=getattr(torch, dtype),
@@ -128,8 +129,10 @@ def open_pretrained(
             output_loading_info=True,
             **common,
         )
+    except BadInputError:
+        raise
     except Exception as error:  # transformers, tokenizers and safetensors each raise their own
-        first_line = str(error).strip().partition("\n")[0]
+        first_line = str(error).strip().partition("\n")[0] or type(error).__name__
         wants_code = not trust_remote_code and "trust_remote_code" in str(error)
         raise BadInputError(
             f"{folder}: needs Python code of its own, which is not run. {HOW_TO_TRUST}"
@@ -148,9 +151,9 @@ def open_pretrained(
     return model, tokenizer
 
 
-def _tokenizer_and_class(folder: Path, common: dict[str, Any]) -> tuple[Any, Any]:
-    """The tokenizer, and the auto class of the model: wrappers of several kinds of input have their
-    own."""
+def _tokenizer_and_class(folder: Path, common: dict[str, Any]) -> tuple[Any, Any, Any]:
+    """The tokenizer, the auto class of the model (wrappers of several kinds of input have their
+    own), and its configuration."""
     from transformers import (
         AutoConfig,
         AutoModelForCausalLM,
@@ -162,7 +165,7 @@ def _tokenizer_and_class(folder: Path, common: dict[str, Any]) -> tuple[Any, Any
     causal = type(config) in AutoModelForCausalLM._model_mapping
     wrapper = type(config) in AutoModelForImageTextToText._model_mapping
     kind = AutoModelForImageTextToText if wrapper and not causal else AutoModelForCausalLM
-    return AutoTokenizer.from_pretrained(folder, **common), kind
+    return AutoTokenizer.from_pretrained(folder, **common), kind, config
 
 
 def _check_vocabulary(folder: Path, model: Any, tokenizer: Any) -> None:

@@ -2,12 +2,17 @@
 
 import math
 from pathlib import Path
+from typing import Any
 
 import psutil
 import torch
 from safetensors import SafetensorError, safe_open
 
 from evenkeel.errors import BadInputError
+
+_PACKED = 16
+"""Most weights in one number of a file: those of 2 bits in 32."""
+_SMALL = 10**6
 
 
 def require_memory(folder: Path, name: str, dtype: str, device: str, spread: bool) -> None:
@@ -42,6 +47,32 @@ def require_memory(folder: Path, name: str, dtype: str, device: str, spread: boo
         f"({_gb(2 * parameters)} in bfloat16, {_gb(4 * parameters)} in float32), but {where} "
         f"{'have' if spread else 'has'} {_gb(free)} free; {', or '.join(ways)}"
     )
+
+
+def require_described(folder: Path, kind: Any, config: Any, trust_remote_code: bool) -> None:
+    """Refuse a config that describes far more weights than the files hold, before they are made.
+
+    What a file does not hold transformers makes up, and what it makes up takes memory. Quantized
+    weights are several to a number, so the refusal is of what is larger by a factor.
+
+    Args:
+        folder: of the safetensors weights.
+        kind: the auto class that makes the model.
+        config: as transformers read it.
+        trust_remote_code: the user's word on code in the folder.
+
+    Raises:
+        BadInputError: with both numbers.
+    """
+    with torch.device("meta"):
+        model = kind.from_config(config, trust_remote_code=trust_remote_code)
+    described = sum(parameter.numel() for parameter in model.parameters())
+    held = count_parameters(folder)
+    if described > _PACKED * held + _SMALL:
+        raise BadInputError(
+            f"{folder / 'config.json'}: describes a model of {described} weights, but the files "
+            f"hold {held}; get the model again, or correct its config.json"
+        )
 
 
 def count_parameters(folder: Path) -> int:

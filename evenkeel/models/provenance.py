@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from evenkeel.errors import BadInputError
-from evenkeel.files import write_json
-from evenkeel.models.fingerprint import fingerprint_of, tokenizer_hash_of
+from evenkeel.files import require_intact, write_json
+from evenkeel.models.fingerprint import fingerprint_of, sha256_of, tokenizer_hash_of
 from evenkeel.models.folder import read_small_json
 from evenkeel.params import Dtype
 
@@ -89,6 +89,7 @@ def read_provenance(folder: Path) -> Provenance:
         raise BadInputError(
             f"{path}: not a record of ours ({where}: {first['msg']}); run prepare_model again"
         ) from None
+    require_intact(folder, "run prepare_model again, or dvc checkout", sha256_of)
     for what, recorded, found in (
         ("weights or config.json", provenance.fingerprint, fingerprint_of(folder)),
         ("tokenizer", provenance.tokenizer_hash, tokenizer_hash_of(folder)),

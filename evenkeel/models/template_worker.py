@@ -56,6 +56,10 @@ def _answer(request: dict[str, Any], longest: int) -> dict[str, str]:
         return {"error": f"{type(error).__name__}: {str(error).partition(chr(10))[0][:300]}"}
     if len(text) > longest:
         return {"error": f"it makes a text of {len(text)} characters, over {longest}"}
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return {"error": "it makes half a surrogate pair, which is no text"}
     return {"text": text}
 
 

@@ -5,6 +5,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 import yaml
@@ -172,6 +173,10 @@ def test_a_base_url_that_holds_the_key_is_refused() -> None:
         KEY[5:],
         "".join(f"\\u{ord(character):04x}" for character in KEY),
         f'{{"reason": "\\u0073k{KEY[2:]}"}}',
+        "".join(f"%{ord(character):02X}" for character in KEY),
+        "".join(f"&#{ord(character)};" for character in KEY),
+        "".join(f"&#x{ord(character):x};" for character in KEY),
+        quote(f"a/{KEY[:16]}=/{KEY[16:]}"),
     ],
 )
 def test_no_part_of_the_key_and_no_spelling_of_it_is_kept(text: str) -> None:

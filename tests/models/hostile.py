@@ -102,6 +102,24 @@ def tokenizer_from_elsewhere(folder: Path) -> None:
     edit_json("tokenizer_config.json", tokenizer_file="../stolen.json")(folder)
 
 
+def _nested_link(folder: Path) -> None:
+    (folder / "additional_chat_templates").mkdir()
+    (folder / "additional_chat_templates" / "x.jinja").symlink_to("/etc/passwd")
+
+
+def _nested_pipe(folder: Path) -> None:
+    (folder / "additional_chat_templates").mkdir()
+    os.mkfifo(folder / "additional_chat_templates" / "x.jinja")
+
+
+def _folder_of(file: str) -> Spoil:
+    def spoil(folder: Path) -> None:
+        (folder / file).unlink()
+        (folder / file).mkdir()
+
+    return spoil
+
+
 def _nan(tensors: dict[str, torch.Tensor]) -> None:
     tensors["transformer.h.1.mlp.c_fc.weight"][3, 4] = float("nan")
 
@@ -203,6 +221,39 @@ REFUSED: dict[str, tuple[Spoil, str]] = {
         tokenizer_of_other_size, r"1 tokens .* beyond the model's vocabulary of 300, .* id 1000000"
     ),
     "tokenizer that is no JSON": (write("tokenizer.json", b"{"), r"cannot be loaded as a"),
+    "a link in a folder": (_nested_link, r"x\.jinja: a link out of the model's folder"),
+    "a pipe in a folder": (_nested_pipe, r"x\.jinja: neither a file nor a folder"),
+    "a folder of weights": (_folder_of(WEIGHTS), r"model\.safetensors: a folder, where weights"),
+    "a tokenizer that is a folder": (_folder_of("tokenizer.json"), r"cannot be loaded as a causal"),
+    "a billion layers": (
+        edit_json("config.json", n_layer=10**9), r"config\.json: n_layer 1000000000, but"
+    ),
+    "a billion labels": (edit_json("config.json", num_labels=10**9), r"config\.json: num_labels"),
+    "a billion blocks of a part": (
+        edit_json("config.json", text_config={"num_hidden_layers": 1e9}), r"num_hidden_layers 1000"
+    ),
+    "a trillion positions": (
+        edit_json("config.json", n_positions=10**12), r"config\.json: describes a model of 320000"
+    ),
+    "wider than its weights": (
+        edit_json("config.json", n_inner=10**8), r"config\.json: describes a model of .* hold 49"
+    ),
+    "a token of a megabyte": (
+        edit_json("tokenizer_config.json", bos_token="x" * 10**6),
+        r"tokenizer_config\.json: a special token of 1000000 characters",
+    ),
+    "an added token of a megabyte": (
+        write("added_tokens.json", json.dumps({"y" * 10**6: 5}).encode()),
+        r"added_tokens\.json: a special token of 1000000 characters",
+    ),
+    "quantized by what is not there": (
+        edit_json("config.json", quantization_config={"quant_method": "gptq", "bits": 4}),
+        r"cannot be loaded as a causal LM: .*optimum",
+    ),
+    "weights of a name that leads up": (
+        edit_json("config.json", transformers_weights="../../x.safetensors"),
+        r"cannot be loaded as a causal LM: .*inside the model directory",
+    ),
     "a pipe": (pipe, r"generation_config\.json: neither a file nor a folder"),
 }  # fmt: skip
 STALE: dict[str, tuple[Spoil, str]] = {

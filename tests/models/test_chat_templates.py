@@ -43,11 +43,17 @@ def test_a_template_gives_what_transformers_gives(chat: Any, text: str) -> None:
         ("{{ raise_exception('roles must alternate') }}", "roles must alternate"),
         ("{{ ''.__class__.__mro__ }}", "SecurityError"),
         ("{% for", "TemplateSyntaxError"),
+        ("{% macro f(n) %}{{ f(n) }}{% endmacro %}{{ f(1) }}", "RecursionError"),
+        ("{{ 'a' | center(1000000000) }}", "more than 512 MB|too much memory"),
+        ("{{ " + "(" * 30_000 + "1" + ")" * 30_000 + " }}", "RecursionError|too much memory"),
+        ("{{ '\\ud800' }}", "half a surrogate pair"),
+        ({"other": "x"}, "cannot be used: .*no default"),
+        (7, "is a int, no text"),
         ("{#" + "a" * 2_000_000 + "#}", "2000004 characters long"),
     ],
 )
 def test_a_template_bomb_is_one_message_in_bounded_time(
-    chat: Any, template: str, reason: str, monkeypatch: pytest.MonkeyPatch
+    chat: Any, template: Any, reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(chat_templates, "SECONDS", 1.0)
     render_message(chat, "a")  # start the worker outside the clock

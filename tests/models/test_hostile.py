@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from evenkeel.errors import BadInputError
+from evenkeel.files import mark_folder
 from evenkeel.models.loading import copy_model, load_model
 from tests.models.hostile import REFUSED, STALE, recorded, remote_code
 
@@ -47,6 +48,16 @@ def test_code_is_part_of_what_the_fingerprint_says(tiny_folder: Path) -> None:
         file.write("# changed\n")
     with pytest.raises(BadInputError, match="changed after evenkeel"):
         load_model(tiny_folder, "cpu", trust_remote_code=True)
+
+
+@pytest.mark.parametrize("file", ["tokenizer_config.json", "generation_config.json", ".evenkeel"])
+def test_every_file_of_a_model_that_evenkeel_wrote_is_checked(file: str, tiny_folder: Path) -> None:
+    recorded(tiny_folder)
+    mark_folder(tiny_folder)
+    load_model(tiny_folder, "cpu")
+    (tiny_folder / file).write_text('{"bos_token": "The"}')
+    with pytest.raises(BadInputError, match=rf"{file}: damaged.*run prepare_model again"):
+        load_model(tiny_folder, "cpu")
 
 
 @pytest.mark.parametrize("trusted", [False, True])
