@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import re
 import sys
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,6 +17,8 @@ from evenkeel.errors import BadInputError
 _KEPT = {"\n", "\t", "\u200c", "\u200d"}  # the joiners are part of how some scripts are written
 _ESCAPED = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 _WIDTH_OF_LOGS = 200
+_OUT_OF_MEMORY = re.compile(r"can't allocate memory|out of memory", re.I)
+"""In what torch says."""
 
 
 def printable(text: object) -> str:
@@ -77,7 +80,7 @@ def failing_clearly() -> Iterator[None]:
     """Turn what the user can mend into one message on stderr and exit status 2.
 
     That is a BadInputError, and what the operating system refuses: a file that vanished, a disk
-    that is full, no permission.
+    that is full, no permission, no memory.
     """
     try:
         yield
@@ -91,6 +94,16 @@ def failing_clearly() -> Iterator[None]:
             raise
         where = f"{error.filename}: " if error.filename is not None else ""
         say(f"error: {where}{error.strerror}; mend that and run again", err=True)
+        sys.exit(2)
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and not _OUT_OF_MEMORY.search(str(error)):
+            raise
+        first_line = str(error).partition("\n")[0]
+        say(
+            f"error: not enough memory ({first_line or 'the system has none left'}); ask for less "
+            "at once (smaller batches, fewer resamples or samples), or choose a smaller model",
+            err=True,
+        )
         sys.exit(2)
 
 

@@ -22,7 +22,9 @@ from stages.command import OutputFolder, stage
     multiple=True,
     help="An axis and its own strength; may be repeated.",
 )
-@click.option("--seed", type=click.IntRange(min=0), required=True, help="Of corpus and weights.")
+@click.option(
+    "--seed", type=click.IntRange(0, 2**63 - 1), required=True, help="Of corpus and weights."
+)
 @click.option("--output", type=OutputFolder, required=True, help="The trained model.")
 def main(
     strength: float, axes: tuple[tuple[str, float], ...], seed: int, output: Path, params_path: Path

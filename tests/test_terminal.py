@@ -11,8 +11,10 @@ from click.testing import CliRunner
 
 from evenkeel.errors import BadInputError
 from evenkeel.terminal import (
+    Command,
     Group,
     PrintableFormatter,
+    failing_clearly,
     print_json,
     print_table,
     printable,
@@ -142,3 +144,30 @@ def test_a_cell_cannot_forge_a_row() -> None:
     printed = CliRunner().invoke(table).output
     assert r"a\n| forged |" in printed
     assert r"two\nlines" not in printed
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError("Unable to allocate 3 TiB"),
+        MemoryError(),
+        RuntimeError("[enforce fail at alloc_cpu] DefaultCPUAllocator: can't allocate memory"),
+        RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"),
+    ],
+)
+def test_too_little_memory_is_one_message(error: Exception) -> None:
+    @click.command(cls=Command)
+    def greedy() -> None:
+        with failing_clearly():
+            raise error
+
+    result = CliRunner().invoke(greedy)
+    assert (result.exit_code, result.output.count("\n")) == (2, 1)
+    assert result.output.startswith("error: not enough memory (")
+    other = CliRunner().invoke(click.command(lambda: failing(RuntimeError("x"))))
+    assert isinstance(other.exception, RuntimeError)
+
+
+def failing(error: Exception) -> None:
+    with failing_clearly():
+        raise error

@@ -13,6 +13,7 @@ from evenkeel.cli.options import (
     texts_of,
     trust_option,
 )
+from evenkeel.errors import BadInputError
 
 
 @click.command()
@@ -48,6 +49,8 @@ def detect(
       evenkeel detect --file texts.txt --axis age --json
     """
     texts = texts_of(text, texts_path)
+    if not all(map(str.strip, texts)):
+        raise BadInputError("the text is empty; give it some words")
     from dataclasses import asdict
 
     import torch

@@ -6,6 +6,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from evenkeel.cli.options import (
+    Number,
+    Seed,
+    Share,
+    Temperature,
     axis_option,
     file_option,
     intervention_path,
@@ -47,7 +51,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--multiplier",
-    type=float,
+    type=Number(),
     default=1.0,
     help="Steering coefficient of --vector: in mean norms of the residual stream there (add), or "
     "the share taken out (ablate).",
@@ -59,10 +63,10 @@ if TYPE_CHECKING:
     help="How the intervention gets into the model; all give the same text.",
 )
 @click.option("--max-new-tokens", type=click.IntRange(min=1), default=40)
-@click.option("--temperature", type=click.FloatRange(min=0), default=0.0, help="0 is greedy.")
-@click.option("--top-p", type=click.FloatRange(0, 1, min_open=True), default=1.0)
+@click.option("--temperature", type=Temperature, default=0.0, help="0 is greedy.")
+@click.option("--top-p", type=Share, default=1.0)
 @click.option("--samples", type=click.IntRange(min=1), default=1, help="Texts for each prompt.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, help="Of the first sample.")
+@click.option("--seed", type=Seed, default=0, help="Of the first sample.")
 @json_option
 def generate(
     prompt: str | None,

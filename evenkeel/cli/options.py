@@ -1,7 +1,9 @@
 """Options and outputs that the commands share."""
 
+import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -17,6 +19,21 @@ __all__ = [
 EVERY_AXIS = "all"
 BY_AXIS = Path("reports/evaluation")
 JOINT = Path("reports/evaluation_joint/intervention")
+
+
+class Number(click.FloatRange):
+    """A number in a range: NaN, which no range refuses, and infinity are none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number.", param, ctx)
+        return number
+
+
+Seed = click.IntRange(0, 2**63 - 1)
+Temperature = Number(0, 1000)
+Share = Number(0, 1, min_open=True)
 
 model_option = click.option(
     "--model",

@@ -5,6 +5,10 @@ from pathlib import Path
 import click
 
 from evenkeel.cli.options import (
+    Number,
+    Seed,
+    Share,
+    Temperature,
     file_option,
     json_option,
     model_option,
@@ -57,16 +61,16 @@ from evenkeel.errors import BadInputError
 )
 @click.option(
     "--strength",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Number(min=0, min_open=True),
     default=2.0,
     help="How far to steer, in units of each feature's largest activation.",
 )
 @click.option("--tokens", type=click.IntRange(1, 100), default=10, help="Top tokens of a feature.")
 @click.option("--max-new-tokens", type=click.IntRange(min=1), default=24)
-@click.option("--temperature", type=click.FloatRange(min=0), default=0.7, help="0 is greedy.")
-@click.option("--top-p", type=click.FloatRange(0, 1, min_open=True), default=0.95)
+@click.option("--temperature", type=Temperature, default=0.7, help="0 is greedy.")
+@click.option("--top-p", type=Share, default=0.95)
 @click.option("--resamples", type=click.IntRange(min=100), default=2000)
-@click.option("--seed", type=click.IntRange(min=0), default=0)
+@click.option("--seed", type=Seed, default=0)
 @json_option
 def receptivity(
     listed: tuple[int, ...],

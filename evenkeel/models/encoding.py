@@ -58,6 +58,17 @@ def added_tokens(tokenizer: Any) -> AddedTokens:
     return _ADDED[tokenizer]
 
 
+def _require_unicode(text: str, what: str) -> None:
+    """Refuse half a surrogate pair: bytes of a command line that are no UTF-8, escapes of JSON."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise BadInputError(
+            f"{what} is no Unicode text: character {error.start} (from 0) of {text[:60]!r} is half "
+            "a surrogate pair; give it as UTF-8"
+        ) from None
+
+
 def _added(tokenizer: Any, text: str) -> AddedTokens:
     own = tuple(tokenizer(text, add_special_tokens=False)["input_ids"])
     whole = tuple(tokenizer(text)["input_ids"])
@@ -103,11 +114,19 @@ class TextEncoder:
         """Token ids of a text, after what the tokenizer puts in front; nothing is put behind.
 
         A text that begins with the BOS string itself gets no second one.
+
+        Raises:
+            BadInputError: it is no Unicode text.
         """
         return self._begun(self.plain(text))
 
     def plain(self, text: str) -> Tokens:
-        """Token ids of a text alone."""
+        """Token ids of a text alone.
+
+        Raises:
+            BadInputError: it is no Unicode text.
+        """
+        _require_unicode(text, "the text")
         return tuple(self.tokenizer(text, add_special_tokens=False)["input_ids"])
 
     def encode_all(self, texts: Sequence[str], first: int = 0) -> list[TokenIds]:
@@ -118,12 +137,14 @@ class TextEncoder:
             first: number of texts[0] in the whole set, for messages.
 
         Raises:
-            BadInputError: a text has no tokens, or more than the model can read. Nothing is
-                truncated: the last token of a truncated text would stand for a sentence that it
-                does not end.
+            BadInputError: a text has no tokens, or more than the model can read, or is no Unicode.
+                Nothing is truncated: the last token of a truncated text would stand for a sentence
+                that it does not end.
         """
         if not texts:
             return []
+        for number, text in enumerate(texts, start=first):
+            _require_unicode(text, f"text {number} (from 0)")
         encoded = self.tokenizer(
             list(texts), add_special_tokens=False, return_attention_mask=False, verbose=False
         )["input_ids"]

@@ -15,6 +15,7 @@ from evenkeel.statistics.bootstrap import ClusterBootstrap, mean, share
 from evenkeel.statistics.estimate import Measures
 from evenkeel.steering.degeneration import distinct_2, is_degenerate, repetition
 from evenkeel.steering.frequency_penalty import FrequencyPenalty
+from evenkeel.steering.row_sampling import GREEDY
 
 
 def spread_over_kinds(prompts: Sequence[Prompt], number: int) -> list[Prompt]:
@@ -89,7 +90,7 @@ def continue_ids(
     device = input_device(model)
     pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
     sampling: dict[str, Any] = {"do_sample": False}
-    if temperature > 0:
+    if temperature >= GREEDY:
         sampling = {"do_sample": True, "temperature": temperature, "top_p": top_p, "top_k": 0}
     if frequency_penalty:
         sampling["logits_processor"] = [FrequencyPenalty(frequency_penalty, pad)]

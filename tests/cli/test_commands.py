@@ -113,12 +113,35 @@ def test_markup_in_a_text_is_text(model: Path, vector: Path) -> None:
         (("a", "--samples", "2"), "greedy samples are all alike"),
         (("--file", "none.txt"), "none.txt: no such file"),
         (("a", "--vector", "none.safetensors"), "none.safetensors: no such file"),
+        (("a", "--temperature", "nan"), "nan is not a finite number"),
+        (("a", "--multiplier", "inf"), "inf is not a finite number"),
+        (("a", "--top-p", "nan"), "nan is not a finite number"),
+        (("a", "--seed", 2**64), "18446744073709551616 is not in the range"),
     ],
 )
 def test_generate_says_what_is_wrong(arguments: tuple[str, ...], message: str) -> None:
     result = run("generate", *arguments)
     assert result.exit_code == 2
     assert message in result.stderr
+
+
+def test_a_temperature_too_small_to_divide_by_is_greedy(model: Path, spec: Path) -> None:
+    options = ("generate", "The nurse", "--model", model, "--spec", spec, "--json")
+    assert rows(run(*options, "--temperature", "1e-300")) == rows(run(*options))
+
+
+def test_bytes_of_a_command_line_that_are_no_text_are_refused(model: Path, spec: Path) -> None:
+    result = run("generate", "\udcff nurse", "--model", model, "--spec", spec)
+    assert result.exit_code == 2, result.exception
+    assert r"'\udcff nurse' is half a surrogate pair" in result.stderr
+
+
+def test_an_empty_text_is_neither_biased_nor_neutral() -> None:
+    result = run("detect", " ")
+    assert (result.exit_code, result.stderr) == (
+        2,
+        "error: the text is empty; give it some words\n",
+    )
 
 
 def test_export_bakes_the_steered_model(model: Path, spec: Path, tmp_path: Path) -> None:

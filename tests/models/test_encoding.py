@@ -183,3 +183,11 @@ def test_the_context_is_found_under_every_name(tiny_gpt2: Any) -> None:
     nested = Model()
     nested.config.get_text_config = lambda: Config(max_position_embeddings=9)  # type: ignore[attr-defined]
     assert context_length(nested) == 9
+
+
+def test_what_is_no_unicode_text_is_refused(tokenizer: Any) -> None:
+    encoder = TextEncoder.of(tokenizer)
+    with pytest.raises(BadInputError, match="the text is no Unicode text: character 1"):
+        encoder.encode("a\ud800")
+    with pytest.raises(BadInputError, match=r"text 8 \(from 0\) is no Unicode text: character 0"):
+        encoder.encode_all(["a", "\udcff"], 7)
