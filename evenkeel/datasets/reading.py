@@ -4,7 +4,9 @@ from pathlib import Path
 
 from evenkeel.datasets.records import Prompt
 from evenkeel.errors import BadInputError
-from evenkeel.files import read_jsonl
+from evenkeel.files import read_jsonl, require_intact
+
+AGAIN = "run synthesize_dataset again"
 
 
 def read_prompts(folder: Path, axis: str) -> list[Prompt]:
@@ -27,11 +29,13 @@ def read_all_prompts(folder: Path) -> list[Prompt]:
     """The prompts of every axis and intersection, in the order of their names.
 
     Raises:
-        BadInputError: there are none, or as of `read_prompts`.
+        BadInputError: there are none, a file of a folder of ours is missing or changed, or as of
+            `read_prompts`.
     """
+    require_intact(folder, AGAIN)
     axes = sorted(path.stem for path in folder.glob("*.jsonl"))
     if not axes:
-        raise BadInputError(f"{folder}: no prompts in it; run synthesize_dataset")
+        raise BadInputError(f"{folder}: no prompts in it; {AGAIN}")
     return [prompt for axis in axes for prompt in read_prompts(folder, axis)]
 
 
@@ -39,7 +43,8 @@ def intersections_of(folder: Path, axes: list[str]) -> dict[str, list[Prompt]]:
     """Prompts of the intersections of some axes, by their joined names.
 
     Raises:
-        BadInputError: as of `read_prompts`.
+        BadInputError: a file of a folder of ours is missing or changed, or as of `read_prompts`.
     """
+    require_intact(folder, AGAIN)
     names = sorted(path.stem for path in folder.glob("*+*.jsonl"))
     return {name: read_prompts(folder, name) for name in names if set(name.split("+")) <= set(axes)}

@@ -55,7 +55,7 @@ def attacks_on(target: Target, times: int) -> list[Attack]:
     """Every mutation of every input, those that depend on chance `times` over.
 
     What is harmless makes a stage run to its end, so one file of each kind in a folder stands for
-    all. To JSON files in folders that carry checksums it is not harmless.
+    all. In folders that carry checksums, and are read with them, it is not harmless.
     """
     kinds: dict[tuple[Path, str], Path] = {}
     for path in target.inputs:
@@ -69,7 +69,7 @@ def attacks_on(target: Target, times: int) -> list[Attack]:
 
 
 def _checked(target: Target, path: Path) -> bool:
-    return path.suffix == ".json" and (target.folder / path).with_name(MARKER).exists()
+    return (target.folder / path).with_name(MARKER).exists()
 
 
 def run(attack: Attack) -> Outcome:
