@@ -121,7 +121,7 @@ def main(
     storage = ObjectStorage(storage_url) if storage_url else None
     if storage is not None:
         storage.check()
-    workers = Workers(executor, ModelFolder(model_path.resolve(), trust), storage)
+    workers = Workers(executor, ModelFolder(model_path.absolute(), trust), storage)
     started = time.perf_counter()
     summary = write_store(output, loaded, texts, params, shard_bytes, workers)
     speed = summary.tokens / (time.perf_counter() - started)

@@ -14,6 +14,7 @@ import click
 
 from evenkeel import terminal
 from evenkeel.errors import BadInputError
+from evenkeel.files.inputs import real_path
 from evenkeel.files.outputs import check_output, check_place
 from evenkeel.terminal import Command, PrintableFormatter, failing_clearly, quiet_libraries, say
 
@@ -189,7 +190,7 @@ def _in_the_way(output: Path, other: Path, kind: Output) -> bool:
 
 def _place_of(path: Path) -> Path:
     """A path without links that lead to it; a file that is a link itself is not its target."""
-    return path.resolve() if path.is_dir() else path.parent.resolve() / path.name
+    return real_path(path) if path.is_dir() else real_path(path.parent) / path.name
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

@@ -1,6 +1,6 @@
 """Files: reading text, tables, JSON and YAML with clear refusals; writing whole or not at all."""
 
-from evenkeel.files.inputs import open_input, require_file, require_folder
+from evenkeel.files.inputs import open_input, real_path, require_file, require_folder
 from evenkeel.files.json_files import (
     add_once,
     read_json,
@@ -30,6 +30,7 @@ __all__ = [
     "read_object",
     "read_record",
     "read_yaml",
+    "real_path",
     "require_file",
     "require_folder",
     "require_intact",

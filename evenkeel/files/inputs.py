@@ -11,6 +11,11 @@ BY_A_STAGE = "run the stage that writes it"
 """The usual advice about an input that is not there."""
 
 
+def real_path(path: Path) -> Path:
+    """The path with every link in it followed; one that leads in a circle stays as it is."""
+    return Path(os.path.realpath(path))
+
+
 def require_file(path: Path, advice: str = BY_A_STAGE) -> None:
     """Refuse a path at which there is no regular file, or none that can be looked at.
 

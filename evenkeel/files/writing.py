@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from evenkeel.files.inputs import real_path
 from evenkeel.files.markers import mark_folder
 from evenkeel.files.outputs import explained, require_replaceable
 from evenkeel.files.unfinished import put_in_place, unfinished
@@ -30,7 +31,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
             written there (why).
     """
     if path.is_dir():
-        path = path.resolve()  # where a link leads, not the link, is replaced
+        path = real_path(path)  # where a link leads, not the link, is replaced
     with explained(path), unfinished(path) as part:
         require_replaceable(path)
         folder = part / path.name

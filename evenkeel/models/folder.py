@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from evenkeel.errors import BadInputError
+from evenkeel.files import real_path
 
 _JSON_BYTES = 64 << 20
 _HEADER_BYTES = 16 << 20
@@ -92,8 +93,8 @@ def read_small_json(path: Path) -> dict[str, Any]:
 
 def _check_place(folder: Path, file: Path) -> None:
     """Refuse pipes and devices, and links out of the folder but to files kept by their content."""
-    target = file.resolve()
-    inside = target.is_relative_to(folder.resolve())
+    target = real_path(file)
+    inside = target.is_relative_to(real_path(folder))
     if file.is_symlink() and not inside and not _ADDRESSED.search(target.as_posix()):
         raise BadInputError(
             f"{file}: a link out of the model's folder, to {target}; put the file itself there"
@@ -160,8 +161,8 @@ def _check_tokenizer(path: Path, config: dict[str, Any]) -> None:
             )
         if not key.endswith("_file") or not isinstance(value, str):
             continue
-        named = (path.parent / value).resolve()
-        if named.exists() and not named.is_relative_to(path.parent.resolve()):
+        named = real_path(path.parent / value)
+        if named.exists() and not named.is_relative_to(real_path(path.parent)):
             raise BadInputError(
                 f"{path}: {key} {value!r} lies outside the model's folder; remove it"
             )

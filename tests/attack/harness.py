@@ -6,6 +6,7 @@ import random
 import shutil
 import traceback
 from dataclasses import dataclass
+from functools import cache
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Literal
@@ -73,26 +74,35 @@ def _checked(target: Target, path: Path) -> bool:
 
 
 def run(attack: Attack) -> Outcome:
-    """Spoil, run, judge, and put everything back."""
+    """Spoil, run, judge, and put everything back.
+
+    Outputs are copied once a target, and read and put back only where the file system says that
+    they were touched.
+    """
     target = attack.target
     spoiled = target.folder / attack.path
     kept = target.folder.with_name(f"{target.folder.name}-kept")
-    before = contents_of(target)
-    _copy(spoiled, kept / "input")
-    for number, path in enumerate(target.outputs):
-        _copy(target.folder / path, kept / str(number))
+    if not kept.exists():
+        for number, path in enumerate(target.outputs):
+            _copy(target.folder / path, kept / str(number))
+        kept.mkdir(exist_ok=True)
+    untouched, before = _states(target), contents_of(target)
+    aside = kept / "input"
+    spoiled.rename(aside)
     try:
+        _copy(aside, spoiled)
         attack.mutation.change(spoiled, random.Random(str(attack)))
         ending = ending_of(target)
-        after = contents_of(target)
+        touched = _states(target) != untouched
+        after = contents_of(target) if touched else before
         left = [path for path in target.folder.rglob(".*.part") if path.parent != spoiled]
     finally:
         _remove(spoiled)
-        _copy(kept / "input", spoiled)
-        for number, path in enumerate(target.outputs):
-            _remove(target.folder / path)
-            _copy(kept / str(number), target.folder / path)
-        _remove(kept)
+        aside.rename(spoiled)
+        if _states(target) != untouched:
+            for number, path in enumerate(target.outputs):
+                _remove(target.folder / path)
+                _copy(kept / str(number), target.folder / path)
         _remove(target.folder / "exported")
     said = ending.printed.strip()
     if ending.status is None:
@@ -145,15 +155,31 @@ def _quotes_its_inputs(target: Target) -> bool:
     return target.name == "report"
 
 
+def _states(target: Target) -> dict[str, tuple[int, ...]]:
+    """What the file system says of every output, without reading it."""
+    states = {}
+    for place in (target.folder / path for path in target.outputs):
+        for file in [place, *(place.rglob("*") if place.is_dir() else ())]:
+            if file.exists():
+                status = file.stat()
+                found = (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+                states[str(file)] = found
+    return states
+
+
+@cache
+def _contents(state: tuple[tuple[str, tuple[int, ...]], ...]) -> dict[str, str]:
+    return {
+        path: hashlib.sha256(Path(path).read_bytes()).hexdigest()
+        for path, _ in state
+        if Path(path).is_file()
+    }
+
+
 def contents_of(target: Target) -> dict[str, str]:
     """SHA-256 of every output file."""
-    places = [target.folder / path for path in target.outputs]
-    inside = [file for place in places if place.is_dir() for file in sorted(place.rglob("*"))]
-    files = [file for file in places + inside if file.is_file()]
-    return {
-        str(file.relative_to(target.folder)): hashlib.sha256(file.read_bytes()).hexdigest()
-        for file in files
-    }
+    found = _contents(tuple(_states(target).items()))
+    return {str(Path(path).relative_to(target.folder)): sha256 for path, sha256 in found.items()}
 
 
 def _remove(path: Path) -> None:

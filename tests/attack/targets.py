@@ -19,14 +19,14 @@ from tests.pipeline.recording import FILES, ROOT, Run, copy, reduced_stages
 
 COMMANDS = {
     "detect": ["The nurse said that she was tired."],
-    "export": ["exported"],
+    "export": ["exported", "--include-sinks"],
     "generate": ["The nurse said", "--max-new-tokens", "2"],
     "receptivity": ["--feature", "0", "--max-new-tokens", "2"],
 }
 """Arguments of the commands that read files; inputs stand where their options say by default."""
 INSPECTED = (
-    "models/base", "models/probes", "models/vectors", "data/activations/statements.h5",
-    "reports/evaluation",
+    "models/base", "models/probes", "models/vectors/gender/vectors",
+    "data/activations/statements.h5", "reports/evaluation/gender/intervention",
 )  # fmt: skip
 
 

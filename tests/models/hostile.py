@@ -112,6 +112,14 @@ def _nested_pipe(folder: Path) -> None:
     os.mkfifo(folder / "additional_chat_templates" / "x.jinja")
 
 
+def _circle(file: str) -> Spoil:
+    def spoil(folder: Path) -> None:
+        (folder / file).unlink(missing_ok=True)
+        (folder / file).symlink_to(file)
+
+    return spoil
+
+
 def _folder_of(file: str) -> Spoil:
     def spoil(folder: Path) -> None:
         (folder / file).unlink()
@@ -223,6 +231,7 @@ REFUSED: dict[str, tuple[Spoil, str]] = {
     "tokenizer that is no JSON": (write("tokenizer.json", b"{"), r"cannot be loaded as a"),
     "a link in a folder": (_nested_link, r"x\.jinja: a link out of the model's folder"),
     "a pipe in a folder": (_nested_pipe, r"x\.jinja: neither a file nor a folder"),
+    "a link in a circle": (_circle("notes.txt"), r"notes\.txt: neither a file nor a folder"),
     "a folder of weights": (_folder_of(WEIGHTS), r"model\.safetensors: a folder, where weights"),
     "a tokenizer that is a folder": (_folder_of("tokenizer.json"), r"cannot be loaded as a causal"),
     "a billion layers": (
