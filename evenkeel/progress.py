@@ -37,4 +37,6 @@ class Progress(tqdm):
                 "delay": SECONDS,
                 "disable": False,  # the environment silences the bars of libraries
             }
-        super().__init__(*args, **options | {"desc": printable(options.get("desc") or "")})
+        if "desc" in options:  # the name of a model, for one
+            options["desc"] = printable(options["desc"])
+        super().__init__(*args, **options)
