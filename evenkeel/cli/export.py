@@ -19,10 +19,11 @@ from evenkeel.terminal import say
 @click.option(
     "--format",
     "kind",
-    type=click.Choice(["hf", "gguf", "lm-eval"]),
+    type=click.Choice(["hf", "gguf", "lm-eval", "easysteer", "peft"]),
     default="hf",
     help="hf: a model folder with the change in its weights; gguf: a llama.cpp control vector; "
-    "lm-eval: a .pt file for the model 'steered' of lm-evaluation-harness.",
+    "lm-eval: a .pt file for the model 'steered' of lm-evaluation-harness; easysteer: a .json file "
+    "with GGUF files beside it; peft: a LoRA adapter.",
 )
 @click.option(
     "--include-sinks",
@@ -53,9 +54,12 @@ def export(
       evenkeel export --axis race --include-sinks models/debiased
       evenkeel export --format gguf --include-sinks vector.gguf
       evenkeel export --format lm-eval --include-sinks steered.pt
+      evenkeel export --format easysteer --include-sinks steering.json
     """
+    from evenkeel.export.adapter import write_adapter
     from evenkeel.export.baked import write_baked_model
     from evenkeel.export.control_vector import write_control_vector
+    from evenkeel.export.easysteer import write_easysteer
     from evenkeel.export.steered import write_steered_file
     from evenkeel.models.loading import load_model
     from evenkeel.steering.spec import InterventionSpec, with_sinks
@@ -68,6 +72,10 @@ def export(
         write_baked_model(output, loaded.model, loaded.tokenizer, spec)
     elif kind == "gguf":
         write_control_vector(output, loaded.model, spec)
+    elif kind == "easysteer":
+        write_easysteer(output, loaded.model, spec)
+    elif kind == "peft":
+        write_adapter(output, loaded.model, spec)
     else:
         write_steered_file(output, loaded.model, spec)
     say(f"{output}: written, and read back alike", err=True)

@@ -1,5 +1,6 @@
 """GGUF control vectors: what llama.cpp adds to the stream with `--control-vector FILE`."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,16 @@ from evenkeel.steering.spec import Steering, interventions_in
 
 _ARCHITECTURE = "controlvector"
 _GGUF_NAMES = {
+    "cohere": "command-r",
     "gemma3_text": "gemma3",
+    "gpt_bigcode": "starcoder",
     "gpt_neox": "gptneox",
+    "gpt_oss": "gpt-oss",
     "mistral": "llama",
+    "mixtral": "llama",
+    "phi": "phi2",
+    "qwen2_moe": "qwen2moe",
+    "qwen3_moe": "qwen3moe",
 }
 """What llama.cpp calls a family, where that is not what transformers calls it."""
 
@@ -31,14 +39,30 @@ def write_control_vector(path: Path, model: Any, spec: Steering) -> None:
 
     Raises:
         BadInputError: an intervention does not fit the model, or a control vector cannot hold it;
-            the package gguf is not installed.
+            llama.cpp does not know the family; the package gguf is not installed.
     """
     directions = _directions(model, spec)
+    hint = _hint(model)
+    if hint not in _gguf().MODEL_ARCH_NAMES.values():
+        raise BadInputError(
+            f"llama.cpp knows no {hint} models, so that no control vector can steer one there; "
+            "export a Hugging Face folder (--format hf), or steer through hooks"
+        )
+    write_directions(path, model, directions)
+
+
+def write_directions(
+    path: Path, model: Any, directions: Mapping[int, Float[Tensor, " width"]]
+) -> None:
+    """Write float32 vectors by block as `direction.N` of a GGUF file, atomically; read it back.
+
+    Raises:
+        BadInputError: the package gguf is not installed.
+    """
     gguf = _gguf()
-    family = model.config.get_text_config().model_type
     with atomic_file(path) as part:
         writer = gguf.GGUFWriter(part, _ARCHITECTURE)
-        writer.add_string(f"{_ARCHITECTURE}.model_hint", _GGUF_NAMES.get(family, family))
+        writer.add_string(f"{_ARCHITECTURE}.model_hint", _hint(model))
         writer.add_int32(f"{_ARCHITECTURE}.layer_count", max(directions))
         for layer in sorted(directions):
             writer.add_tensor(f"direction.{layer}", directions[layer].numpy())
@@ -49,6 +73,12 @@ def write_control_vector(path: Path, model: Any, spec: Steering) -> None:
         found = read_control_vector(part)
         assert found.keys() == directions.keys()
         assert all(torch.equal(found[layer], directions[layer]) for layer in found)
+
+
+def _hint(model: Any) -> str:
+    """What llama.cpp calls the model's family."""
+    family = str(model.config.get_text_config().model_type)
+    return _GGUF_NAMES.get(family, family)
 
 
 def read_control_vector(path: Path) -> dict[int, Float[Tensor, " width"]]:

@@ -10,7 +10,6 @@ from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from evenkeel.errors import BadInputError
-from evenkeel.models.decoding import end_tokens
 from evenkeel.models.loading import LoadedModel
 from evenkeel.serving.batch import Drawn, Row, RowBatch
 from evenkeel.serving.jobs import Choice, EngineError, Job, OutOfTimeError, Piece, TooBusyError
@@ -35,7 +34,6 @@ class Engine:
         self.loaded = loaded
         self._limits = limits
         self._measures = measures
-        self._ends = frozenset(end_tokens(loaded.model, loaded.tokenizer))
         self._waiting: deque[Job] = deque()
         self._calls: deque[tuple[Callable[[], Any], Future[Any]]] = deque()
         self._running: dict[Row, tuple[Job, int]] = {}
@@ -180,7 +178,7 @@ class Engine:
             job, index = self._running[row]
             choice: Choice = job.choices[index]
             if not choice.finish:
-                self._told.append((job, choice.take(index, token, self._ends)))
+                self._told.append((job, choice.take(index, token)))
         self._measures.generated.inc(len(rows))
 
     def _fail_all(self, batch: RowBatch) -> None:

@@ -45,11 +45,13 @@ class Choice:
     text: TextStream
     most: int
     """New tokens."""
+    ends: frozenset[int] = frozenset()
+    """Tokens that end it."""
     finish: Finish | None = None
 
-    def take(self, index: int, drawn: Drawn, ends: frozenset[int]) -> Piece:
+    def take(self, index: int, drawn: Drawn) -> Piece:
         """Account for the token that the row has just got."""
-        ended = drawn.token in ends
+        ended = drawn.token in self.ends
         text = "" if ended else self.text.add(drawn.token)
         if ended or self.text.stopped:
             self.finish = "stop"

@@ -33,6 +33,8 @@ class Generating(Strict):
     stream: bool = False
     stream_options: StreamOptions | None = None
     steering: Steering | None = None
+    ignore_eos: bool = False
+    """Go on behind the end of a text, as of vLLM: for measurements of equal length."""
     user: Annotated[str, Field(max_length=1000)] | None = None
     """Taken, and neither used nor kept."""
     frequency_penalty: Literal[0, None] = None

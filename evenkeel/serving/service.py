@@ -4,12 +4,14 @@ import secrets
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from evenkeel.errors import BadInputError
 from evenkeel.models.chat import CHAT_DATE
 from evenkeel.models.chat_templates import render_chat
+from evenkeel.models.decoding import end_tokens
 from evenkeel.models.encoding import TextEncoder
 from evenkeel.probes.probe_set import ProbeSet
 from evenkeel.serving.answers import Answer, ChatAnswer, CompletionAnswer
@@ -46,10 +48,16 @@ class Service:
     log_prompts: bool = False
     probes: ProbeSet | None = None
     """For the playground."""
-    encoder: TextEncoder = field(init=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "encoder", self.engine.loaded.encoder)
+    @cached_property
+    def encoder(self) -> TextEncoder:
+        return self.engine.loaded.encoder
+
+    @cached_property
+    def ends(self) -> frozenset[int]:
+        """Tokens that end a text."""
+        loaded = self.engine.loaded
+        return frozenset(end_tokens(loaded.model, loaded.tokenizer))
 
     @property
     def chats(self) -> bool:
@@ -144,6 +152,7 @@ class Service:
                 ),
                 TextStream(self.encoder, request.stops),
                 most,
+                frozenset() if request.ignore_eos else self.ends,
             )
             for prompt in prompts
             for number in range(request.n)

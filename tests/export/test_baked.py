@@ -109,3 +109,17 @@ def test_a_folder_that_holds_something_is_left_alone(
     with pytest.raises(BadInputError, match="is there already; name a new folder"):
         write_baked_model(tmp_path, tiny_gpt2, tokenizer, add())
     assert (tmp_path / "precious.txt").read_text() == "mine"
+
+
+def test_large_logits_are_compared_beyond_their_rounding(
+    tiny_gpt2: Any, tokenizer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of float32 logits of this size the last bit is worth more than what never matters."""
+    with torch.no_grad():
+        tiny_gpt2.transformer.ln_f.weight.mul_(1e4)
+    with steer(tiny_gpt2, add()), torch.no_grad():
+        assert tiny_gpt2(IDS).logits.abs().max() > 1e4
+    write_baked_model(tmp_path / "good", tiny_gpt2, tokenizer, ablate_everywhere())
+    monkeypatch.setattr("evenkeel.export.baked.bias_edit", lambda *_: nullcontext())
+    with pytest.raises(BadInputError, match="differs from the steered one by"):
+        write_baked_model(tmp_path / "wrong", tiny_gpt2, tokenizer, ablate_everywhere())

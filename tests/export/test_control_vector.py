@@ -9,6 +9,7 @@ from evenkeel.export.control_vector import read_control_vector, write_control_ve
 from evenkeel.steering.gates import TokenGate
 from evenkeel.steering.hooks import steer
 from evenkeel.steering.intervention import Ablate, Add, Intervention
+from tests.models.families import tiny_model
 
 gguf = pytest.importorskip("gguf")
 IDS = torch.tensor([[5, 9, 2, 7, 30]])
@@ -102,3 +103,11 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
         read_control_vector(path)
     with pytest.raises(BadInputError, match="cannot be read as GGUF"):
         read_control_vector(tmp_path / "missing.gguf")
+
+
+@pytest.mark.parametrize("family", ["opt", "gpt_neo"])
+def test_a_family_that_llama_cpp_does_not_know_is_refused(family: str, tmp_path: Path) -> None:
+    add = Add(ONES, layer=1, site="resid_post", sinks="include")
+    with pytest.raises(BadInputError, match=f"llama.cpp knows no {family} models"):
+        write_control_vector(tmp_path / "vector.gguf", tiny_model(family), add)
+    assert not list(tmp_path.iterdir())
