@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from evenkeel.errors import BadInputError
 from evenkeel.files import mark_folder
-from evenkeel.tensor_files import write_tensors
+from evenkeel.tensor_files import write_tensor_folder, write_tensors
 from evenkeel.vectors.vector import Separation, SteeringVector
 from evenkeel.vectors.vector_set import VectorSet
 
@@ -114,6 +114,18 @@ def test_wrong_records_are_refused_by_file(tmp_path: Path) -> None:
     write_tensors(path, {"other": torch.ones(1)}, vector().record(), **kind)
     with pytest.raises(BadInputError, match=r"holds tensors \['other'\]"):
         SteeringVector.load(path)
+
+
+def test_a_set_of_the_first_version_acts_on_sinks_as_it_did(tmp_path: Path) -> None:
+    old = {
+        f"gender/caa/resid_post/{layer}": vector(layer, layer=layer).record() for layer in (2, 3)
+    }
+    for record in old.values():
+        del record["sinks"]
+    tensors = {name: vector(int(name[-1]), layer=int(name[-1])).direction for name in old}
+    write_tensor_folder(tmp_path / "old", tensors, old, kind="set of steering vectors", version=1)
+    loaded = VectorSet.load(tmp_path / "old").vectors
+    assert [(each.layer, each.sinks) for each in loaded] == [(2, "include"), (3, "include")]
 
 
 def test_a_set_whose_two_files_disagree_is_refused(tmp_path: Path) -> None:
