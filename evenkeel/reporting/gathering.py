@@ -14,6 +14,7 @@ from evenkeel.params import ModelShape
 from evenkeel.reporting import results as kinds
 from evenkeel.reporting.benchmarks import Benchmark, Harness
 from evenkeel.reporting.cards import make_cards
+from evenkeel.reporting.case_studies import CaseStudies
 from evenkeel.reporting.lineage import read_lineage
 from evenkeel.reporting.reading import Reader
 from evenkeel.sae.results import Context
@@ -96,7 +97,7 @@ def gather_results(
             reader.record(benchmarks / "harness" / f"{task}.json", Harness)
             for task in chosen["harness"]["tasks"]
         ],
-        case_studies=reader.record(metrics / "demonstration.json", kinds.CaseStudies),
+        case_studies=reader.record(metrics / "demonstration.json", CaseStudies),
         lineage=read_lineage(pipeline, params),
         auto=auto,
         inputs=reader.digests,

@@ -10,6 +10,7 @@ from evenkeel.conditions.recipe import Recipe
 from evenkeel.evaluation.result import EvaluationResult, JointResult, Measured
 from evenkeel.reporting.benchmarks import Benchmark, Harness
 from evenkeel.reporting.cards import Card
+from evenkeel.reporting.case_studies import CaseStudies
 from evenkeel.reporting.lineage import StageNode
 from evenkeel.reporting.reading import Interval, Row
 
@@ -228,39 +229,6 @@ class RecoveryRow(Row):
     measured: float | None
     measured_low: float | None
     measured_high: float | None
-
-
-class Finding(Row):
-    """A published claim, tested on the cases at hand."""
-
-    claim: str
-    verdict: str
-    """confirmed, refuted or undecided."""
-    difference: float | None
-    """Positive if the claim holds."""
-    difference_ci95: Interval | None = None
-
-
-class BestCase(Row):
-    """The case of a recipe that shifts the listed words most without collapse."""
-
-    recipe: str
-    layer: int
-    multiplier: float
-    shift: float
-    """Of the words' log-odds, in nats."""
-    shift_ci95: Interval | None = None
-    perplexity: float | None
-    """Of its continuations under the unsteered model."""
-
-
-class CaseStudies(Row):
-    """demonstration.json."""
-
-    best: Mapping[str, BestCase]
-    agreement: Mapping[str, Mapping[str, float]]
-    """Share of texts that a further backend continues as the first does, by recipe."""
-    findings: Sequence[Finding]
 
 
 @dataclass(frozen=True)

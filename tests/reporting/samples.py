@@ -11,13 +11,11 @@ from pydantic import BaseModel
 from evenkeel.interpretation.records import Detection, Explanation, Failure, Interpretation
 from evenkeel.reporting.benchmarks import Benchmark, Harness
 from evenkeel.reporting.cards import Card, make_cards
+from evenkeel.reporting.case_studies import BestCase, CaseStudies, Finding
 from evenkeel.reporting.lineage import StageNode
 from evenkeel.reporting.results import (
     AxisProbes,
     AxisResults,
-    BestCase,
-    CaseStudies,
-    Finding,
     GroundTruth,
     ModelAxis,
     ModelInfo,
