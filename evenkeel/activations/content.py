@@ -19,7 +19,7 @@ from evenkeel.params import Sinks
 
 SCHEMA = 4
 _ENCODED_TOGETHER = 1000
-_SHARD_TEXTS = 2**18
+SHARD_TEXTS = 2**18
 """Most texts of a shard: they are held in memory."""
 
 
@@ -104,7 +104,7 @@ def cut_into_shards(
         refuse_only_sinks([*map(len, encoded)], header.positions, header.sinks, number)
         for row, row_ids in zip(some, encoded, strict=True):
             added = (len(row_ids) if header.positions == "all" else 1) * header.row_bytes
-            full = size + added > shard_bytes or len(rows) == _SHARD_TEXTS
+            full = size + added > shard_bytes or len(rows) == SHARD_TEXTS
             if rows and full:
                 yield ShardContent(header, first, rows, ids)
                 first, rows, ids, size = first + len(rows), [], [], 0

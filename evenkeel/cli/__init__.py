@@ -8,6 +8,7 @@ from evenkeel.cli.detect import detect
 from evenkeel.cli.export import export
 from evenkeel.cli.generate import generate
 from evenkeel.cli.inspect import inspect
+from evenkeel.cli.plan import plan
 from evenkeel.cli.receptivity import receptivity
 from evenkeel.cli.serve import serve
 from evenkeel.terminal import Group, quiet_libraries
@@ -20,7 +21,7 @@ def group() -> None:
     quiet_libraries()
 
 
-for _command in (clean, detect, export, generate, inspect, receptivity, serve):
+for _command in (clean, detect, export, generate, inspect, plan, receptivity, serve):
     group.add_command(_command)
 
 

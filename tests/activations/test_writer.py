@@ -70,7 +70,7 @@ def test_memory_does_not_grow_with_the_number_of_texts(
     loaded: LoadedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(content, "_ENCODED_TOGETHER", 50)
-    monkeypatch.setattr(content, "_SHARD_TEXTS", 50)
+    monkeypatch.setattr(content, "SHARD_TEXTS", 50)
     params = capture_params(positions="last", batch_tokens=2048)
     peaks = []
     for count in (100, 200, 800):  # the first warms up

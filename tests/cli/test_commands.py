@@ -337,3 +337,23 @@ def test_receptivity_finds_features_by_number_and_by_word(model: Path, tmp_path:
     none = run("receptivity", "--keyword", "queen", *given)
     assert none.exit_code == 2
     assert "no feature to test" in none.stderr
+
+
+def test_plan(model: Path, tmp_path: Path) -> None:
+    sample = tmp_path / "sample.txt"
+    sample.write_text("The nurse said that she was tired.\n" * 30)
+    given = ["--model", model, "--sample", sample, "--at", tmp_path, "--shard-mib", 64]
+
+    (found,) = rows(run("plan", "--texts", "10_000_000", "--workers", 40, *given, "--json"))
+
+    tokens = found["tokens"]
+    assert tokens % 10_000_000 == 0
+    assert found["bytes"] > tokens * 32 * 4
+    assert found["shards"] == pytest.approx(found["bytes"] / (64 * 2**20), rel=0.3)
+    ideal = tokens / found["tokens per second of a worker"] / 40 / 3600
+    assert found["hours"] > 0.99 * ideal
+    assert found["first limit"] in ("shards", "disk", "planning", "dispatch")
+    assert [file.name for file in tmp_path.glob("tmp*")] == []
+
+    result = run("plan", "--texts", 0, *given)
+    assert (result.exit_code, "--texts 0: give 1 or more" in result.stderr) == (2, True)
