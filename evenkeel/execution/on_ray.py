@@ -45,9 +45,8 @@ class OnRay:
         ray = _connected()
         actor_class = ray.remote(_Worker)
         needs, workers = self._placing(ray.cluster_resources())
-        packed = ray.put(job)
         actors = [
-            actor_class.options(**needs, max_restarts=_RESTARTS, max_task_retries=0).remote(packed)
+            actor_class.options(**needs, max_restarts=_RESTARTS, max_task_retries=0).remote(job)
             for _ in range(workers)
         ]
         try:
