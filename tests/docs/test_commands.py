@@ -74,14 +74,21 @@ def _dvc(words: list[str]) -> None:
                 section = section[key]
 
 
+def _ray(words: list[str]) -> None:
+    scripts = pytest.importorskip("ray.scripts.scripts", reason="needs Ray")
+    command = scripts.cli.get_command(click.Context(scripts.cli), words[0])
+    assert command, f"no command ray {words[0]}"
+    command.make_context(words[0], words[1:])
+
+
 def _anything(words: list[str]) -> None:
     """A command of the system, which is not ours to check."""
 
 
 CHECKS: dict[str, Callable[[list[str]], None]] = {
-    "evenkeel": _evenkeel, "python": _python, "make": _make, "dvc": _dvc,
+    "evenkeel": _evenkeel, "python": _python, "make": _make, "dvc": _dvc, "ray": _ray,
     **dict.fromkeys(
-        ("cd", "export", "git", "mkdocs", "pip", "pre-commit", "sed", "source"), _anything
+        ("cd", "export", "git", "mkdocs", "pip", "pre-commit", "sbatch", "sed", "source"), _anything
     ),
 }  # fmt: skip
 SAVED = {block.title for page in PAGES for block in blocks(page.read_text(encoding="utf-8"))}

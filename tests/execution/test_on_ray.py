@@ -4,7 +4,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,27 +27,7 @@ from tests.execution.test_local import SHARD_BYTES, bytes_of
 ray = pytest.importorskip("ray", reason="needs Ray: pip install 'evenkeel[ray]'")
 pytestmark = pytest.mark.xdist_group("ray")  # one worker starts the cluster for all
 
-ROOT = Path(__file__).parents[2]
 TEXTS = [{"text": f"The nurse number {number} was tired.", "n": number} for number in range(160)]
-MEMORY = 80 * 2**20
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Any]:
-    """Two nodes of one CPU each, and this process connected to them."""
-    from ray.cluster_utils import Cluster
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(ROOT))
-        patch.setenv("OMP_NUM_THREADS", "1")
-        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-        options = {"num_cpus": 1, "object_store_memory": MEMORY, "include_dashboard": False}
-        cluster = Cluster(initialize_head=True, head_node_args=options)
-        cluster.add_node(num_cpus=1, object_store_memory=MEMORY)
-        patch.setenv("RAY_ADDRESS", cluster.address)
-        yield cluster
-        ray.shutdown()
-        cluster.shutdown()
 
 
 def test_every_task_once(cluster: Any) -> None:

@@ -1,0 +1,93 @@
+"""docs/howto/cluster.md: its commands, run in its order, on a cluster of this machine."""
+
+import os
+import shlex
+import shutil
+from itertools import dropwhile
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from evenkeel.datasets.records import CorpusText
+from evenkeel.files import work_folder, write_jsonl
+from evenkeel.models.provenance import record_provenance
+from stages.cache_activations import main
+from tests.docs.fenced import blocks, commands
+
+pytest.importorskip("ray", reason="needs Ray: pip install 'evenkeel[ray]'")
+pytestmark = pytest.mark.xdist_group("ray")
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "howto" / "cluster.md").read_text()
+STORE = Path("data/activations/corpus.h5")
+CACHE = "python -m stages.cache_activations"
+
+
+@pytest.fixture
+def project(tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project of a tiny model and a corpus of two shards."""
+    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    params["activations"]["corpus"] |= {"layers": "all", "max_texts": None}
+    folder = tmp_path / "project"
+    (folder / "models").mkdir(parents=True)
+    (folder / "params.yaml").write_text(yaml.safe_dump(params))
+    record_provenance(tiny_folder, "local", "tiny", "float32")
+    shutil.copytree(tiny_folder, folder / "models" / "base")
+    texts = [CorpusText(kind="plain", text=f"Text number {number}.") for number in range(300)]
+    write_jsonl(folder / "data/dataset/corpus/train.jsonl", texts)
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def caching(text: str) -> list[str]:
+    """The commands of ours in the bash blocks of a text."""
+    return [line for line in commands(text) if CACHE in line]
+
+
+def run(command: str, **environment: str) -> str:
+    for name, value in environment.items():
+        command = command.replace(f"${name}", value)
+    words = list(dropwhile(lambda word: word != "stages.cache_activations", shlex.split(command)))
+    result = CliRunner().invoke(main, words[1:])
+    assert result.exit_code == 0, result.output + str(result.exception)
+    return str(result.stdout)
+
+
+def stored() -> dict[str, bytes]:
+    """The store, which is removed."""
+    found = {file.name: file.read_bytes() for file in STORE.iterdir()}
+    shutil.rmtree(STORE)
+    assert not work_folder(STORE).exists()
+    return found
+
+
+def test_the_commands_of_the_page(
+    cluster: Any, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, ray, _, planned = caching(PAGE)  # S3 is tests/activations/test_workers.py's
+    run(here)
+    expected = stored()
+    assert {"00000.h5", "00001.h5", "manifest.json"} <= expected.keys()
+
+    with monkeypatch.context() as patch:
+        patch.setenv("EVENKEEL_EXECUTOR", "ray")
+        assert "export EVENKEEL_EXECUTOR=ray" in commands(PAGE)
+        run(ray)
+    assert stored() == expected
+
+    jobs = {block.title: block.text.replace("\\\n", " ") for block in blocks(PAGE) if block.title}
+    shard, store = (
+        next(line for line in jobs[name].splitlines() if CACHE in line)
+        for name in ("shard.sbatch", "store.sbatch")
+    )
+    (array,) = [line for line in commands(PAGE) if "--array" in line]
+    first, last = array.split("--array=")[1].split()[0].split("-")
+    assert "2 shards" in run(planned)
+    for number in range(int(first), int(last) + 1):
+        run(shard, SLURM_ARRAY_TASK_ID=str(number))
+    run(store)
+    assert stored() == expected
+    assert os.environ["RAY_ADDRESS"] == cluster.address
