@@ -9,7 +9,7 @@ Result = TypeVar("Result")
 Task_contra = TypeVar("Task_contra", contravariant=True)
 Result_co = TypeVar("Result_co", covariant=True)
 
-ATTEMPTS = 4
+ATTEMPTS = 3
 """A task is given up when it has lost as many workers: it is what kills them."""
 
 

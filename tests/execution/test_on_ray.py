@@ -110,6 +110,6 @@ def _kill_in_turn(cluster: Any, actors: list[Any], watched: Watched, killed: lis
 
 
 def _wait_for(watched: Watched, passes: int) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while len(watched.passes()) < passes and time.monotonic() < deadline:
         time.sleep(0.01)
