@@ -3,6 +3,8 @@
 import click
 
 from evenkeel import __version__
+from evenkeel.cli.audit import audit
+from evenkeel.cli.check import check
 from evenkeel.cli.clean import clean
 from evenkeel.cli.detect import detect
 from evenkeel.cli.export import export
@@ -21,7 +23,7 @@ def group() -> None:
     quiet_libraries()
 
 
-for _command in (clean, detect, export, generate, inspect, plan, receptivity, serve):
+for _command in (audit, check, clean, detect, export, generate, inspect, plan, receptivity, serve):
     group.add_command(_command)
 
 

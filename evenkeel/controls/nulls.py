@@ -56,8 +56,7 @@ def null_conditions(
     if isinstance(condition, LatentsCondition):
         return {"random_latents": random_latents(condition, draws, seed)}
     return {
-        RANDOM: random_conditions(condition, draws, [seed, 1]),
-        "orthogonal": _drawn(condition, orthogonal_vector, draws, [seed, 2]),
+        **random_and_orthogonal(condition, draws, seed),
         "shuffled": [
             replace(
                 condition,
@@ -73,6 +72,16 @@ def random_conditions(
 ) -> list[VectorCondition]:
     """The condition with random directions in the place of its own."""
     return _drawn(condition, random_vector, draws, seed)
+
+
+def random_and_orthogonal(
+    condition: VectorCondition, draws: int, seed: int
+) -> dict[str, Sequence[VectorCondition]]:
+    """The kinds of `null_conditions` that need nothing but the condition."""
+    return {
+        RANDOM: random_conditions(condition, draws, [seed, 1]),
+        "orthogonal": _drawn(condition, orthogonal_vector, draws, [seed, 2]),
+    }
 
 
 def rank_p(value: float | None, draws: Float[ndarray, " draws"]) -> float | None:

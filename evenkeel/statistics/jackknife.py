@@ -32,6 +32,35 @@ def log_jackknife(
     Returns:
         None where the measure, of all or without one of the units, is not positive.
     """
+    pseudo = _log_pseudo_values(statistic, *columns)
+    if pseudo is None:
+        return None
+    units = len(pseudo)
+    reach = student.ppf(0.975, units - 1) * pseudo.std(ddof=1) / np.sqrt(units - 1)
+    return float(np.exp(pseudo.mean() - reach)), float(np.exp(pseudo.mean() + reach))
+
+
+def log_upper_bound(
+    statistic: Callable[..., Float[ndarray, "..."]],
+    *columns: Float[ndarray, " units *groups"],
+    alpha: float,
+) -> float | None:
+    """The one-sided upper confidence bound of level 1 - alpha that goes with `log_jackknife`.
+
+    A limit above it is one that the measure is shown to keep: the test of non-inferiority.
+    """
+    pseudo = _log_pseudo_values(statistic, *columns)
+    if pseudo is None:
+        return None
+    units = len(pseudo)
+    reach = student.ppf(1 - alpha, units - 1) * pseudo.std(ddof=1) / np.sqrt(units - 1)
+    return float(np.exp(pseudo.mean() + reach))
+
+
+def _log_pseudo_values(
+    statistic: Callable[..., Float[ndarray, "..."]], *columns: Float[ndarray, " units *groups"]
+) -> Float[ndarray, " units"] | None:
+    """Those of the logarithm of a measure; None where it, or without a unit, is not positive."""
     units = len(columns[0])
     if units < 3:
         return None
@@ -40,7 +69,4 @@ def log_jackknife(
         value = np.log(statistic(*columns))
         without = np.log(statistic(*(column[rest] for column in columns)))
         pseudo = units * value - (units - 1) * without
-    if not np.isfinite(pseudo).all():
-        return None
-    reach = student.ppf(0.975, units - 1) * pseudo.std(ddof=1) / np.sqrt(units - 1)
-    return float(np.exp(pseudo.mean() - reach)), float(np.exp(pseudo.mean() + reach))
+    return pseudo if np.isfinite(pseudo).all() else None
