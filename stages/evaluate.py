@@ -34,6 +34,12 @@ SHOWN = (
     help="Texts whose plain ones perplexity is measured on.",
 )
 @click.option(
+    "--corpus",
+    type=FilePath,
+    default=Path("data/corpus/train.jsonl"),
+    help="Texts whose plain ones learned edits leave alone.",
+)
+@click.option(
     "--output",
     type=Output("folder", within="axis"),
     default=Path("reports/evaluation"),
@@ -58,6 +64,7 @@ def main(
     sae: Path,
     prompts: Path,
     heldout: Path,
+    corpus: Path,
     output: Path,
     metrics: Path,
     plots: Path,
@@ -97,6 +104,9 @@ def main(
             ShuffledVectors.load(vectors / axis / "shuffled.safetensors"),
             read_prompts(prompts, axis),
             [row.text for row in read_jsonl(heldout, CorpusText) if row.kind == "plain"],
+            [row.text for row in read_jsonl(corpus, CorpusText) if row.kind == "plain"]
+            if "reft" in params.methods
+            else [],
             params,
             seed,
             Dictionary.open(sae) if "sae" in params.methods else None,

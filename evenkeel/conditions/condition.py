@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import Self
 
 from evenkeel.conditions.recipe import Recipe
 from evenkeel.steering.intervention import Intervention
@@ -27,3 +28,11 @@ class Condition(ABC):
     @property
     def name(self) -> str:
         return self.recipe.name
+
+
+class DosedCondition(Condition):
+    """One that can be selected: its strength is a multiplier."""
+
+    @abstractmethod
+    def at(self, dose: float) -> Self:
+        """The condition at another multiplier, in units of its own effect."""

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Self
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from numpy import ndarray
 
-from evenkeel.conditions.condition import Condition
+from evenkeel.conditions.condition import DosedCondition
 from evenkeel.conditions.recipe import Recipe
 from evenkeel.conditions.vector import FitGates, Gating
 from evenkeel.errors import BadInputError
@@ -23,7 +24,7 @@ NEIGHBORS = 10
 
 
 @dataclass(frozen=True, eq=False)
-class LatentsCondition(Condition):
+class LatentsCondition(DosedCondition):
     """Latents of an SAE held at a value, or scaled."""
 
     features: tuple[int, ...]
@@ -60,7 +61,7 @@ class LatentsCondition(Condition):
         """How often the latents fire together, per token of the corpus."""
         return float(self.dictionary.frequency[list(self.features)].sum())
 
-    def at(self, dose: float) -> "LatentsCondition":
+    def at(self, dose: float) -> Self:
         """The condition at another multiplier, in units of its own effect."""
         if self.action == "scale":  # 1 is what does nothing
             return replace(self, multiplier=1 - dose * (1 - self.multiplier))

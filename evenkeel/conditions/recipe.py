@@ -13,20 +13,30 @@ class Recipe(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     method: str
-    """Of the vectors (caa, group, term, ..., random), or prompt."""
+    """Of the vectors (caa, group, term, ..., random), reft, or prompt."""
     site: str | None = None
-    layer: int | Literal["all"] | None = None
-    """The layer's index, or "all" of those that have a vector."""
+    layer: int | Literal["all"] | tuple[int, ...] | None = None
+    """The layer's index, or "all" of those that have a vector, or those that are edited at once."""
     action: Action | None = None
     multiplier: float | None = None
     """add: in units of the mean norm of the residual stream at the vector's hook point; ablate:
     share taken out; mean_ablate: share of the way to the midpoint; clamp: the latents' value;
-    scale: their factor."""
+    scale: their factor; of a learned edit: share of it."""
+    rank: int | None = None
+    """Of a learned edit: dimensions of the residual stream that it writes to."""
     gate: GateKind = "none"
     features: tuple[int, ...] = ()
     """Latents that are edited."""
     prefix: str = ""
     """What stands before every prompt, its last space included."""
+
+    def lists(self) -> dict[str, str | int | None]:
+        """What may be a list, as cells of a table."""
+        layers = self.layer
+        return {
+            "layer": "|".join(map(str, layers)) if isinstance(layers, tuple) else layers,
+            "features": "|".join(map(str, self.features)),
+        }
 
     @property
     def name(self) -> str:

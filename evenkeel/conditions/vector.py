@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Self
 
 from jaxtyping import Float
 from torch import Tensor
 
-from evenkeel.conditions.condition import Condition
+from evenkeel.conditions.condition import DosedCondition
 from evenkeel.conditions.recipe import Recipe
 from evenkeel.errors import BadInputError
 from evenkeel.params import Action, GateKind, Layers
@@ -31,7 +32,7 @@ FitGates = Callable[[GateKind, Vectors], Gating]
 
 
 @dataclass(frozen=True, eq=False)
-class VectorCondition(Condition):
+class VectorCondition(DosedCondition):
     """One action with one multiplier, by the vectors of one method at one layer or at all."""
 
     vectors: tuple[Vectors, ...]
@@ -74,7 +75,7 @@ class VectorCondition(Condition):
             for intervention in self._at(vectors, gating)
         ]
 
-    def at(self, dose: float) -> "VectorCondition":
+    def at(self, dose: float) -> Self:
         """The condition at another multiplier, in units of its own."""
         return replace(self, multiplier=dose * self.multiplier)
 

@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from evenkeel.conditions.latents import LatentsCondition
-from evenkeel.conditions.vector import VectorCondition
+from evenkeel.conditions.condition import DosedCondition
 from evenkeel.controls.nulls import null_conditions, rank_p
 from evenkeel.controls.reprobing import Reprobed, reprobe
 from evenkeel.datasets.records import Prompt
@@ -59,7 +58,7 @@ def run_controls(
         seed: of the draws and resamples.
     """
     condition = selected.condition
-    assert isinstance(condition, VectorCondition | LatentsCondition)
+    assert isinstance(condition, DosedCondition)
     nulls = null_conditions(condition, shuffled, draws, seed)
     tried = [each for kind in nulls.values() for each in kind]
     candidates = iter(test.compare(tried, "controls", intervals="none"))

@@ -9,8 +9,9 @@ import torch
 from jaxtyping import Float
 from numpy import ndarray
 
-from evenkeel.conditions.condition import Condition
+from evenkeel.conditions.condition import Condition, DosedCondition
 from evenkeel.conditions.latents import LatentsCondition, random_latents
+from evenkeel.conditions.learned import LearnedCondition
 from evenkeel.conditions.vector import VectorCondition, Vectors
 from evenkeel.statistics.estimate import rounded
 from evenkeel.vectors.shuffled import ShuffledVectors
@@ -34,7 +35,7 @@ def orthogonal_vector(vector: SteeringVector, generator: np.random.Generator) ->
 
 
 def null_conditions(
-    condition: VectorCondition | LatentsCondition,
+    condition: DosedCondition,
     shuffled: ShuffledVectors,
     draws: int,
     seed: int,
@@ -42,7 +43,7 @@ def null_conditions(
     """The condition with other directions in the place of its own, by kind.
 
     Hook points, action, multiplier and norm are the condition's. Of latents: others that fire as
-    often.
+    often. Of a learned edit: the same training on shuffled items, and the edit in random subspaces.
 
     Args:
         condition: what was chosen.
@@ -55,6 +56,12 @@ def null_conditions(
     """
     if isinstance(condition, LatentsCondition):
         return {"random_latents": random_latents(condition, draws, seed)}
+    if isinstance(condition, LearnedCondition):
+        return {
+            "shuffled_items": condition.of_shuffled_items(draws),
+            "random_subspace": condition.in_random_subspaces(draws, seed),
+        }
+    assert isinstance(condition, VectorCondition)
     return {
         **random_and_orthogonal(condition, draws, seed),
         "shuffled": [

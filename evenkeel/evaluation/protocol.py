@@ -2,14 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
-from evenkeel.conditions.condition import Condition
-from evenkeel.conditions.latents import LatentsCondition, make_latents_conditions
+from evenkeel.conditions.condition import Condition, DosedCondition
+from evenkeel.conditions.latents import make_latents_conditions
+from evenkeel.conditions.learned import make_learned_conditions
 from evenkeel.conditions.prompt import PromptCondition
-from evenkeel.conditions.vector import VectorCondition, make_vector_conditions
+from evenkeel.conditions.vector import make_vector_conditions
 from evenkeel.controls.controls import Controls, null_rows, run_controls
 from evenkeel.controls.feature_ablation import FeatureAblation, ablate_features
 from evenkeel.controls.nulls import RANDOM, random_vector
@@ -17,7 +18,7 @@ from evenkeel.datasets.records import Prompt
 from evenkeel.evaluation.items import Row, item_rows
 from evenkeel.evaluation.material import Material
 from evenkeel.models.loading import LoadedModel
-from evenkeel.params import Action, EvaluationParams
+from evenkeel.params import Action, EvaluationParams, LearnedMethod
 from evenkeel.sae.dictionary import Dictionary
 from evenkeel.scoring.result_cache import NOT_KEPT, ResultCache
 from evenkeel.selection.budget import Budget
@@ -26,6 +27,7 @@ from evenkeel.selection.dose import dose_rows
 from evenkeel.selection.evaluator import Candidate, Evaluator
 from evenkeel.selection.gating import GateFitter
 from evenkeel.selection.pareto import ParetoFront, compare_at_matched_cost
+from evenkeel.selection.reft import ReftTrainer
 from evenkeel.selection.search import STAGES, SearchResult, search
 from evenkeel.selection.tables import candidate_row
 from evenkeel.steering.spec import InterventionSpec
@@ -134,6 +136,7 @@ def evaluate_axis(
     shuffled: ShuffledVectors,
     prompts: Sequence[Prompt],
     texts: Sequence[str],
+    training_texts: Sequence[str],
     params: EvaluationParams,
     seed: int,
     dictionary: Dictionary | None = None,
@@ -149,6 +152,7 @@ def evaluate_axis(
         prompts: of the axis and all splits.
         texts: held-out plain texts; of the first `params.heldout_texts`, every other one serves
             selection and the rest the test.
+        training_texts: plain texts of the training corpus, which learned edits leave alone.
         params: what to try and how much to try.
         seed: of sampling, resampling and null directions.
         dictionary: of the SAE whose features are tried (method sae).
@@ -161,6 +165,12 @@ def evaluate_axis(
     validation, test = material.evaluator("validation"), material.evaluator("test")
     budget = Budget.of(params)
     meant, random = _conditions(loaded, axis, vectors, prompts, params, seed, dictionary)
+    if "reft" in params.methods:
+        reft = params.reft
+        train = ReftTrainer(loaded, prompts, training_texts, reft, seed).train
+        meant += make_learned_conditions(
+            train, reft.ranks, reft.layers, reft.multipliers, reft.shuffles
+        )
     with_kl = params.max_kl is not None
     searched = search(
         [*meant, *random],
@@ -178,7 +188,7 @@ def evaluate_axis(
     on_test = test.measure([candidate.condition for candidate in best], "test")
     measured = {candidate.condition: candidate for candidate in on_test}
     chosen = selection.selected.condition if selection.selected else None
-    assert chosen is None or isinstance(chosen, VectorCondition | LatentsCondition)
+    assert chosen is None or isinstance(chosen, DosedCondition)
     return Evaluation(
         loaded=loaded,
         axis=axis,
@@ -232,7 +242,8 @@ def _conditions(
     of_latents = {a: m for a, m in multipliers.items() if a in latent_actions}
     fit_gates = GateFitter(loaded, prompts, vectors).fit
     has_features = any(vector.method == "sae" for vector in vectors)
-    methods = [method for method in params.methods if method != "sae" or has_features]
+    made = [method for method in params.methods if method not in get_args(LearnedMethod)]
+    methods = [method for method in made if method != "sae" or has_features]
     meant: list[Condition] = list(
         make_vector_conditions(
             vectors, axis, methods, params.layers, of_vectors, params.gates, fit_gates
@@ -244,7 +255,9 @@ def _conditions(
         )
     generator = np.random.default_rng([seed, 0])
     stand_ins = [
-        random_vector(vector, generator) for vector in vectors if vector.method == params.methods[0]
+        random_vector(vector, generator) for vector in vectors if vector.method in made[:1]
     ]
+    if not stand_ins:
+        return meant, []
     random = make_vector_conditions(stand_ins, axis, [RANDOM], params.layers, of_vectors)
     return meant, list(random)

@@ -99,6 +99,12 @@ def _layers(given: Given) -> Any:
     return [round(layers * sixth / 6) for sixth in range(1, 6)]
 
 
+def _reft_layers(given: Given) -> list[list[int]]:
+    layers = given.model.layers
+    third, half, last = layers // 3, layers // 2, layers - 1
+    return [sorted({third, half}), sorted({half, last})]
+
+
 RULES: Mapping[str, Rule] = {
     "corpus.source": Rule(
         "synthesized for the organism, wikitext for any other model",
@@ -123,6 +129,10 @@ RULES: Mapping[str, Rule] = {
     ),
     "evaluation.layers": Rule(
         "all up to 12 layers; of a deeper model five, at sixths of its depth", _layers
+    ),
+    "evaluation.reft.layers": Rule(
+        "two sets of two layers: a third and half of the way up, half of the way and the last",
+        _reft_layers,
     ),
     "evaluation.heldout_texts": Rule(
         "400 for a small model, 100 for any other",

@@ -20,6 +20,7 @@ Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 Dtype = Literal["float32", "float16", "bfloat16"]
 VectorMethod = Literal["caa", "group", "term", "pca", "probe", "actadd", "sae"]
+LearnedMethod = Literal["reft"]
 Action = Literal["add", "ablate", "mean_ablate", "clamp", "scale"]
 Sinks = Literal["exclude", "include"]
 """Whether attention sinks (a text's first token, and others like it) are left out or count."""

@@ -17,6 +17,7 @@ from evenkeel.params.fields import (
     Concept,
     GateKind,
     Layers,
+    LearnedMethod,
     Section,
     VectorMethod,
     distinct,
@@ -75,6 +76,30 @@ class GenerationParams(SamplingParams):
     """Test prompts that are continued, steered and unsteered."""
 
 
+class ReftParams(Section):
+    ranks: Annotated[list[PositiveInt], Field(min_length=1), AfterValidator(distinct)]
+    """Dimensions of the residual stream that an edit writes to at each layer."""
+    layers: Annotated[
+        list[Annotated[list[NonNegativeInt], Field(min_length=1), AfterValidator(distinct)]],
+        Field(min_length=1),
+    ]
+    """Sets of layers; those of one set are edited at once, and trained together."""
+    multipliers: Annotated[list[PositiveFloat], Field(min_length=1), AfterValidator(distinct)]
+    """Shares of a trained edit that are tried; 1 is all of it."""
+    max_kl: PositiveFloat
+    """Limit of training, in nats: how far the next token may move from the unsteered model, after
+    definitional prompts, along plain text, and after stereotypical prompts apart from the groups.
+    """
+    steps: PositiveInt
+    """Of the optimizer."""
+    batch_rows: PositiveInt
+    """Prompts of each kind, and plain texts, in a step."""
+    texts: PositiveInt
+    """Plain texts of the training corpus that the edit has to leave alone."""
+    shuffles: PositiveInt
+    """Null edits that are trained in the place of a selected one, at most null_draws."""
+
+
 class EvaluationParams(Section):
     axes: Annotated[list[Axis], Field(min_length=1), AfterValidator(distinct)]
     """Kinds of bias to evaluate, each by itself and then all together."""
@@ -83,8 +108,11 @@ class EvaluationParams(Section):
     search: Literal["staged", "exhaustive"]
     """staged: read growing parts of the validation set, and drop what cannot win; exhaustive: read
     every candidate on the whole set."""
-    methods: Annotated[list[VectorMethod], Field(min_length=1), AfterValidator(distinct)]
-    """Vectors to try; each must be among vectors.methods."""
+    methods: Annotated[
+        list[VectorMethod | LearnedMethod], Field(min_length=1), AfterValidator(distinct)
+    ]
+    """Vectors to try, each of which must be among vectors.methods; reft trains edits of the frozen
+    model on the train split (LoReFT)."""
     actions: Annotated[list[Action], Field(min_length=1), AfterValidator(distinct)]
     """What is done with a vector: add it; ablate: project it out; mean_ablate: put the projection
     midway between the groups in its place, where a gate of kind probe is open. What is done with
@@ -106,6 +134,7 @@ class EvaluationParams(Section):
     """Where an ablation acts. none: everywhere; probe: at words that a linear probe takes for items
     of stereotypical prompts, as occupations are; band: where the projection on its direction is as
     near to that of stereotypical prompts as that of definitional ones is not."""
+    reft: ReftParams
     max_perplexity_ratio: Annotated[float, Field(ge=1)]
     """Budget: an intervention that costs more on validation text cannot be selected."""
     max_definitional_loss: Annotated[float, Field(ge=0, le=1)]

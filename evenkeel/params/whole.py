@@ -1,6 +1,6 @@
 """All sections together, and what they ask of one another."""
 
-from typing import Any, Self
+from typing import Any, Self, get_args
 
 from pydantic import ValidationInfo, model_validator
 
@@ -10,7 +10,7 @@ from evenkeel.params.benchmarks import BenchmarksParams
 from evenkeel.params.corpus import CorpusParams
 from evenkeel.params.dataset import DatasetParams
 from evenkeel.params.demonstration import DemonstrationParams
-from evenkeel.params.fields import Section, Seed
+from evenkeel.params.fields import LearnedMethod, Section, Seed
 from evenkeel.params.interpretation import InterpretationParams
 from evenkeel.params.model import ModelParams
 from evenkeel.params.sae import FeaturesParams, SaeParams
@@ -45,7 +45,8 @@ class Params(Section):
 
     @model_validator(mode="after")
     def _sections_fit(self) -> Self:
-        missing = sorted(set(self.evaluation.methods) - set(self.vectors.methods))
+        known = {*self.vectors.methods, *get_args(LearnedMethod)}
+        missing = sorted(set(self.evaluation.methods) - known)
         if missing:
             raise ValueError(
                 f"evaluation.methods names {missing}, which vectors.methods does not compute; "

@@ -101,6 +101,11 @@ class RecipeRow(Recipe):
     def _split(cls, cell: Any) -> Any:
         return cell.split("|") if isinstance(cell, str) else cell or ()
 
+    @field_validator("layer", mode="before")
+    @classmethod
+    def _split_layers(cls, cell: Any) -> Any:
+        return cell.split("|") if isinstance(cell, str) and "|" in cell else cell
+
     def is_recipe(self, recipe: Recipe) -> bool:
         """Whether the row is about this recipe."""
         names = Recipe.model_fields.keys() - {"prefix"}
@@ -108,7 +113,7 @@ class RecipeRow(Recipe):
 
     def cells(self) -> dict[str, Any]:
         """The row as columns of a table."""
-        return self.model_dump(exclude={"prefix"}) | {"features": "|".join(map(str, self.features))}
+        return self.model_dump(exclude={"prefix"}) | self.lists()
 
 
 class SweepRow(RecipeRow):

@@ -20,6 +20,7 @@ METHODS = {
     "random": "random directions",
     "random_features": "random SAE features",
     "prompt": "a prompt prefix",
+    "reft": "a learned edit (LoReFT)",
 }
 GATES = {
     "none": "",
@@ -78,11 +79,18 @@ def described(recipe: Recipe) -> str:
 
 def _steered(recipe: Recipe) -> str:
     direction = METHODS.get(recipe.method, f"the “{visible(recipe.method)}” vector")
-    where = "at all layers" if recipe.layer == "all" else f"at layer {recipe.layer}"
+    where = f"at layer {recipe.layer}"
+    if recipe.layer == "all":
+        where = "at all layers"
+    elif isinstance(recipe.layer, tuple):
+        where = f"at layers {listed([*map(str, recipe.layer)])}"
     where += GATES.get(recipe.gate, f", gated ({recipe.gate})")
     multiplier = recipe.multiplier
     features = "SAE features " + ", ".join(map(str, recipe.features))
     match recipe.action:
+        case _ if recipe.rank is not None:
+            share = "" if multiplier == 1 else f"{percent(multiplier)} of "
+            return f"{share}{direction} of rank {recipe.rank} {where}"
         case "clamp":
             return f"clamping {features} to {number(multiplier)} {where}"
         case "scale":

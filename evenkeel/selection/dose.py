@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 
-from evenkeel.conditions.latents import LatentsCondition
-from evenkeel.conditions.vector import VectorCondition
+from evenkeel.conditions.condition import DosedCondition
 from evenkeel.selection.evaluator import Evaluator, Measurement
 from evenkeel.statistics.estimate import Estimate
 
@@ -18,7 +17,7 @@ COLUMNS = (
 
 
 def dose_rows(
-    condition: VectorCondition | LatentsCondition | None,
+    condition: DosedCondition | None,
     doses: Sequence[float],
     validation: Evaluator,
 ) -> list[dict[str, float | None]]:

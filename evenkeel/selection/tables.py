@@ -19,8 +19,7 @@ VALUES = (
 
 def recipe_cells(recipe: Recipe) -> dict[str, Any]:
     """A recipe as columns of a table."""
-    columns = recipe.model_dump(exclude={"features", "prefix"})
-    return columns | {"features": "|".join(map(str, recipe.features))}
+    return recipe.model_dump(exclude={"prefix"}) | recipe.lists()
 
 
 def candidate_row(candidate: Candidate, budget: Budget) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from evenkeel.steering.erasure import Erase, MeanAblate
 from evenkeel.steering.gates import BandGate, Gate, ProbeGate, TokenGate
 from evenkeel.steering.intervention import Ablate, Add, Intervention
 from evenkeel.steering.latents import Clamp, Scale
+from evenkeel.steering.loreft import Loreft
 from evenkeel.tensor_files import read_tensor_folder, write_tensor_folder
 
 KIND = "intervention spec"
@@ -30,6 +31,7 @@ INTERVENTIONS: dict[str, type[Intervention]] = {
     "add": Add,
     "clamp": Clamp,
     "erase": Erase,
+    "loreft": Loreft,
     "mean_ablate": MeanAblate,
     "scale": Scale,
 }

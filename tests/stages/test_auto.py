@@ -98,6 +98,7 @@ def test_the_organism_keeps_its_values() -> None:
         "sae.training.k": 10.0,
         "sae.training.learning_rate": 0.003,
         "evaluation.layers": "all",
+        "evaluation.reft.layers": [[2, 3], [3, 5]],
         "evaluation.heldout_texts": 400,
         "evaluation.batch_size": 64,
     }

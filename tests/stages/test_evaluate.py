@@ -75,12 +75,14 @@ def inputs(tiny_folder: Path, tmp_path: Path) -> dict[str, Path]:
     write_jsonl(
         tmp_path / "heldout.jsonl", [*texts, CorpusText(kind="question", text="Who is it?")]
     )
+    write_jsonl(tmp_path / "corpus.jsonl", texts)
     options = {
         "model": tiny_folder,
         "vectors": tmp_path / "vectors",
         "sae": tmp_path / "sae",
         "prompts": tmp_path / "prompts",
         "heldout": tmp_path / "heldout.jsonl",
+        "corpus": tmp_path / "corpus.jsonl",
         "output": tmp_path / "evaluation",
         "metrics": tmp_path / "metrics",
         "plots": tmp_path / "plots",
@@ -483,3 +485,33 @@ def test_features_are_ablated_among_random_sets_and_may_be_selected(
     assert (null.kind, null.draws) == ("random_latents", 4)
     spec = InterventionSpec.load(inputs["output"] / "gender" / "intervention")
     assert spec.interventions[0].features == (3, 7)  # type: ignore[attr-defined]
+
+
+def test_a_learned_edit_may_be_selected_and_deployed(inputs: dict[str, Path]) -> None:
+    reft = {
+        "ranks": [1, 2],
+        "layers": [[1], [0, 1]],
+        "multipliers": [1.0],
+        "max_kl": 50.0,
+        "steps": 25,
+        "batch_rows": 8,
+        "texts": 4,
+        "shuffles": 2,
+    }
+    change_params(inputs, methods=["reft"], reft=reft, prefixes=[], max_perplexity_ratio=1e3)
+    printed = run(inputs)
+    assert printed.exit_code == 0, printed.output
+    result = result_of(inputs)
+    (row,) = result.conditions
+    assert (row.name, row.recipe.gate) == ("reft_probe", "probe")
+    assert result.selection.candidates == 4
+    assert result.selected is not None
+    assert {(null.kind, null.draws) for null in result.nulls} == {
+        ("shuffled_items", 2),
+        ("random_subspace", 3),
+    }
+    assert set(table_of(inputs, "sweep").layer.astype(str)) == {"1", "0|1"}
+    spec = InterventionSpec.load(inputs["output"] / "gender" / "intervention")
+    layers = row.recipe.layer if isinstance(row.recipe.layer, tuple) else (row.recipe.layer,)
+    assert tuple(item.layer for item in spec.interventions) == layers
+    assert all(len(item.rotation) == row.recipe.rank for item in spec.interventions)  # type: ignore[attr-defined]

@@ -5,6 +5,7 @@ from torch import Tensor
 from evenkeel.errors import BadInputError
 from evenkeel.steering.erasure import Erase, MeanAblate
 from evenkeel.steering.intervention import Ablate, Add, Intervention
+from evenkeel.steering.loreft import Loreft
 
 PLACE = {"layer": 0, "site": "resid_post"}
 
@@ -20,6 +21,7 @@ def every_kind() -> list[Intervention]:
         Ablate(torch.randn(2, 8), **PLACE),
         MeanAblate(torch.randn(8), torch.randn(8), **PLACE),
         Erase(torch.randn(8, 2), torch.randn(2, 8), torch.randn(8), **PLACE),
+        Loreft(torch.eye(8)[1:3], torch.randn(2, 8), torch.randn(2), **PLACE),
     ]
 
 
@@ -78,7 +80,7 @@ def test_erase_agrees_with_concept_erasure() -> None:
     assert gap_after.norm() < 1e-6
 
 
-@pytest.mark.parametrize("index", range(4))
+@pytest.mark.parametrize("index", range(5))
 def test_keep_leaves_the_other_positions_bit_for_bit(stream: Tensor, index: int) -> None:
     intervention = every_kind()[index]
     keep = torch.rand(3, 5) < 0.5
@@ -90,7 +92,7 @@ def test_keep_leaves_the_other_positions_bit_for_bit(stream: Tensor, index: int)
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
-@pytest.mark.parametrize("index", range(4))
+@pytest.mark.parametrize("index", range(5))
 def test_the_streams_type_is_kept(index: int, dtype: torch.dtype) -> None:
     assert every_kind()[index](torch.randn(2, 3, 8, dtype=dtype)).dtype == dtype
 

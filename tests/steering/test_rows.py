@@ -16,6 +16,7 @@ from evenkeel.steering.gates import BandGate, ProbeGate, TokenGate
 from evenkeel.steering.hooks import steer, steer_rows
 from evenkeel.steering.intervention import Ablate, Add, Intervention
 from evenkeel.steering.latents import Clamp, Scale
+from evenkeel.steering.loreft import Loreft
 from evenkeel.steering.rows import RowShares, RowSpec
 from evenkeel.steering.spec import InterventionSpec
 from tests.steering.saes import random_sae
@@ -44,6 +45,14 @@ def every_kind() -> list[Intervention]:
         Ablate(draw(2, 32), layer=1, site="resid_post", positions="prompt"),
         MeanAblate(draw(32), draw(32), layer=2, site="attn_out"),
         Erase(draw(32, 2), draw(2, 32), draw(32), layer=0, site="resid_post"),
+        Loreft(
+            torch.eye(32)[:2],
+            draw(2, 32),
+            draw(2),
+            layer=1,
+            site="resid_post",
+            gates=(ProbeGate(draw(32), 0.1),),
+        ),
         Clamp.of(sae, [3, 5], value=4.0),
         Scale.of(sae, [1, 2], factor=0.25),
         Ablate(draw(32), layer=2, site="resid_pre", gates=(ProbeGate(draw(32), 0.1),)),

@@ -22,6 +22,8 @@ KINDS = {
     "orthogonal": "random, orthogonal\nto the selected",
     "shuffled": "from shuffled\nlabels",
     "random_latents": "random\nlatents",
+    "shuffled_items": "trained on\nshuffled items",
+    "random_subspace": "in a random\nsubspace",
 }
 
 

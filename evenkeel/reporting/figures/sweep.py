@@ -107,7 +107,7 @@ def heat_figure(sweep: Sequence[SweepRow], evaluation: EvaluationResult) -> Draw
             )  # fmt: skip
         panel.set_xlim(-0.5, len(layers) - 0.5)
         panel.set_ylim(max(len(lines), 1) - 0.5, -0.5)
-        panel.set_xticks(range(len(layers)), [*map(str, layers)])
+        panel.set_xticks(range(len(layers)), [*map(_layer_name, layers)])
         panel.set_yticks(range(len(lines)), [named(*line) for line in lines])
         panel.tick_params(length=0, labelcolor=palette.ink)
         for side in ("left", "bottom"):
@@ -119,9 +119,18 @@ def heat_figure(sweep: Sequence[SweepRow], evaluation: EvaluationResult) -> Draw
     return Drawing("layers", (WIDTH, 0.7 + 0.27 * max(len(lines), 2)), alt, draw, rows)
 
 
-def _place(layer: int | str) -> tuple[bool, int]:
-    """Layers in order, all of them at once last."""
-    return (True, 0) if isinstance(layer, str) else (False, layer)
+Layer = int | str | tuple[int, ...]
+
+
+def _place(layer: Layer) -> tuple[int, tuple[int, ...]]:
+    """Layers in order, then several at once, all of them at once last."""
+    if isinstance(layer, str):
+        return 2, ()
+    return (1, layer) if isinstance(layer, tuple) else (0, (layer,))
+
+
+def _layer_name(layer: Layer | None) -> str:
+    return "+".join(map(str, layer)) if isinstance(layer, tuple) else str(layer)
 
 
 def named(method: str, action: str | None, gate: str) -> str:
@@ -132,13 +141,13 @@ def named(method: str, action: str | None, gate: str) -> str:
 
 def candidate(row: RecipeRow) -> str:
     """A candidate in half a line."""
-    where = "all layers" if row.layer == "all" else f"layer {row.layer}"
+    where = "all layers" if row.layer == "all" else f"layer {_layer_name(row.layer)}"
     multiplier = "" if row.multiplier is None else f" × {number(row.multiplier)}"
     return f"{named(row.method, row.action, row.gate)}{multiplier}, {where}"
 
 
 def _strongest(
-    sweep: Sequence[SweepRow], line: tuple[str, str | None, str], layer: int | str
+    sweep: Sequence[SweepRow], line: tuple[str, str | None, str], layer: Layer
 ) -> SweepRow | None:
     within = [
         row

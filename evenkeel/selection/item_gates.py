@@ -1,0 +1,127 @@
+"""Gates that open at a stereotyped item and at what follows it, and nowhere else."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from numpy import ndarray
+
+from evenkeel.activations.capture import capture_texts, measure_sinks
+from evenkeel.activations.sinks import kept_rows
+from evenkeel.datasets.records import Prompt
+from evenkeel.datasets.terms import find_term
+from evenkeel.errors import BadInputError
+from evenkeel.models.loading import LoadedModel
+from evenkeel.models.sites import HookPoint
+from evenkeel.params import Split
+from evenkeel.probes.logistic import choose_c, scores
+from evenkeel.selection.gating import best_cut
+from evenkeel.steering.gates import ProbeGate
+
+REGULARIZATION = (1e-4, 1e-3, 1e-2)
+"""Values of C (inverse L2 strength) that a gate is chosen from, on validation."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Tokens:
+    """The residual stream at every token of some texts that is no attention sink."""
+
+    streams: dict[HookPoint, Float[ndarray, "tokens width"]]
+    inside: dict[HookPoint, Bool[ndarray, " tokens"]]
+    """Whether it ends the item of a stereotypical prompt, or comes after it."""
+    known: dict[HookPoint, Bool[ndarray, " tokens"]]
+    """The same of a definitional prompt."""
+
+
+class ItemGates:
+    """Linear probes of what a token belongs to: a stereotyped item's context, or anything else.
+
+    Fitted to train prompts and plain texts; regularization and threshold are chosen where it is
+    hardest to tell: on validation prompts, whose items and templates are others, from the item on.
+    What is known by definition, neutral prompts and plain text are where gates stay shut.
+
+    Args:
+        loaded: the model to steer.
+        prompts: of one axis and all splits; those that name their item are read.
+        texts: plain texts of the train split.
+        points: where gates are asked for.
+
+    Raises:
+        BadInputError: a prompt's text does not hold its item, or a split lacks stereotypical
+            prompts.
+    """
+
+    def __init__(
+        self,
+        loaded: LoadedModel,
+        prompts: Sequence[Prompt],
+        texts: Sequence[str],
+        points: Sequence[HookPoint],
+    ) -> None:
+        self._loaded, self._points = loaded, points
+        own = [p for p in prompts if p.direction == "group_given_item"]
+        self._train = self._tokens(_of_split(own, "train"), texts)
+        self._validation = self._tokens(_of_split(own, "validation"), ())
+        self.at = cache(self._at)
+
+    def norm(self, point: HookPoint) -> float:
+        """Mean norm of the residual stream there."""
+        return float(np.linalg.norm(self._train.streams[point], axis=1).mean())
+
+    def _at(self, point: HookPoint) -> ProbeGate:
+        train = self._train.streams[point], self._train.inside[point]
+        inside, known = self._validation.inside[point], self._validation.known[point]
+        hard = inside | known if known.any() else np.ones_like(inside)
+        validation = self._validation.streams[point][hard], inside[hard]
+        _, linear = choose_c(train, validation, REGULARIZATION)
+        threshold = best_cut(scores(validation[0], linear), validation[1])
+        return ProbeGate(torch.from_numpy(linear[0]), linear[1], threshold)
+
+    def _tokens(self, prompts: Sequence[Prompt], texts: Sequence[str]) -> _Tokens:
+        encoder = self._loaded.encoder
+        read = [prompt.lead_in + prompt.text for prompt in prompts] + list(texts)
+        lengths = [len(ids) for ids in encoder.encode_all(read)]
+        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        marked = {
+            kind: np.zeros(offsets[-1], dtype=bool) for kind in ("stereotypical", "definitional")
+        }
+        for index, prompt in enumerate(prompts):
+            if prompt.kind in marked:
+                ends = len(encoder.encode(prompt.lead_in + prompt.text[: _item_end(prompt)]))
+                marked[prompt.kind][offsets[index] + ends - 1 : offsets[index + 1]] = True
+        sites = sorted({point.site for point in self._points})
+        layers = sorted({point.layer for point in self._points})
+        found = capture_texts(self._loaded, read, sites, layers, positions="all")
+        probes = measure_sinks(self._loaded.model, list(self._points))
+        kept = {
+            point: kept_rows(found[point], offsets, "exclude", probes[point])
+            for point in self._points
+        }
+        return _Tokens(
+            {point: found[point][kept[point]] for point in self._points},
+            {point: marked["stereotypical"][kept[point]] for point in self._points},
+            {point: marked["definitional"][kept[point]] for point in self._points},
+        )
+
+
+def _of_split(prompts: Sequence[Prompt], split: Split) -> list[Prompt]:
+    chosen = [prompt for prompt in prompts if prompt.split == split]
+    if not any(prompt.kind == "stereotypical" for prompt in chosen):
+        raise BadInputError(
+            f"the {split} split lacks stereotypical prompts that name their item, which the gates "
+            "of learned edits are fitted to; give it some, or take reft out of evaluation.methods"
+        )
+    return chosen
+
+
+def _item_end(prompt: Prompt) -> int:
+    place = find_term(prompt.text, prompt.item)
+    if place is None:
+        raise BadInputError(
+            f"prompt {prompt.id}: its text does not hold its item {prompt.item!r}, at which gates "
+            "open; correct it, or take reft out of evaluation.methods"
+        )
+    return place.stop

@@ -1,0 +1,185 @@
+"""Training of learned edits on the train split: bias to zero, all else where it was.
+
+The model stays frozen. What is minimized is the squared score of stereotypical train prompts, so
+that every group becomes equally likely, under limits of the KL divergence from the unsteered model
+
+- after stereotypical prompts, where what names a group counts as one token;
+- after definitional prompts;
+- along plain texts.
+
+Each limit has a multiplier that grows while it is broken and shrinks while it is kept (dual ascent
+on the Lagrangian).
+"""
+
+from collections.abc import Sequence
+from functools import cached_property
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from evenkeel.conditions.learned import Edits
+from evenkeel.datasets.records import Prompt
+from evenkeel.errors import BadInputError
+from evenkeel.models.loading import LoadedModel
+from evenkeel.models.sites import HookPoint
+from evenkeel.params import ReftParams
+from evenkeel.progress import Progress
+from evenkeel.selection.item_gates import ItemGates
+from evenkeel.selection.reft_batches import TrainingBatches
+from evenkeel.steering.gates import Gate
+from evenkeel.steering.loreft import Loreft
+
+RATE = 0.2
+"""Of Adam, times the square root of the width: entries of a unit vector are as small as that."""
+WARM_UP = 10
+"""Steps over which the rate rises; from then on it falls to `LAST` of itself."""
+LAST = 0.05
+FIRST_DUAL, DUAL_RATE, DUALS = 0.1, 0.1, (1e-2, 1e2)
+"""The limits' multipliers, in units of the unsteered bias over the limit: where they begin, how far
+they move in a step (logarithm), and where they end."""
+GATE_TEXTS = 3
+"""Times as many plain texts are read by gates as by training."""
+
+
+class ReftTrainer:
+    """Trains edits of a frozen model for one axis; the same seed gives the same edit.
+
+    Args:
+        loaded: the model; it is the same object, unhooked and without gradients, afterwards.
+        prompts: of the axis and all splits. Edits are trained on the train split; validation
+            prompts choose gates; the test split is not looked at.
+        texts: plain texts of the train split.
+        params: how edits are trained, and at which layers.
+        seed: of initial weights, of batches and of shuffles.
+
+    Raises:
+        BadInputError: there are too few plain texts.
+    """
+
+    def __init__(
+        self,
+        loaded: LoadedModel,
+        prompts: Sequence[Prompt],
+        texts: Sequence[str],
+        params: ReftParams,
+        seed: int,
+    ) -> None:
+        self._loaded, self._prompts, self._params, self._seed = loaded, prompts, params, seed
+        self._texts = list(texts[: GATE_TEXTS * params.texts])
+        if len(self._texts) < GATE_TEXTS:
+            raise BadInputError(
+                f"the training texts hold {len(self._texts)} of kind 'plain', which learned edits "
+                "have to leave alone; give more, or take reft out of evaluation.methods"
+            )
+        self._batches: dict[int, TrainingBatches] = {}
+
+    def train(self, rank: int, layers: Sequence[int], shuffle: int | None = None) -> Edits:
+        """Train one edit a layer, all at once.
+
+        Args:
+            rank: dimensions that each writes to.
+            layers: blocks whose outputs are edited.
+            shuffle: None, or the number of a random pairing of the items: each item then has to
+                lose the scores of another one in place of its own.
+
+        Raises:
+            BadInputError: as of `ItemGates`, or the model lacks a layer.
+        """
+        generator = torch.Generator().manual_seed(self._seed)
+        weights = [self._new_weights(rank, layer, generator) for layer in layers]
+        batches = self._batches_from(min(layers) + 1)
+        targets, scale = batches.targets(shuffle), batches.unsteered_bias
+        leaves = [tensor for each in weights for tensor in each.leaves]
+        steps, limit = self._params.steps, self._params.max_kl
+        rate = RATE / weights[0].width ** 0.5
+        optimizer = torch.optim.Adam(leaves, lr=rate)
+        dual = torch.full((3,), FIRST_DUAL)
+        title = f"reft of rank {rank}, layers {'+'.join(map(str, layers))}"
+        for step in Progress(range(steps), desc=title, unit="step", leave=False):
+            for group in optimizer.param_groups:
+                group["lr"] = rate * min(1.0, (step + 1) / WARM_UP, max(LAST, 1 - step / steps))
+            bias, costs = batches.losses(step, [each.edit() for each in weights], targets)
+            loss = bias / scale + (dual * costs / limit).sum()
+            # Of these tensors alone: the model's own get no gradients.
+            for leaf, gradient in zip(leaves, torch.autograd.grad(loss, leaves), strict=True):
+                leaf.grad = gradient
+            optimizer.step()
+            excess = (costs.detach() / limit - 1).clamp(-1, 1)
+            dual = (dual * (DUAL_RATE * excess).exp()).clamp(*DUALS)
+        return tuple(each.trained for each in weights)
+
+    def _batches_from(self, start: int) -> TrainingBatches:
+        if start not in self._batches:
+            self._batches[start] = TrainingBatches(
+                self._loaded,
+                [
+                    prompt
+                    for prompt in self._prompts
+                    if prompt.split == "train" and prompt.direction == "group_given_item"
+                ],
+                self._texts[: self._params.texts],
+                rows=self._params.batch_rows,
+                start=start,
+                seed=self._seed,
+            )
+        return self._batches[start]
+
+    def _new_weights(self, rank: int, layer: int, generator: torch.Generator) -> "_Weights":
+        point = HookPoint("resid_post", layer)
+        gate, norm = self._gates.at(point), self._gates.norm(point)
+        return _Weights(rank, layer, gate, norm, generator)
+
+    @cached_property
+    def _gates(self) -> ItemGates:
+        layers = sorted({layer for layers in self._params.layers for layer in layers})
+        points = [HookPoint("resid_post", layer) for layer in layers]
+        return ItemGates(self._loaded, self._prompts, self._texts, points)
+
+
+class _Weights:
+    """What is trained of one edit; at first it edits nothing."""
+
+    def __init__(
+        self, rank: int, layer: int, gate: Gate, norm: float, generator: torch.Generator
+    ) -> None:
+        assert gate.width is not None
+        self.width, self._layer, self._gate, self._norm = gate.width, layer, gate, norm
+        drawn = torch.randn(self.width, rank, generator=generator)
+        rows = torch.linalg.qr(drawn).Q.mT.contiguous()
+        self._rows = rows.requires_grad_()
+        self._source = rows.detach().clone().requires_grad_()
+        self._bias = torch.zeros(rank, requires_grad=True)
+
+    @property
+    def leaves(self) -> list[Tensor]:
+        return [self._rows, self._source, self._bias]
+
+    def edit(self) -> Loreft:
+        """The edit, through which gradients flow to the leaves."""
+        return Loreft(
+            self._rotation(),
+            self._source,
+            self._norm * self._bias,
+            layer=self._layer,
+            site="resid_post",
+            gates=(self._gate,),
+        )
+
+    @property
+    def trained(self) -> Loreft:
+        with torch.no_grad():
+            edit = self.edit()
+        return Loreft(
+            edit.rotation.detach(),
+            edit.source.detach().clone(),
+            edit.bias.detach(),
+            layer=edit.layer,
+            site=edit.site,
+            gates=edit.gates,
+        )
+
+    def _rotation(self) -> Float[Tensor, "rank width"]:
+        """The nearest of the orthonormal rows that span what the leaf's rows do."""
+        q, r = torch.linalg.qr(self._rows.mT)
+        return (q * r.diagonal().sign()).mT

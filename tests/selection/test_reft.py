@@ -1,0 +1,177 @@
+"""Learned edits are trained on the train split: bias falls, the model stays as it was."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from evenkeel.conditions.learned import LearnedCondition, make_learned_conditions
+from evenkeel.controls.nulls import null_conditions
+from evenkeel.datasets.records import Prompt
+from evenkeel.errors import BadInputError
+from evenkeel.metrics.bias import centred, pairwise_square
+from evenkeel.models.loading import LoadedModel
+from evenkeel.models.sites import HookPoint
+from evenkeel.params import ReftParams
+from evenkeel.scoring.group_reads import encode_prompt, group_log_probs
+from evenkeel.selection.item_gates import ItemGates
+from evenkeel.selection.reft import ReftTrainer
+from evenkeel.selection.reft_batches import PromptPass
+from evenkeel.steering.hooks import steer
+from tests.evaluation.samples import ITEMS, TEXTS, make_four_groups, make_prompts
+
+PARAMS = ReftParams(
+    ranks=[1, 2],
+    layers=[[1], [0, 1]],
+    multipliers=[0.5, 1.0],
+    max_kl=20.0,
+    steps=40,
+    batch_rows=8,
+    texts=3,
+    shuffles=2,
+)
+
+
+@pytest.fixture
+def loaded(tiny_gpt2: Any, tokenizer: Any) -> LoadedModel:
+    return LoadedModel(tiny_gpt2, tokenizer, provenance=None)  # type: ignore[arg-type]
+
+
+def trainer(loaded: LoadedModel, prompts: list[Prompt]) -> ReftTrainer:
+    return ReftTrainer(loaded, prompts, TEXTS, PARAMS, seed=0)
+
+
+def bias(loaded: LoadedModel, prompts: list[Prompt]) -> float:
+    train = [p for p in prompts if (p.split, p.kind) == ("train", "stereotypical")]
+    encoded = [encode_prompt(loaded.tokenizer, p) for p in train if not p.contexts]
+    return float(pairwise_square(centred(group_log_probs(loaded.model, encoded, 8))).mean())
+
+
+@pytest.mark.parametrize("make", [make_prompts, make_four_groups])
+@pytest.mark.parametrize("layers", [(1,), (0, 1)])
+def test_training_takes_the_bias_of_two_groups_and_of_four(
+    loaded: LoadedModel, make: Any, layers: tuple[int, ...]
+) -> None:
+    prompts = make()
+    before = {name: tensor.clone() for name, tensor in loaded.model.state_dict().items()}
+    edits = trainer(loaded, prompts).train(2, layers)
+    assert [edit.layer for edit in edits] == list(layers)
+    unsteered = bias(loaded, prompts)
+    with steer(loaded.model, edits):
+        assert bias(loaded, prompts) < 0.9 * unsteered
+    assert bias(loaded, prompts) == unsteered
+    for name, tensor in loaded.model.state_dict().items():
+        assert torch.equal(tensor, before[name])
+    assert all(parameter.grad is None for parameter in loaded.model.parameters())
+    assert not any(tensor.requires_grad for edit in edits for tensor in (edit.source, edit.bias))
+
+
+def test_the_same_seed_trains_the_same_edit(loaded: LoadedModel) -> None:
+    first, second = (trainer(loaded, make_prompts()).train(1, [1])[0] for _ in range(2))
+    for name in ("rotation", "source", "bias"):
+        assert torch.equal(getattr(first, name), getattr(second, name))
+
+
+def test_nothing_of_the_test_split_is_trained_on(loaded: LoadedModel) -> None:
+    own = make_prompts()
+    spoilt = [
+        p.model_copy(update={"text": "We met a " + p.item + " who"}) if p.split == "test" else p
+        for p in own
+    ]
+    (first,), (second,) = (trainer(loaded, prompts).train(1, [1]) for prompts in (own, spoilt))
+    assert torch.equal(first.source, second.source)
+
+
+def test_scores_and_divergences_are_those_of_evaluation(loaded: LoadedModel) -> None:
+    encoded = [
+        encode_prompt(loaded.tokenizer, p) for p in make_prompts() if p.kind == "stereotypical"
+    ][:5]
+    read = PromptPass.of(loaded.model, encoded, start=2)
+    expected = centred(group_log_probs(loaded.model, encoded, 8))
+    scores = read.scores(read.read.unsteered)
+    torch.testing.assert_close(scores.double(), torch.from_numpy(expected), atol=1e-5, rtol=1e-5)
+    for merged in (False, True):
+        assert float(read.divergence(read.read.unsteered, merged=merged)) == 0
+    # What is moved within the groups' words alone costs nothing where they count as one.
+    moved = read.read.unsteered.clone()
+    for prompt, begins in enumerate(read.begins):
+        one, other = begins.nonzero().flatten()[:2].tolist()
+        place = int(read.context[prompt])
+        moved[place, [one, other]] = moved[place, [other, one]]
+    assert float(read.divergence(moved, merged=True)) == pytest.approx(0, abs=1e-6)
+    assert float(read.divergence(moved, merged=False)) > 1e-4
+
+
+def test_every_rank_layer_set_and_strength_is_a_candidate(loaded: LoadedModel) -> None:
+    train = trainer(loaded, make_prompts()).train
+    found = list(make_learned_conditions(train, [1, 2], [[1], [0, 1]], [0.5, 1.0], shuffles=2))
+    assert [(c.rank, c.recipe.layer, c.multiplier) for c in found] == [
+        (1, 1, 0.5),
+        (1, 1, 1.0),
+        (1, (0, 1), 0.5),
+        (1, (0, 1), 1.0),
+        (2, 1, 0.5),
+        (2, 1, 1.0),
+        (2, (0, 1), 0.5),
+        (2, (0, 1), 1.0),
+    ]
+    assert {condition.name for condition in found} == {"reft_probe"}
+    assert [edit.multiplier for edit in found[2].at(3.0).interventions] == [1.5, 1.5]  # type: ignore[attr-defined]
+
+
+def test_null_edits_are_trained_on_other_items_or_turned(loaded: LoadedModel) -> None:
+    train = trainer(loaded, make_prompts()).train
+    condition = LearnedCondition(train(2, [0, 1], None), train, shuffles=2)
+    nulls = null_conditions(condition, None, draws=3, seed=0)  # type: ignore[arg-type]
+    assert {kind: len(drawn) for kind, drawn in nulls.items()} == {
+        "shuffled_items": 2,
+        "random_subspace": 3,
+    }
+    stream = torch.randn(1, 4, 32)
+    for drawn in nulls["random_subspace"]:
+        for null, own in zip(drawn.interventions, condition.interventions, strict=True):
+            sizes = [(edit(stream) - stream).norm(dim=-1) for edit in (null, own)]
+            torch.testing.assert_close(*sizes)
+            assert not torch.allclose(null(stream), own(stream))
+    sources = [drawn.interventions[0].source for drawn in nulls["shuffled_items"]]  # type: ignore[attr-defined]
+    assert not torch.equal(*sources)
+
+
+def test_gates_open_from_a_stereotyped_item_on(
+    loaded: LoadedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Streams in which dimension 0 tells whether an occupation was read already."""
+    jobs = {job for items in ITEMS.values() for job in items}
+
+    def streams(texts: list[str]) -> Tensor:
+        parts = []
+        for text in texts:
+            ids = loaded.encoder.encode(text)
+            read = [loaded.tokenizer.decode(ids[: end + 1]) for end in range(len(ids))]
+            seen = [float(any(f" {job}" in so_far for job in jobs)) for so_far in read]
+            parts.append(torch.randn(len(ids), 32) / 10)
+            parts[-1][:, 0] += 3 * torch.tensor(seen)
+        return torch.cat(parts)
+
+    monkeypatch.setattr(
+        "evenkeel.selection.item_gates.capture_texts",
+        lambda _loaded, texts, sites, layers, positions: {
+            HookPoint("resid_post", layer): streams(texts).numpy() for layer in layers
+        },
+    )
+    point = HookPoint("resid_post", 1)
+    gate = ItemGates(loaded, make_prompts(), TEXTS, [point]).at(point)
+    for text, opens in (("Our pilot slept while", True), ("Our queen slept while", False)):
+        assert gate(streams([text])[None])[0, -1].item() is opens
+
+
+def test_what_edits_cannot_be_trained_on_is_refused(loaded: LoadedModel) -> None:
+    with pytest.raises(BadInputError, match="hold 0 of kind 'plain', which learned edits"):
+        ReftTrainer(loaded, make_prompts(), [], PARAMS, seed=0)
+    spoilt = [p.model_copy(update={"text": "Someone said that"}) for p in make_prompts()]
+    with pytest.raises(BadInputError, match="does not hold its item 'maid'"):
+        trainer(loaded, spoilt).train(1, [1])
+    untrained = [p for p in make_prompts() if p.kind != "stereotypical" or p.split != "train"]
+    with pytest.raises(BadInputError, match="train split lacks stereotypical prompts"):
+        trainer(loaded, untrained).train(1, [1])
