@@ -135,8 +135,8 @@ RULES: Mapping[str, Rule] = {
         _reft_layers,
     ),
     "evaluation.heldout_texts": Rule(
-        "400 for a small model, 100 for any other",
-        lambda given: 400 if given.model.is_small else 100,
+        "400 for a small model, 60 for any other",
+        lambda given: 400 if given.model.is_small else 60,
     ),
     "evaluation.batch_size": Rule(
         "64 for a small model, 16 for any other", lambda given: 64 if given.model.is_small else 16
