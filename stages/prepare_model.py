@@ -71,8 +71,7 @@ def main(
 
         prepare_model(folder, params, learned, seed, log)
         loaded = load_prepared(folder, params)
-        test = [prompt for prompt in asked if prompt.split == "test"]
-        axes = metrics_by_axis(loaded, test, plain, BATCH_SIZE, RESAMPLES, seed)
+        axes = metrics_by_axis(loaded, asked, plain, BATCH_SIZE, RESAMPLES, seed)
         first = next(iter(axes.values()))
         perplexity = {
             f"heldout_{name}": first.pop(name) for name in ("perplexity", "perplexity_ci95")

@@ -5,6 +5,7 @@ from typing import Any
 
 from evenkeel.datasets.records import Direction, Prompt
 from evenkeel.metrics.measures import PromptSetMeasures, as_json
+from evenkeel.metrics.templates import judged
 from evenkeel.models.loading import LoadedModel
 from evenkeel.scoring.prompt_set import PromptSet
 
@@ -19,13 +20,14 @@ def metrics_by_axis(
     resamples: int,
     seed: int,
 ) -> dict[str, dict[str, Any]]:
-    """Metrics of each axis and of each intersection of axes, beside how much they rest on.
+    """Metrics on test of each axis and of each intersection of axes, and how much they rest on.
 
-    An axis is measured group given item where its prompts ask so, and else item given group.
+    An axis is measured group given item where its prompts ask so, and else item given group. Beside
+    its metrics stand its `templates`, those of validation and those of test.
 
     Args:
         loaded: the model, unsteered.
-        prompts: of one split and any number of axes.
+        prompts: of any number of axes; those of the split train are passed over.
         texts: held-out plain texts; their perplexity stands with the first axis.
         batch_size: rows in a forward pass.
         resamples: bootstrap resamples of items.
@@ -35,7 +37,8 @@ def metrics_by_axis(
         BadInputError: as of `PromptSet.of`.
     """
     found: dict[str, dict[str, Any]] = {}
-    for axis, rows in _by_axis(prompts):
+    for axis, of_axis in _by_axis(prompts):
+        rows, validation = ([p for p in of_axis if p.split == s] for s in ("test", "validation"))
         asked = {row.direction for row in rows if row.kind == "stereotypical"}
         first = next((one for one in DIRECTIONS if one in asked), DIRECTIONS[0])
         own_texts = () if found else texts
@@ -43,6 +46,10 @@ def metrics_by_axis(
         measures = PromptSetMeasures(prompt_set, resamples, seed, first)
         readings = prompt_set.read(loaded.model, batch_size)
         found[axis] = measures.sample | as_json(measures.of(readings))
+        if first == "group_given_item" and validation:
+            fixed_on = PromptSet.of(loaded.model, loaded.tokenizer, validation, ())
+            fixed = fixed_on, fixed_on.read(loaded.model, batch_size)
+            found[axis]["templates"] = judged(fixed, (prompt_set, readings))
     return found
 
 

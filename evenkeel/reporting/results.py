@@ -40,10 +40,25 @@ class Probes(Row):
     axes: dict[str, AxisProbes]
 
 
+class Template(Row):
+    """A template of the prompts, with the unsteered model."""
+
+    split: str
+    template: str
+    prompts: int
+    continuation_mass: float
+    """Probability that one of the scored words follows."""
+    definitional_accuracy: float | None
+    flag: str | None
+    """What it has too little of, by a rule that was fixed on validation."""
+
+
 class ModelAxis(Measured):
     """One axis of the unsteered model over all splits."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
+
+    templates: Sequence[Template] = ()
 
 
 class ModelInfo(Row):
