@@ -26,6 +26,7 @@ from evenkeel.reporting.results import (
     RecoveryRow,
     Results,
     SaeInfo,
+    Template,
 )
 from evenkeel.sae.results import Context
 from tests.reporting.evaluations import axis_results, estimates, joint
@@ -299,7 +300,16 @@ def make_results(
             source="organism", name="organism", revision="ab" * 32, family="gpt2", layers=6,
             d_model=128, parameters=1_200_000,
             axes={
-                axis: ModelAxis(measures=estimates(reference_correlation=0.96, reference_slope=1.0))
+                axis: ModelAxis(
+                    measures=estimates(reference_correlation=0.96, reference_slope=1.0),
+                    templates=[
+                        Template(split="validation", template="{subject} sat down when", prompts=3,
+                                 continuation_mass=0.31, definitional_accuracy=1.0, flag=None),
+                        Template(split="test", template="{subject} had <hurt>", prompts=3,
+                                 continuation_mass=0.01, definitional_accuracy=None,
+                                 flag="little continuation mass"),
+                    ],
+                )
                 for axis in axes
             },
             heldout_perplexity=9.5, heldout_perplexity_ci95=(9.4, 9.6),

@@ -264,7 +264,7 @@ def test_every_axis_has_its_section_and_its_link(html: str) -> None:
     assert re.sub(r"<svg.*?</svg>", "", gender, flags=re.DOTALL).count("<h3>") == 3
     for part in (gender, race):
         assert part.count("<svg") == 6
-        assert part.count("<details>") == 5
+        assert part.count("<details>") == 6
     assert "Hispanic" in race
     assert "female" in gender
     assert "female" not in race
@@ -361,3 +361,10 @@ def test_compacted_figures_keep_their_numbers() -> None:
     )
     assert "perplexity ×1.004" in drawing.inline()
     assert len(drawing.inline()) < len(drawing.svg())
+
+
+def test_templates_are_shown_with_what_they_lack() -> None:
+    html = make_page(make_results(), "A report", PARAMS).html
+    assert "1 of 2 flagged" in html
+    assert "{subject} had &lt;hurt&gt;" in html
+    assert "little continuation mass" in html
