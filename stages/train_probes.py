@@ -1,10 +1,18 @@
 """Train a linear probe of every axis at every stored site and layer."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from stages.command import AnyPath, OutputFile, OutputFolder, print_table, stage
+from stages.command import (
+    AnyPath,
+    OutputFile,
+    OutputFolder,
+    executor_options,
+    print_table,
+    stage,
+)
 
 
 @click.option(
@@ -34,12 +42,14 @@ from stages.command import AnyPath, OutputFile, OutputFolder, print_table, stage
     help="Table to write: a row a test statement, on two principal components.",
 )
 @stage
+@executor_options
 def main(
     activations: Path,
     output: Path,
     metrics: Path,
     plots: Path,
     projections_path: Path,
+    executor: Any,
     params_path: Path,
 ) -> None:
     """Train a linear probe of every axis at every stored site and layer.
@@ -50,6 +60,7 @@ def main(
     \b
     Example:
       python -m stages.train_probes --activations data/activations/statements.h5
+      python -m stages.train_probes --executor ray
     """
     from evenkeel.activations.store import ActivationStore
     from evenkeel.files import write_json, write_table
@@ -60,7 +71,7 @@ def main(
 
     seed, params = load_params(params_path, "seed", "probes")
     with ActivationStore.open(activations) as store:
-        probes = train_probes(store, params, seed)
+        probes = train_probes(store, params, seed, executor)
         plane = projections(store, probes)
     probes.save(output)
     write_json(metrics, probe_metrics(probes))

@@ -1,6 +1,5 @@
 """Shards computed by others: over a shared folder, over S3, one by one, after a plan."""
 
-import pickle
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,25 +18,11 @@ from evenkeel.models.loading import LoadedModel, load_model
 from evenkeel.models.provenance import record_provenance
 from tests.activations.conftest import ROWS, capture_params
 from tests.activations.test_writer import bytes_of
+from tests.execution.elsewhere import Elsewhere
 
 SMALL = 20_000
 PARAMS = capture_params()
 ROWS = ROWS * 3
-
-
-def _pickled(thing: Any) -> Any:
-    return pickle.loads(pickle.dumps(thing))  # noqa: S301
-
-
-class Elsewhere:
-    """One worker that sees nothing but what was pickled, and works from the last task back."""
-
-    apart = True
-
-    def run(self, job: Job[Any, Any], tasks: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
-        with _pickled(job).opened() as work:
-            for task in reversed(list(tasks)):
-                yield task, work(_pickled(task))
 
 
 @pytest.fixture

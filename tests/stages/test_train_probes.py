@@ -7,9 +7,12 @@ import torch
 from click.testing import CliRunner, Result
 
 from evenkeel.activations.store import ActivationStore
+from evenkeel.execution import choosing
+from evenkeel.execution.local import InProcess
 from evenkeel.probes.probe_set import ProbeSet
 from evenkeel.probes.statements import text_activations
 from stages.train_probes import main
+from tests.execution.elsewhere import Elsewhere
 from tests.stages.conftest import write_activations
 
 
@@ -50,6 +53,20 @@ def test_probes_metrics_and_table_say_the_same(workspace: Path) -> None:
         importance = [layer["importance"] for layer in entry["layers"]]
         assert importance == list(probes.detector(axis).weights)
         assert table.importance[table.axis == axis].tolist() == importance
+
+
+def test_whoever_trains_them_the_bytes_are_the_same(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outputs = ("probes", "probes.json", "probes.csv", "projections.csv")
+    written = []
+    for executor in (InProcess(), Elsewhere()):
+        monkeypatch.setattr(choosing, "executor_of", lambda *_, executor=executor: executor)
+        assert run().exit_code == 0
+        files = [workspace / name for name in outputs]
+        written.append([contents(file) or file.read_bytes() for file in files])
+
+    assert written[0] == written[1]
 
 
 def test_saved_probes_reproduce_the_reported_accuracy(workspace: Path) -> None:
