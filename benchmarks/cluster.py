@@ -184,7 +184,7 @@ def shards_of(
 
 def predicted(shards: int, shard_seconds: float, workers: int) -> float:
     """Shards a second of a simulated run."""
-    rates = Rates(shards, shard_seconds, shard_bytes=0.0, dispatch_seconds=0.004)
+    rates = Rates(shards, shard_seconds, shard_bytes=0.0, dispatch_seconds=0.002)
     return shards / simulate(rates, workers).seconds
 
 

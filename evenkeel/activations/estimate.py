@@ -18,7 +18,7 @@ from evenkeel.models.loading import LoadedModel
 from evenkeel.params import CaptureParams
 
 SAMPLE = 1000
-DISPATCH_SECONDS = 0.004
+DISPATCH_SECONDS = 0.002
 """Of Ray, between a shard's end and the next one's start: `python -m benchmarks.cluster`."""
 _DISK_BYTES = 256 * 2**20
 

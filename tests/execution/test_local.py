@@ -1,5 +1,6 @@
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -78,6 +79,13 @@ def test_choosing() -> None:
     assert isinstance(executor_of("local", 1), InProcess)
     assert executor_of("local", 3) == Processes(3)
     assert executor_of("ray", 3, cpus=2).apart
+
+
+def test_ray_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+
+    with pytest.raises(BadInputError, match=r"needs Ray: pip install 'evenkeel\[ray\]'"):
+        list(executor_of("ray").run(Squares(), [1]))
 
 
 def bytes_of(path: Path) -> dict[str, bytes]:
