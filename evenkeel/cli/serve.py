@@ -174,13 +174,12 @@ def _catalogue(
     there = {path.parent.name: path for path in sorted(BY_AXIS.glob("*/intervention"))}
     if JOINT.exists():
         there[EVERY_AXIS] = JOINT
-    if not named:
+    if default is None and named:
+        default = next(iter(paths))
+    elif default is None:
         chosen = intervention_path(None, axis)
-        first: str | None = next(name for name, path in there.items() if path == chosen)
-    else:
-        first = next(iter(paths))
+        default = next(name for name, path in there.items() if path == chosen)
     paths = there | paths
     specs = {name: InterventionSpec.load(path) for name, path in paths.items()}
-    default = first if default is None else None if default == _NONE else default
     vectors = load_axes(vectors_path) if vectors_path.exists() else None
-    return Catalogue.of(loaded.model, specs, default, vectors)
+    return Catalogue.of(loaded.model, specs, None if default == _NONE else default, vectors)

@@ -70,3 +70,15 @@ def test_what_it_cannot_serve_is_one_line_and_status_2(
     result = CliRunner().invoke(group, [*given, *more])
     assert result.exit_code == 2
     assert message in result.stderr
+
+
+def test_without_an_intervention_it_has_to_be_told_so(
+    given: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    bare = given[:-2]
+    result = CliRunner().invoke(group, [*bare, "--host", "192.0.2.1", "--allowed-host", "x"])
+    assert "no intervention for --axis all" in result.stderr
+    more = ["--default", "none", "--host", "192.0.2.1", "--allowed-host", "x"]
+    result = CliRunner().invoke(group, [*bare, *more])
+    assert "cannot listen at 192.0.2.1" in result.stderr  # all else was well
