@@ -17,8 +17,9 @@ from evenkeel.steering.hooks import steer, steer_rows
 from evenkeel.steering.intervention import Ablate, Add, Intervention
 from evenkeel.steering.latents import Clamp, Scale
 from evenkeel.steering.loreft import Loreft
+from evenkeel.steering.loreft import Loreft
 from evenkeel.steering.rows import RowShares, RowSpec
-from evenkeel.steering.spec import InterventionSpec
+from evenkeel.steering.spec import GATES, INTERVENTIONS, InterventionSpec
 from tests.steering.saes import random_sae
 from tests.steering.test_hooks import assert_same_state, state
 
@@ -58,6 +59,9 @@ def every_kind() -> list[Intervention]:
         Ablate(draw(32), layer=2, site="resid_pre", gates=(ProbeGate(draw(32), 0.1),)),
         Ablate(draw(32), layer=2, site="resid_pre", gates=(BandGate(draw(32), 0.0, 2.0),)),
         Add(draw(32), 9.0, layer=0, site="resid_pre", gates=(TokenGate((2, 7, 8)),)),
+        Loreft(
+            torch.linalg.qr(draw(32, 2)).Q.mT, draw(2, 32), draw(2), layer=1, site="resid_post"
+        ),
     ]
 
 
@@ -74,7 +78,13 @@ def continued(model: Any, texts: Sequence[Sequence[int]], rows: Sequence[RowSpec
         return model.generate(**inputs, **how)[:, inputs["input_ids"].shape[1] :]
 
 
-@pytest.mark.parametrize("index", range(11))
+def test_every_kind_is_here() -> None:
+    items = every_kind()
+    assert {type(item) for item in items} == set(INTERVENTIONS.values())
+    assert {type(gate) for item in items for gate in item.gates} == set(GATES.values())
+
+
+@pytest.mark.parametrize("index", range(12))
 def test_each_row_goes_on_as_it_does_alone(exact_gpt2: Any, index: int) -> None:
     spec = every_kind()[index]
     rows = [
