@@ -17,7 +17,6 @@ from evenkeel.steering.hooks import steer, steer_rows
 from evenkeel.steering.intervention import Ablate, Add, Intervention
 from evenkeel.steering.latents import Clamp, Scale
 from evenkeel.steering.loreft import Loreft
-from evenkeel.steering.loreft import Loreft
 from evenkeel.steering.rows import RowShares, RowSpec
 from evenkeel.steering.spec import GATES, INTERVENTIONS, InterventionSpec
 from tests.steering.saes import random_sae
@@ -59,9 +58,6 @@ def every_kind() -> list[Intervention]:
         Ablate(draw(32), layer=2, site="resid_pre", gates=(ProbeGate(draw(32), 0.1),)),
         Ablate(draw(32), layer=2, site="resid_pre", gates=(BandGate(draw(32), 0.0, 2.0),)),
         Add(draw(32), 9.0, layer=0, site="resid_pre", gates=(TokenGate((2, 7, 8)),)),
-        Loreft(
-            torch.linalg.qr(draw(32, 2)).Q.mT, draw(2, 32), draw(2), layer=1, site="resid_post"
-        ),
     ]
 
 
