@@ -20,6 +20,7 @@ _ADDRESSED = re.compile(
     r"/files/md5/[0-9a-f]{2}/[0-9a-f]{30}(\.dir)?$|/blobs/(sha256-)?[0-9a-f]{40,64}$"
 )
 """Where DVC and the hub's client keep files by their content, and link to them."""
+_METADATA = "__metadata__"
 _TOKEN = 1000
 _PARTS = 4096
 _COUNT = re.compile(r"^(n|num)_.*(layers?|blocks?|experts?|labels|heads?)$")
@@ -67,9 +68,7 @@ def check_folder(folder: Path, trust_remote_code: bool) -> None:
             _check_tokenizer(folder / name, read_small_json(folder / name))
     for index in sorted(folder.glob("*.safetensors.index.json")):
         _check_index(index)
-    for file in weights:
-        _check_header(file)
-    _check_counts(config, read_small_json(config), _tensors(weights))
+    _check_counts(config, read_small_json(config), sum(map(_check_header, weights)))
 
 
 def read_small_json(path: Path) -> dict[str, Any]:
@@ -137,16 +136,6 @@ def _check_counts(path: Path, config: dict[str, Any], tensors: int) -> None:
             )
 
 
-def _tensors(weights: list[Path]) -> int:
-    """How many tensors files of weights hold; what is damaged is refused by whoever reads it."""
-    names = 0
-    for file in weights:
-        with file.open("rb") as stream:
-            header = stream.read(8 + int.from_bytes(stream.read(8), "little"))
-        names += header.count(b'"data_offsets"')
-    return names
-
-
 def _check_tokenizer(path: Path, config: dict[str, Any]) -> None:
     """Refuse files of the tokenizer that lie elsewhere, and special tokens that no text would hold.
 
@@ -181,14 +170,28 @@ def _check_index(path: Path) -> None:
             raise BadInputError(f"{path}: tensor {name!r} lies in {shard!r}, which is not there")
 
 
-def _check_header(path: Path) -> None:
+def _check_header(path: Path) -> int:
+    """How many tensors a file holds; refused if it is longer or shorter than its header says."""
+    size = path.stat().st_size
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
-    if length > min(_HEADER_BYTES, path.stat().st_size - 8):
+        if length > min(_HEADER_BYTES, size - 8):
+            raise BadInputError(
+                f"{path}: its header is said to be {length} bytes long; truncated, or no "
+                "safetensors file"
+            )
+        header = file.read(length)
+    try:
+        entries = json.loads(header)
+        ends = [entry["data_offsets"][1] for name, entry in entries.items() if name != _METADATA]
+        expected = 8 + length + max(ends, default=0)
+    except (ValueError, RecursionError, AttributeError, KeyError, TypeError, IndexError):
+        raise BadInputError(f"{path}: its header is none of safetensors; damaged") from None
+    if size != expected:
         raise BadInputError(
-            f"{path}: its header is said to be {length} bytes long; truncated, or no safetensors "
-            "file"
+            f"{path}: {size} bytes long, but its header describes {expected}; get the model again"
         )
+    return len(ends)
 
 
 def _nested(value: Any) -> Iterator[tuple[str, Any]]:

@@ -3,7 +3,9 @@
 import hashlib
 import multiprocessing
 import random
+import resource
 import shutil
+import signal
 import traceback
 from dataclasses import dataclass
 from functools import cache
@@ -16,6 +18,8 @@ from tests.attack.mutations import Mutation, mutations_of
 from tests.attack.targets import Target, invoke
 
 SECONDS = 120
+"""Of processor time, so that other work on the machine makes no run endless; ten times that of a
+clock, for what waits for ever."""
 Verdict = Literal[
     "clear message", "right result", "traceback", "silently wrong", "unclear", "endless"
 ]
@@ -126,17 +130,19 @@ def ending_of(target: Target) -> Ending:
     sender.close()
     told = Ending(None, "", "")
     try:
-        if receiver.poll(SECONDS):
+        if receiver.poll(10 * SECONDS):
             told = receiver.recv()
     except EOFError:  # it died
         process.join()
-        told = Ending(process.exitcode, "", "")
+        if process.exitcode != -signal.SIGXCPU:
+            told = Ending(process.exitcode, "", "")
     process.kill()
     process.join()
     return told
 
 
 def _report(target: Target, sender: Connection) -> None:
+    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS + 10))
     result = invoke(target.command, target.arguments, target.folder)
     raised = "".join(traceback.format_exception(result.exception)) if result.exception else ""
     sender.send(Ending(result.exit_code, result.output, raised))

@@ -1,5 +1,6 @@
 """A sample of the attacks of `make attack`, on what every stage that reads activations reads."""
 
+import os
 import random
 from pathlib import Path
 
@@ -47,3 +48,8 @@ def test_the_harness_sees_what_is_wrong(missing: Attack, monkeypatch: pytest.Mon
         train_probes.main, "callback", lambda **_: Path("probes.json").write_text("{}")
     )
     assert run(missing).verdict == "silently wrong"
+    monkeypatch.setattr(train_probes.main, "callback", lambda **_: os._exit(77))
+    assert run(missing).verdict == "traceback"
+    monkeypatch.setattr("tests.attack.harness.SECONDS", 1)
+    monkeypatch.setattr(train_probes.main, "callback", lambda **_: [0 for _ in iter(int, 1)])
+    assert run(missing).verdict == "endless"

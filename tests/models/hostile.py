@@ -208,7 +208,7 @@ REFUSED: dict[str, tuple[Spoil, str]] = {
     "a header of exabytes": (header(2**63), r"model\.safetensors: its header is said to be 9223"),
     "a header of the whole file": (
         lambda folder: header((folder / WEIGHTS).stat().st_size - 8)(folder),
-        r"cannot be loaded as a causal LM",
+        r"model\.safetensors: its header is none of safetensors",
     ),
     "an index that leads up": (
         index("../elsewhere.safetensors"), r"index\.json: tensor .* said to lie in '\.\./else"
@@ -266,6 +266,14 @@ REFUSED: dict[str, tuple[Spoil, str]] = {
     "a pipe": (pipe, r"generation_config\.json: neither a file nor a folder"),
 }  # fmt: skip
 STALE: dict[str, tuple[Spoil, str]] = {
+    "a sparse terabyte": (
+        lambda folder: os.truncate(folder / WEIGHTS, 1 << 40),
+        r"model\.safetensors: 1099511627776 bytes long, but its header describes",
+    ),
+    "a terabyte of zeros": (
+        lambda folder: (write(WEIGHTS, b"\0")(folder), os.truncate(folder / WEIGHTS, 1 << 40))[0],
+        r"model\.safetensors: its header is none of safetensors",
+    ),
     "weights x 1.5": (edit_weights(_larger), r"its weights or config\.json changed after evenkeel"),
     "another config": (edit_json("config.json", n_head=8), r"its weights or config\.json changed"),
     "another tokenizer": (tokenizer_of_other_size, r"its tokenizer changed after evenkeel\.json"),
