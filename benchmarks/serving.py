@@ -39,6 +39,8 @@ class Load:
     tokens: int = 0
     latencies: list[float] = field(default_factory=list)
     errors: int = 0
+    cpu_seconds: float = 0.0
+    """Of the server: what other work on the machine changes least."""
 
     def summary(self) -> dict[str, float]:
         cuts = statistics.quantiles(self.latencies, n=100)
@@ -46,6 +48,7 @@ class Load:
             "requests": len(self.latencies),
             "errors": self.errors,
             "tokens_per_second": self.tokens / self.seconds,
+            "tokens_per_cpu_second": self.tokens / self.cpu_seconds,
             "p50_seconds": cuts[49],
             "p99_seconds": cuts[98],
         }
@@ -84,11 +87,20 @@ async def ask(client: httpx.AsyncClient, body: dict[str, Any], until: float, loa
         number += 1
 
 
-async def run(address: str, body: dict[str, Any], clients: int, seconds: float, load: Load) -> None:
+async def run(
+    address: str,
+    process: psutil.Process,
+    body: dict[str, Any],
+    clients: int,
+    seconds: float,
+    load: Load,
+) -> None:
+    before = sum(process.cpu_times()[:2])
     async with httpx.AsyncClient(base_url=address, timeout=120) as client:
         begun = time.perf_counter()
         await asyncio.gather(*(ask(client, body, begun + seconds, load) for _ in range(clients)))
         load.seconds += time.perf_counter() - begun
+    load.cpu_seconds += sum(process.cpu_times()[:2]) - before
 
 
 async def measure(options: argparse.Namespace) -> dict[str, Any]:
@@ -103,12 +115,14 @@ async def measure(options: argparse.Namespace) -> dict[str, Any]:
         loads = {key: Load() for key in STEERING}
         alone = {key: Load() for key in STEERING}
         for body in bodies.values():  # warm
-            await run(address, body, options.clients, 3, Load())
+            await run(address, process, body, options.clients, 3, Load())
         memory = [process.memory_info().rss]
         for _ in range(SLICES):
             for key, body in bodies.items():
-                await run(address, body, options.clients, options.seconds / SLICES, loads[key])
-                await run(address, body, 1, options.seconds / SLICES / 2, alone[key])
+                await run(
+                    address, process, body, options.clients, options.seconds / SLICES, loads[key]
+                )
+                await run(address, process, body, 1, options.seconds / SLICES / 2, alone[key])
             memory.append(process.memory_info().rss)
     for key in STEERING:
         found[key] = loads[key].summary()
@@ -117,6 +131,12 @@ async def measure(options: argparse.Namespace) -> dict[str, Any]:
         key: value["tokens_per_second"] for key, value in found.items() if isinstance(value, dict)
     }
     found["steered_over_unsteered"] = rates["steered"] / rates["unsteered"]
+    cpu = {
+        key: value["tokens_per_cpu_second"]
+        for key, value in found.items()
+        if isinstance(value, dict)
+    }
+    found["steered_over_unsteered_cpu"] = cpu["steered"] / cpu["unsteered"]
     found["together_over_one_at_a_time"] = rates["steered"] / rates["steered, one at a time"]
     found["memory_mib"] = [round(size / 2**20, 1) for size in memory]
     found["memory_growth"] = memory[-1] / memory[1] - 1
@@ -144,6 +164,7 @@ def main() -> None:
     console = Console()
     console.print(table)
     console.print(f"steered over unsteered {found['steered_over_unsteered']:.3f}")
+    console.print(f"... by CPU time {found['steered_over_unsteered_cpu']:.3f}")
     console.print(f"together over one at a time {found['together_over_one_at_a_time']:.2f}")
     console.print(f"memory {found['memory_mib']} MiB, growth {found['memory_growth']:.1%}")
     if options.json:
