@@ -64,7 +64,7 @@ def test_the_model_says_where_a_text_ends_or_else_the_tokenizer(
     assert ended == found[: found.index(found[2]) + 1]
     tiny_gpt2.generation_config = GenerationConfig()
     with plain_decoding(tiny_gpt2, tokenizer):
-        assert tiny_gpt2.generation_config.eos_token_id == tokenizer.eos_token_id
+        assert tiny_gpt2.generation_config.eos_token_id == [tokenizer.eos_token_id]
     with pytest.raises(RuntimeError), plain_decoding(tiny_gpt2, tokenizer):
         raise RuntimeError
     assert tiny_gpt2.generation_config.eos_token_id is None
