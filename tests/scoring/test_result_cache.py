@@ -136,7 +136,7 @@ def test_the_bar_starts_at_what_is_done(monkeypatch: pytest.MonkeyPatch, tmp_pat
         bars.append(options["initial"])
         return results
 
-    monkeypatch.setattr(cache_module, "tqdm", bar)
+    monkeypatch.setattr(cache_module, "Progress", bar)
 
     def run(batch: int, begun: int) -> Iterator[np.ndarray]:
         yield from np.zeros((3 - begun, 1))
