@@ -39,7 +39,7 @@ _BREAKS = {
 @click.option(
     "--sample",
     type=click.Path(path_type=Path),
-    default=Path("data/dataset/corpus/train.jsonl"),
+    default=Path("data/corpus/train.jsonl"),
     help="Texts like those to come; the first 1,000 are run through the model.",
 )
 @click.option(

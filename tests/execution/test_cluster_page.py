@@ -37,7 +37,7 @@ def project(tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     record_provenance(tiny_folder, "local", "tiny", "float32")
     shutil.copytree(tiny_folder, folder / "models" / "base")
     texts = [CorpusText(kind="plain", text=f"Text number {number}.") for number in range(300)]
-    write_jsonl(folder / "data/dataset/corpus/train.jsonl", texts)
+    write_jsonl(folder / "data/corpus/train.jsonl", texts)
     monkeypatch.chdir(folder)
     return folder
 
