@@ -67,7 +67,7 @@ def test_an_experiment_composes_to_valid_parameters(project: Path, name: str) ->
 def test_ci_runs_every_published_system_with_valid_parameters(project: Path) -> None:
     ci = (ROOT / ".ci" / "run").read_text()
     smaller = {f"${name}": given for name, given in re.findall(r'^(\w+)="(-S [^"]+)"', ci, re.M)}
-    runs = re.findall(r"^dvc exp run -S experiment=(\S+) --queue (.*)$", ci, re.M)
+    runs = re.findall(r"^dvc exp run --temp -S experiment=(\S+) (.*)$", ci, re.M)
     assert {name for name, _ in runs} == set(EXPERIMENTS) - {"organism-findings", "smollm2-135m"}
     reduced = (ROOT / "tests" / "reduced_params.yaml").read_bytes()
     for name, words in runs:
