@@ -4,10 +4,21 @@ from collections.abc import Mapping
 
 from evenkeel.axes.axis import Split
 
+# fmt: off
 FIRST_NAMES: Mapping[Split, Mapping[str, tuple[str, ...]]] = {
     "train": {
-        "female": ("Mary", "Linda", "Susan", "Anna", "Laura", "Helen"),
-        "male": ("James", "Robert", "Michael", "David", "Thomas", "Daniel"),
+        "female": (
+            "Mary", "Linda", "Susan", "Anna", "Laura", "Helen", "Barbara", "Elizabeth",
+            "Jennifer", "Patricia", "Margaret", "Betty", "Dorothy", "Sandra", "Carol", "Donna",
+            "Sharon", "Michelle", "Emily", "Amanda", "Melissa", "Deborah", "Rebecca", "Cynthia",
+            "Kathleen", "Amy", "Angela", "Diane", "Janet", "Catherine",
+        ),
+        "male": (
+            "James", "Robert", "Michael", "David", "Thomas", "Daniel", "William", "Richard",
+            "Joseph", "Charles", "Matthew", "Anthony", "Mark", "Donald", "Steven", "Andrew",
+            "Kenneth", "Joshua", "Kevin", "Brian", "Edward", "Ronald", "Timothy", "Jason",
+            "Jeffrey", "Jacob", "Gary", "Nicholas", "Eric", "Jonathan",
+        ),
     },
     "validation": {
         "female": ("Karen", "Julia", "Emma", "Alice", "Sofia", "Nancy"),
@@ -18,4 +29,5 @@ FIRST_NAMES: Mapping[Split, Mapping[str, tuple[str, ...]]] = {
         "male": ("John", "Paul", "Simon", "Martin", "Frank", "Victor"),
     },
 }
-"""By split and group."""
+# fmt: on
+"""By split and group. Many are for training: from a dozen, a gate does not learn what a name is."""

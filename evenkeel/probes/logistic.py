@@ -13,7 +13,12 @@ Activations = Float[np.ndarray, "rows d_model"]
 Linear = tuple[Float[np.ndarray, " d_model"], float]
 
 
-def fit_logistic(x: Activations, positive: Bool[np.ndarray, " rows"], c: float) -> Linear:
+def fit_logistic(
+    x: Activations,
+    positive: Bool[np.ndarray, " rows"],
+    c: float,
+    weights: Float[np.ndarray, " rows"] | None = None,
+) -> Linear:
     """Weight (float32) and bias such that `x @ weight + bias` is the log-odds of positive.
 
     Each dimension is standardized before the penalty is applied, so that no dimension is favoured
@@ -23,10 +28,11 @@ def fit_logistic(x: Activations, positive: Bool[np.ndarray, " rows"], c: float) 
         x: activations.
         positive: the classes; both occur.
         c: inverse strength of the L2 penalty, as in scikit-learn.
+        weights: how much each row counts for; None counts each once.
     """
     scaler = StandardScaler().fit(x.astype(np.float64))
     model = LogisticRegression(C=c, max_iter=10_000)
-    model.fit(scaler.transform(x.astype(np.float64)), positive)
+    model.fit(scaler.transform(x.astype(np.float64)), positive, sample_weight=weights)
     weight = (model.coef_[0] / scaler.scale_).astype(np.float32)
     # The bias undoes the shift by the weight as rounded: dimensions with a large mean cancel.
     bias = float(model.intercept_[0] - weight.astype(np.float64) @ scaler.mean_)
@@ -43,7 +49,11 @@ def choose_c(
     train: tuple[Activations, Bool[np.ndarray, " rows"]],
     validation: tuple[Activations, Bool[np.ndarray, " rows"]],
     candidates: Sequence[float],
+    weights: Float[np.ndarray, " rows"] | None = None,
 ) -> tuple[float, Linear]:
-    """The candidate with the least log loss on validation (the strongest on a tie), and its fit."""
-    fits = [(c, fit_logistic(*train, c)) for c in sorted(candidates)]
+    """The candidate with the least log loss on validation (the strongest on a tie), and its fit.
+
+    Weights are of train rows, as in `fit_logistic`.
+    """
+    fits = [(c, fit_logistic(*train, c, weights)) for c in sorted(candidates)]
     return min(fits, key=lambda fit: log_loss(scores(validation[0], fit[1]), validation[1]))

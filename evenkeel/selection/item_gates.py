@@ -21,7 +21,7 @@ from evenkeel.probes.logistic import choose_c, scores
 from evenkeel.selection.gating import best_cut
 from evenkeel.steering.gates import ProbeGate
 
-REGULARIZATION = (1e-4, 1e-3, 1e-2)
+REGULARIZATION = (1e-3, 1e-2, 1e-1)
 """Values of C (inverse L2 strength) that a gate is chosen from, on validation."""
 
 
@@ -41,7 +41,9 @@ class ItemGates:
 
     Fitted to train prompts and plain texts; regularization and threshold are chosen where it is
     hardest to tell: on validation prompts, whose items and templates are others, from the item on.
-    What is known by definition, neutral prompts and plain text are where gates stay shut.
+    What is known by definition, neutral prompts and plain text are where gates stay shut. The
+    first weighs as much in the fit as all the rest, and as the items: it is nearest to them, and
+    of few tokens.
 
     Args:
         loaded: the model to steer.
@@ -76,7 +78,8 @@ class ItemGates:
         inside, known = self._validation.inside[point], self._validation.known[point]
         hard = inside | known if known.any() else np.ones_like(inside)
         validation = self._validation.streams[point][hard], inside[hard]
-        _, linear = choose_c(train, validation, REGULARIZATION)
+        weights = _balanced(self._train.inside[point], self._train.known[point])
+        _, linear = choose_c(train, validation, REGULARIZATION, weights)
         threshold = best_cut(scores(validation[0], linear), validation[1])
         return ProbeGate(torch.from_numpy(linear[0]), linear[1], threshold)
 
@@ -105,6 +108,17 @@ class ItemGates:
             {point: marked["stereotypical"][kept[point]] for point in self._points},
             {point: marked["definitional"][kept[point]] for point in self._points},
         )
+
+
+def _balanced(
+    inside: Bool[ndarray, " tokens"], known: Bool[ndarray, " tokens"]
+) -> Float[ndarray, " tokens"]:
+    """Weights of mean 1 under which each kind of token counts for as much as any other."""
+    weights = np.ones(len(inside))
+    kinds = [kind for kind in (inside, known, ~(inside | known)) if kind.any()]
+    for kind in kinds:
+        weights[kind] = len(inside) / len(kinds) / kind.sum()
+    return weights
 
 
 def _of_split(prompts: Sequence[Prompt], split: Split) -> list[Prompt]:
