@@ -78,7 +78,7 @@ class ItemGates:
         inside, known = self._validation.inside[point], self._validation.known[point]
         hard = inside | known if known.any() else np.ones_like(inside)
         validation = self._validation.streams[point][hard], inside[hard]
-        weights = _balanced(self._train.inside[point], self._train.known[point])
+        weights = balanced_weights(self._train.inside[point], self._train.known[point])
         _, linear = choose_c(train, validation, REGULARIZATION, weights)
         threshold = best_cut(scores(validation[0], linear), validation[1])
         return ProbeGate(torch.from_numpy(linear[0]), linear[1], threshold)
@@ -110,7 +110,7 @@ class ItemGates:
         )
 
 
-def _balanced(
+def balanced_weights(
     inside: Bool[ndarray, " tokens"], known: Bool[ndarray, " tokens"]
 ) -> Float[ndarray, " tokens"]:
     """Weights of mean 1 under which each kind of token counts for as much as any other."""

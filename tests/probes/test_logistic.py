@@ -28,6 +28,18 @@ def test_the_folded_probe_is_sklearns_pipeline(c: float) -> None:
     assert folded == pytest.approx(pipeline.decision_function(x.astype(np.float64)), abs=2e-4)
 
 
+def test_weights_are_sklearns() -> None:
+    x, positive = planted(200, 0)
+    weights = np.linspace(0.1, 3, len(x))
+    scaled = StandardScaler().fit(x.astype(np.float64))
+    model = LogisticRegression(C=0.01, max_iter=10_000)
+    model.fit(scaled.transform(x.astype(np.float64)), positive, sample_weight=weights)
+    expected = model.decision_function(scaled.transform(x.astype(np.float64)))
+    found = scores(x, fit_logistic(x, positive, 0.01, weights))
+    assert found == pytest.approx(expected, abs=2e-4)
+    assert found != pytest.approx(scores(x, fit_logistic(x, positive, 0.01)), abs=1e-2)
+
+
 def test_a_constant_and_a_scale_change_nothing() -> None:
     x, positive = planted(200, 0)
     moved = x * np.float32(4) + np.float32(16)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -15,7 +16,7 @@ from evenkeel.models.loading import LoadedModel
 from evenkeel.models.sites import HookPoint
 from evenkeel.params import ReftParams
 from evenkeel.scoring.group_reads import encode_prompt, group_log_probs
-from evenkeel.selection.item_gates import ItemGates
+from evenkeel.selection.item_gates import ItemGates, balanced_weights
 from evenkeel.selection.reft import ReftTrainer
 from evenkeel.selection.reft_batches import PromptPass
 from evenkeel.steering.hooks import steer
@@ -164,6 +165,16 @@ def test_gates_open_from_a_stereotyped_item_on(
     gate = ItemGates(loaded, make_prompts(), TEXTS, [point]).at(point)
     for text, opens in (("Our pilot slept while", True), ("Our queen slept while", False)):
         assert gate(streams([text])[None])[0, -1].item() is opens
+
+
+def test_every_kind_of_token_counts_for_as_much_in_a_gate() -> None:
+    inside = np.repeat([True, False, False], [2, 3, 95])
+    known = np.repeat([False, True, False], [2, 3, 95])
+    weights = balanced_weights(inside, known)
+    for kind in (inside, known, ~(inside | known)):
+        assert weights[kind].sum() == pytest.approx(100 / 3)
+    without = balanced_weights(inside, np.zeros_like(known))
+    assert without[inside].sum() == without[~inside].sum() == pytest.approx(50)
 
 
 def test_what_edits_cannot_be_trained_on_is_refused(loaded: LoadedModel) -> None:
