@@ -1,5 +1,6 @@
 """GGUF control vectors: what llama.cpp adds to the stream with `--control-vector FILE`."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,13 +10,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from evenkeel.errors import BadInputError
-from evenkeel.files import atomic_file
+from evenkeel.files import atomic_file, require_file
 from evenkeel.models.architecture import architecture_of
 from evenkeel.steering.intervention import SINKS_HINT, Add, Intervention
 from evenkeel.steering.plan import check_fit
 from evenkeel.steering.spec import Steering, interventions_in
 
 _ARCHITECTURE = "controlvector"
+_DIRECTION = re.compile("direction\\.([0-9]{1,6})")
 _GGUF_NAMES = {
     "cohere": "command-r",
     "gemma3_text": "gemma3",
@@ -88,17 +90,23 @@ def read_control_vector(path: Path) -> dict[int, Float[Tensor, " width"]]:
         BadInputError: the file is missing or is no GGUF control vector; gguf is not installed.
     """
     gguf = _gguf()
+    require_file(path, "give another path")
     try:
         reader = gguf.GGUFReader(path)
-    except (OSError, ValueError) as error:
+        field = reader.get_field("general.architecture")
+        kind = field.contents() if field else None
+        found = {tensor.name: torch.tensor(tensor.data) for tensor in reader.tensors}
+    except Exception as error:  # gguf and numpy raise whatever a damaged header makes them
         raise BadInputError(f"{path}: cannot be read as GGUF ({error}); write it again") from error
-    field = reader.get_field("general.architecture")
-    if field is None or field.contents() != _ARCHITECTURE:
+    if kind != _ARCHITECTURE:
         raise BadInputError(f"{path}: a GGUF file, but no control vector; give another path")
-    return {
-        int(tensor.name.removeprefix("direction.")): torch.tensor(tensor.data)
-        for tensor in reader.tensors
-    }
+    layers = {name: _DIRECTION.fullmatch(name) for name in found}
+    for name, match in layers.items():
+        if match is None:
+            raise BadInputError(
+                f"{path}: tensor {name!r}; those of control vectors are direction.N"
+            )
+    return {int(match[1]): found[name] for name, match in layers.items() if match}
 
 
 def _directions(model: Any, spec: Steering) -> dict[int, Float[Tensor, " width"]]:

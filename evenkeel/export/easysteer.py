@@ -81,16 +81,24 @@ def read_easysteer(path: Path) -> list[Intervention]:
         if where is None or one.get("algorithm", "direct") != "direct":
             raise BadInputError(f"{path}: {source}: only vectors that are added are read")
         directions = read_control_vector(path.with_name(source))
-        layers = one.get("layers") or sorted(directions)
-        scale = float(one.get("scale", 1.0))
+        layers, scale = one.get("layers") or sorted(directions), one.get("scale", 1.0)
+        if not isinstance(layers, list) or type(scale) not in (int, float):
+            raise BadInputError(f"{path}: {source}: layers must be a list, and scale a number")
         for layer in layers:
-            if layer not in directions:
+            if type(layer) is not int or layer not in directions:
                 raise BadInputError(f"{path}: {source} has no vector for layer {layer}")
             vector = directions[layer]
             if one.get("normalize"):
                 vector = torch.nn.functional.normalize(vector, dim=0)
             found.append(
-                Add(vector, scale, layer=layer, site="resid_post", positions=where, sinks="include")
+                Add(
+                    vector,
+                    float(scale),
+                    layer=layer,
+                    site="resid_post",
+                    positions=where,
+                    sinks="include",
+                )
             )
     return found
 

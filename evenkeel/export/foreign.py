@@ -21,7 +21,7 @@ from evenkeel.tensor_files import open_tensors
 
 ByLayer = dict[int, Float[Tensor, " width"]]
 _PICKLES = (".pt", ".pth", ".bin", ".pkl", ".pickle", ".ckpt")
-_LAYER = re.compile(r"(?:^|\D)(\d+)\D*$")
+_LAYER = re.compile(r"(?:^|[^0-9])([0-9]{1,6})[^0-9]*$")
 """The last number of a tensor's name: direction.13, layer_13, model.layers.13.resid, 13."""
 
 
@@ -50,14 +50,17 @@ def read_foreign(path: Path, layer: int | None = None) -> ByLayer:
     readers = {
         ".gguf": read_control_vector,
         ".json": _of_json,
-        ".npy": lambda file: _of_array(file, _numpy(file)),
-        ".npz": lambda file: _named(file, _numpy(file), layer),
+        ".npy": lambda file: _of_rows(file, _array(file, _numpy(file))),
+        ".npz": lambda file: _named(file, _arrays(file), layer),
         ".safetensors": lambda file: _named(file, open_tensors(file)[0], layer),
     }
     if path.suffix not in readers:
         raise BadInputError(f"{path}: unknown kind of file; known: {', '.join(readers)}")
     require_file(path)
     found: ByLayer = readers[path.suffix](path)
+    for vector in found.values():
+        if vector.dtype == torch.bool or vector.is_complex():
+            raise BadInputError(f"{path}: {vector.dtype}; numbers are needed")
     found = {place: vector.float() for place, vector in found.items()}
     if _ANY in found:
         if layer is None:
@@ -98,40 +101,62 @@ def _of_json(path: Path) -> ByLayer:
             found[item.layer] = found.get(item.layer, torch.zeros_like(added)) + added
         return found
     layers = record.get("layer_activations", record) if isinstance(record, dict) else record
+    refused = BadInputError(f'{path}: no vectors by layer, as in {{"13": [0.1, ...]}}')
     try:
         if isinstance(layers, list):
-            return _of_array(path, np.array(layers, dtype=np.float32))
-        return {int(name): torch.tensor(vector) for name, vector in layers.items()}
-    except (ValueError, TypeError, AttributeError) as error:
-        raise BadInputError(f'{path}: no vectors by layer, as in {{"13": [0.1, ...]}}') from error
+            return _of_rows(path, _array(path, np.array(layers)))
+        found = {}
+        for name, vector in layers.items():
+            if not re.fullmatch("[0-9]{1,6}", name) or int(name) in found:
+                raise refused
+            found[int(name)] = torch.tensor(vector)
+    except (ValueError, TypeError, AttributeError, RuntimeError) as error:
+        raise refused from error
+    return found
 
 
 def _numpy(path: Path) -> Any:
+    """What a file of numpy holds, all of it read: an array, or arrays by name."""
     try:
-        return np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        found = np.load(path, allow_pickle=False)
+        return found if isinstance(found, np.ndarray) else dict(found)
+    except Exception as error:  # numpy, zipfile, zlib and tokenize each raise their own
         raise BadInputError(f"{path}: cannot be read as numpy's ({error})") from error
 
 
-def _of_array(path: Path, array: Any) -> ByLayer:
-    if array.dtype.kind not in "fiu" or array.ndim not in (1, 2):
+def _arrays(path: Path) -> dict[str, Tensor]:
+    found = _numpy(path)
+    if not isinstance(found, dict):
+        raise BadInputError(f"{path}: one array, where arrays by name are needed; call it .npy")
+    return {name: _array(path, value) for name, value in found.items()}
+
+
+def _array(path: Path, array: Any) -> Tensor:
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu":
+        what = getattr(array, "dtype", "arrays by name, or text")
+        raise BadInputError(f"{path}: {what}; numbers are needed")
+    with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused as that
+        return torch.from_numpy(array.astype(np.float32))
+
+
+def _of_rows(path: Path, rows: Tensor) -> ByLayer:
+    if rows.dim() not in (1, 2):
         raise BadInputError(
-            f"{path}: shape {list(array.shape)} of {array.dtype}; it must be one vector, or one a "
+            f"{path}: shape {list(rows.shape)} of {rows.dtype}; it must be one vector, or one a "
             "layer"
         )
-    rows = torch.from_numpy(np.atleast_2d(array).astype(np.float32))
-    return {_ANY: rows[0]} if array.ndim == 1 else dict(enumerate(rows))
+    return {_ANY: rows} if rows.dim() == 1 else dict(enumerate(rows))
 
 
-def _named(path: Path, tensors: Mapping[str, Any], layer: int | None) -> ByLayer:
+def _named(path: Path, tensors: Mapping[str, Tensor], layer: int | None) -> ByLayer:
     """Tensors whose names end in their layer; or one of any name."""
-    names = list(tensors)
-    if len(names) == 1:
-        (row,) = (_of_array(path, np.asarray(tensors[name])) for name in names)
-        if list(row) != [_ANY] or layer is not None or not _LAYER.search(names[0]):
-            return row
+    if len(tensors) == 1:
+        ((name, tensor),) = tensors.items()
+        rows = _of_rows(path, tensor)
+        if list(rows) != [_ANY] or layer is not None or not _LAYER.search(name):
+            return rows
     found: ByLayer = {}
-    for name in names:
+    for name, tensor in tensors.items():
         match = _LAYER.search(name)
         place = int(match[1]) if match else _ANY
         if match is None or place in found:
@@ -139,5 +164,5 @@ def _named(path: Path, tensors: Mapping[str, Any], layer: int | None) -> ByLayer
                 f"{path}: tensor {json.dumps(name)}: its name does not end in a layer of its own, "
                 "as direction.13 does"
             )
-        found[place] = torch.as_tensor(np.asarray(tensors[name]))
+        found[place] = tensor
     return found

@@ -6,16 +6,17 @@ import random
 import resource
 import shutil
 import signal
-import traceback
 from dataclasses import dataclass
 from functools import cache
 from multiprocessing.connection import Connection
 from pathlib import Path
+from traceback import format_exception
 from typing import Literal
 
 from evenkeel.files.markers import MARKER
+from tests.attack.invoking import invoke
 from tests.attack.mutations import Mutation, mutations_of
-from tests.attack.targets import Target, invoke
+from tests.attack.targets import Target
 
 SECONDS = 120
 """Of processor time, so that other work on the machine makes no run endless; ten times that of a
@@ -53,6 +54,9 @@ class Ending:
     status: int | None
     """Exit status, negative if a signal ended it, None if it went on for too long."""
     printed: str
+    """On both streams."""
+    result: str
+    """On stdout."""
     raised: str
 
 
@@ -107,12 +111,12 @@ def run(attack: Attack) -> Outcome:
             for number, path in enumerate(target.outputs):
                 _remove(target.folder / path)
                 _copy(kept / str(number), target.folder / path)
-        _remove(target.folder / "exported")
     said = ending.printed.strip()
     if ending.status is None:
         return Outcome(attack, "endless", said[-300:])
-    if ending.status == 0:
+    if ending.status == target.status and not ending.raised:
         same = before == after or (attack.mutation.harmless and _quotes_its_inputs(target))
+        same &= target.printed in (None, ending.result)
         return Outcome(attack, "right result" if same else "silently wrong", said[-300:])
     if ending.status != 2:
         return Outcome(attack, "traceback", f"status {ending.status}: {ending.raised[-600:]}")
@@ -128,14 +132,14 @@ def ending_of(target: Target) -> Ending:
     process = context.Process(target=_report, args=(target, sender))
     process.start()
     sender.close()
-    told = Ending(None, "", "")
+    told = Ending(None, "", "", "")
     try:
         if receiver.poll(10 * SECONDS):
             told = receiver.recv()
     except EOFError:  # it died
         process.join()
         if process.exitcode != -signal.SIGXCPU:
-            told = Ending(process.exitcode, "", "")
+            told = Ending(process.exitcode, "", "", "")
     process.kill()
     process.join()
     return told
@@ -143,9 +147,10 @@ def ending_of(target: Target) -> Ending:
 
 def _report(target: Target, sender: Connection) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS + 10))
-    result = invoke(target.command, target.arguments, target.folder)
-    raised = "".join(traceback.format_exception(result.exception)) if result.exception else ""
-    sender.send(Ending(result.exit_code, result.output, raised))
+    result = invoke(target.command, target.arguments, target.folder, target.patches)
+    raised = result.exception
+    told = "" if raised is None or isinstance(raised, SystemExit) else format_exception(raised)
+    sender.send(Ending(result.exit_code, result.output, result.stdout, "".join(told)))
 
 
 def _names(said: str, path: Path) -> bool:

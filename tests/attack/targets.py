@@ -1,4 +1,4 @@
-"""What is attacked: every stage of dvc.yaml, and every command of `evenkeel`, on real inputs.
+"""What is attacked: every stage of dvc.yaml, and every other command line, on real inputs.
 
 Stages are those that dvc.yaml names, their inputs and outputs those that their own options name: a
 new stage, or a new option, is attacked without a word here.
@@ -6,28 +6,17 @@ new stage, or a new option, is attacked without a word here.
 
 import importlib
 import shutil
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
-import pytest
-from click.testing import CliRunner
 
-from evenkeel.cli import group
+from evenkeel.files.markers import MARKER
 from stages.command import Output
+from tests.attack.invoking import Patch, invoke
+from tests.attack.lines import LINES
 from tests.pipeline.recording import FILES, ROOT, Run, copy, reduced_stages
-
-COMMANDS = {
-    "detect": ["The nurse said that she was tired."],
-    "export": ["exported", "--include-sinks"],
-    "generate": ["The nurse said", "--max-new-tokens", "2"],
-    "receptivity": ["--feature", "0", "--max-new-tokens", "2"],
-}
-"""Arguments of the commands that read files; inputs stand where their options say by default."""
-INSPECTED = (
-    "models/base", "models/probes", "models/vectors/gender/vectors",
-    "data/activations/statements.h5", "reports/evaluation/gender/intervention",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -41,84 +30,106 @@ class Target:
     inputs: list[Path]
     """Relative to the folder, and the files in those that are folders."""
     outputs: list[Path]
+    printed: str | None = None
+    """What it prints, where that is its result."""
+    patches: tuple[Patch, ...] = ()
+    status: int = 0
 
 
 def build(folder: Path) -> tuple[list[Target], list[str]]:
     """Run the pipeline once, a folder a stage, and say which stages could not be.
 
     Args:
-        folder: an empty one.
+        folder: an empty one, or one that was built before: nothing is run again then.
     """
     targets, failed = [], []
     workspace = folder / "workspace"
     for run in reduced_stages():
         run.folder = folder / run.name.replace("@", "-")
-        run.folder.mkdir(parents=True)
-        for read in run.declared_reads:
-            if (made := workspace / read).exists() or (made := ROOT / read).exists():
-                copy(made, run.folder / read)
-        shutil.copyfile(ROOT / "tests" / "reduced_params.yaml", run.folder / "params.yaml")
-        for file in FILES:
-            copy(ROOT / file, run.folder / file)
-        problem = _first_run(run)
-        if problem:
-            failed.append(f"{run.name}: {problem}")
-            continue
-        for write in run.declared_writes:
-            copy(run.folder / write, workspace / write)
         module, arguments = run.command[2], run.command[3:]
         command = importlib.import_module(module).main
+        if not run.folder.exists():
+            _put_in_place(run, workspace)
+            result = invoke(command, arguments, run.folder)
+            if result.exit_code:
+                failed.append(f"{run.name}: {result.output[-300:]} {result.exception!r}")
+                shutil.rmtree(run.folder)
+                continue
+            for write in run.declared_writes:
+                copy(run.folder / write, workspace / write)
         targets.append(target_of(run.name, command, arguments, run.folder))
-    shutil.copyfile(ROOT / "tests" / "reduced_params.yaml", workspace / "params.yaml")
-    lines = list(COMMANDS.items())
-    lines += [("inspect", [path]) for path in INSPECTED]
-    for number, (name, arguments) in enumerate(lines):
-        place = folder / f"evenkeel-{name}-{number}"
-        shutil.copytree(workspace, place)
-        result = invoke(group.commands[name], arguments, place)
-        if result.exit_code:
-            failed.append(f"evenkeel {name}: {result.output[-300:]} {result.exception!r}")
-        else:
-            targets.append(target_of(f"evenkeel {name}", group.commands[name], arguments, place))
     return targets, failed
 
 
-def invoke(command: click.Command, arguments: list[str], folder: Path) -> "CliRunner.Result":  # type: ignore[name-defined]
-    """Run a command line in a folder, in this process."""
-    wrapped = command
-    if command in group.commands.values():
-        wrapped, arguments = group, [str(command.name), *arguments]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        return CliRunner().invoke(wrapped, arguments)
+def _put_in_place(run: Run, workspace: Path) -> None:
+    """What a stage declares that it reads, in its own folder."""
+    run.folder.mkdir(parents=True)
+    for read in run.declared_reads:
+        if (made := workspace / read).exists() or (made := ROOT / read).exists():
+            copy(made, run.folder / read)
+    shutil.copyfile(ROOT / "tests" / "reduced_params.yaml", run.folder / "params.yaml")
+    for file in FILES:
+        copy(ROOT / file, run.folder / file)
 
 
-def _first_run(run: Run) -> str:
-    command = importlib.import_module(run.command[2]).main
-    result = invoke(command, run.command[3:], run.folder)
-    return "" if result.exit_code == 0 else f"{result.output[-300:]} {result.exception!r}"
+def build_lines(folder: Path) -> tuple[list[Target], list[str]]:
+    """Run every other command line once on what `build` made in a folder."""
+    targets, failed = [], []
+    for number, line in enumerate(LINES):
+        place = folder / f"{line.name.replace(' ', '-')}-{number}"
+        shutil.rmtree(place, ignore_errors=True)
+        shutil.copytree(folder / "workspace", place)
+        shutil.copyfile(ROOT / "tests" / "reduced_params.yaml", place / "params.yaml")
+        line.prepare(place)
+        before = target_of(line.name, line.command, line.arguments, place, line.patches)
+        result = invoke(line.command, line.arguments, place, line.patches)
+        if result.exit_code != line.status:
+            failed.append(f"{line.name}: {result.output[-300:]} {result.exception!r}")
+            continue
+        after = target_of(line.name, line.command, line.arguments, place, line.patches)
+        made = [path for path in after.inputs if path not in before.inputs]
+        targets.append(
+            replace(
+                before,
+                inputs=inside(place, line.inputs) if line.inputs else before.inputs,
+                outputs=[*before.outputs, *made],
+                printed=result.stdout if line.printed else None,
+                status=line.status,
+            )
+        )
+    return targets, failed
 
 
-def target_of(name: str, command: click.Command, arguments: list[str], folder: Path) -> Target:
+def target_of(
+    name: str,
+    command: click.Command,
+    arguments: list[str],
+    folder: Path,
+    patches: tuple[Patch, ...] = (),
+) -> Target:
     """A command line that is to be run in a folder, with what its options name there."""
     context = command.make_context(name, list(arguments))
     inputs: list[Path] = []
     outputs: list[Path] = []
     for option in command.params:
         value = context.params.get(option.name or "")
-        if not isinstance(value, Path):
+        if not isinstance(value, Path) or value == Path():
             continue
         if isinstance(option.type, Output):
             within = option.type.within
             outputs.append(value / context.params[within] if within else value)
         elif (folder / value).exists():
             inputs.append(value)
-    inside = [
+    found = inside(folder, inputs)
+    return Target(name, command, list(arguments), folder, found, outputs, patches=patches)
+
+
+def inside(folder: Path, paths: Iterable[str | Path]) -> list[Path]:
+    """Paths in a folder, and the files in those of them that are folders."""
+    files = [
         file.relative_to(folder)
-        for path in inputs
+        for path in paths
         for file in sorted((folder / path).rglob("*"))
-        if file.is_file() and file.name != ".evenkeel"
+        if file.is_file() and file.name != MARKER
     ]
-    return Target(
-        name, command, list(arguments), folder, list(dict.fromkeys(inputs + inside)), outputs
-    )
+    return list(dict.fromkeys([*map(Path, paths), *files]))

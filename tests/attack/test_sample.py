@@ -8,7 +8,8 @@ import pytest
 
 from stages import train_probes
 from tests.attack.harness import GOOD, Attack, attacks_on, run
-from tests.attack.targets import invoke, target_of
+from tests.attack.invoking import invoke
+from tests.attack.targets import target_of
 from tests.stages.conftest import saved_workspace, workspace  # noqa: F401
 
 SAMPLE = 24

@@ -1,3 +1,4 @@
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -101,8 +102,21 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     path.write_bytes(b"something else that is long enough to have a header")
     with pytest.raises(BadInputError, match="cannot be read as GGUF"):
         read_control_vector(path)
-    with pytest.raises(BadInputError, match="cannot be read as GGUF"):
+    with pytest.raises(BadInputError, match="no such file"):
         read_control_vector(tmp_path / "missing.gguf")
+
+
+def test_a_damaged_file_is_refused_or_read(tiny_gpt2: Any, tmp_path: Path) -> None:
+    """Cut anywhere, or with counts, lengths and types that its header makes up."""
+    path = tmp_path / "vector.gguf"
+    write_control_vector(path, tiny_gpt2, Add(ONES, layer=1, site="resid_post", sinks="include"))
+    whole = path.read_bytes()
+    spoiled = [whole[:end] for end in range(len(whole))]
+    spoiled += [whole[:at] + b"\xff" * 8 + whole[at + 8 :] for at in range(len(whole) - 8)]
+    for data in spoiled:
+        path.write_bytes(data)
+        with suppress(BadInputError):
+            assert read_control_vector(path).keys() == {1}
 
 
 @pytest.mark.parametrize("family", ["opt", "gpt_neo"])

@@ -1,6 +1,7 @@
 """Vectors that others made are read as they are, and nothing is unpickled."""
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,13 @@ def test_a_pickle_is_refused_with_the_way_to_convert_it(tmp_path: Path, suffix: 
         ("a.json", b'{"x": [1]}', "no vectors by layer"),
         ("a.json", b'{"3": [[1, 2]]}', "one finite vector is needed"),
         ("a.json", b"{}", "no vector in it"),
+        ("a.json", b'{"3": [true]}', "numbers are needed"),
+        ("a.json", b'{"-3": [1]}', "no vectors by layer"),
+        ("a.json", b'{"3": [1], "03": [2]}', "no vectors by layer"),
+        ("a.json", b'{"3": [99999999999999999999]}', "no vectors by layer"),
+        ("a.json", b'{"%s": [1]}' % (b"9" * 5000), "no vectors by layer"),
+        ("a.npz", b"damaged", "cannot be read as numpy's"),
+        ("a.npy", b"PK\x03\x04", "cannot be read as numpy's"),
         ("a.npy", b"damaged", "cannot be read as numpy's"),
         ("a.safetensors", b"damaged", "no safetensors"),
     ],
@@ -112,3 +120,51 @@ def test_what_is_damaged_is_refused(
         read_foreign(tmp_path / name)
     with pytest.raises(BadInputError):
         read_foreign(tmp_path / "missing.npy")
+
+
+@pytest.mark.parametrize("name", ["named.npz", "rows.npy"])
+def test_an_array_with_any_byte_changed_or_missing_is_refused_or_read(
+    tiny_gpt2: Any, tmp_path: Path, name: str
+) -> None:
+    """numpy, zipfile, zlib and tokenize each raise their own errors."""
+    path = tmp_path / name
+    written(path, tiny_gpt2)
+    whole = path.read_bytes()
+    spoiled = [whole[:end] for end in range(0, len(whole), 5)]
+    spoiled += [whole[:at] + bytes([whole[at] ^ 4]) + whole[at + 1 :] for at in range(len(whole))]
+    for data in spoiled:
+        path.write_bytes(data)
+        with suppress(BadInputError):
+            read_foreign(path)
+
+
+def test_tensors_of_types_that_numpy_does_not_know_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "half.safetensors"
+    save_file({f"layer.{layer}": vector.bfloat16() for layer, vector in VECTORS.items()}, path)
+    found = read_foreign(path)
+    for layer, vector in VECTORS.items():
+        assert torch.equal(found[layer], vector)
+
+
+def test_numbers_without_end_and_claims_beyond_the_file_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "huge.npy"
+    np.save(path, np.zeros(1, np.float32))
+    path.write_bytes(path.read_bytes().replace(b"(1,), }" + b" " * 15, b"(1000000000000000,), }"))
+    with pytest.raises(BadInputError, match="cannot be read as numpy's"):
+        read_foreign(path)
+    np.save(path, np.array([1e300]))
+    with pytest.raises(BadInputError, match="one finite vector is needed"):
+        read_foreign(path, 1)
+
+
+@pytest.mark.parametrize("changed", [{"layers": 5}, {"layers": [[1]]}, {"scale": "much"}])
+def test_an_easysteer_spec_of_odd_types_is_refused(
+    tiny_gpt2: Any, tmp_path: Path, changed: dict[str, Any]
+) -> None:
+    path = tmp_path / "easysteer.json"
+    written(path, tiny_gpt2)
+    record = json.loads(path.read_text())
+    record["vectors"][0] |= changed
+    path.write_text(json.dumps(record))
+    with pytest.raises(BadInputError, match=r"easysteer\.json"):
+        read_foreign(path)
