@@ -3,12 +3,11 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Literal
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 
 from evenkeel.activations.positions import (
     Positions,
@@ -17,10 +16,15 @@ from evenkeel.activations.positions import (
     refuse_only_sinks,
     selector,
 )
-from evenkeel.activations.sinks import FIRST_TOKENS, SinkProbe, random_texts
+from evenkeel.activations.sinks import FIRST_TOKENS, SinkProbe, measurement_of, random_texts
 from evenkeel.errors import BadInputError
-from evenkeel.models.architecture import architecture_of, hidden_of, hook_target
-from evenkeel.models.batching import padded, plan_batches
+from evenkeel.models.architecture import (
+    architecture_of,
+    hidden_of,
+    hook_target,
+    left_as_it_was,
+)
+from evenkeel.models.batching import context_length, padded, plan_batches
 from evenkeel.models.devices import input_device
 from evenkeel.models.loading import LoadedModel
 from evenkeel.models.sites import HookPoint
@@ -29,9 +33,6 @@ from evenkeel.params import Sinks
 Forward = Callable[
     [Int[Tensor, "texts length"], Selector], dict[HookPoint, Float[Tensor, "rows width"]]
 ]
-
-
-_SINKS: WeakKeyDictionary[nn.Module, dict[HookPoint, SinkProbe | None]] = WeakKeyDictionary()
 
 
 class _AllSeenError(Exception):
@@ -131,19 +132,22 @@ def measure_widths(model: Any, points: Sequence[HookPoint]) -> dict[HookPoint, i
 def measure_sinks(model: Any, points: Sequence[HookPoint]) -> Probes:
     """What tells later attention sinks at each point, found by running random tokens once.
 
-    Remembered for as long as the model lives. First tokens are never edited by default, so that
-    steering does not change what is found.
+    Remembered for as long as the model lives. It is found in evaluation mode, while nothing that
+    `steer` put there acts.
     """
-    known = _SINKS.setdefault(model, {})
+    measurement = measurement_of(model)
+    known = measurement.probes
     missing = [point for point in points if point not in known]
     if missing:
         config = model.config.get_text_config()
         ids = random_texts(
-            config.vocab_size,
-            getattr(config, "max_position_embeddings", None),
-            getattr(config, "bos_token_id", None),
+            config.vocab_size, context_length(model), getattr(config, "bos_token_id", None)
         )
-        with recording(model, list(dict.fromkeys(missing))) as forward:
+        with (
+            measurement.running(),
+            left_as_it_was(model),
+            recording(model, list(dict.fromkeys(missing))) as forward,
+        ):
             found = forward(ids, _first_and_norms)
         for point, rows in found.items():
             width = rows.shape[1] - ids.shape[1] + 1

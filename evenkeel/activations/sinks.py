@@ -5,28 +5,35 @@ Streaming Language Models with Attention Sinks"; Sun et al. 2024, "Massive Activ
 Language Models"): a mean over positions is theirs, and an edit of them breaks the model. The rule:
 
 1. The first token of a text that attention sees is a sink, at every layer and site.
-2. A later token is one at a hook point where it is like the first. That is so where the mean
-   activation of first tokens is at least `NORM_RATIO` times as long as the median of the others,
-   and the later token's projection on that mean is at least `SHARE` of its length.
+2. A later token is one at a hook point where it is like the first and unlike the others. That is so
+   where the mean activation of first tokens is at least `NORM_RATIO` times as long as the median of
+   the others, and the later token's projection on that mean is at least `SHARE` of its length and
+   `STANDS_OUT` times that median. Without the last condition a stream of which every token shares
+   the first one's direction, as in Gemma 3, would be half sinks.
 
 Both look at one position only, so that they decide alike with and without a KV cache, in a batch
 and alone, padded on either side.
 """
 
-from dataclasses import dataclass
-from typing import Self
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Self
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from evenkeel.models.sites import HookPoint
 from evenkeel.params import Sinks
 
 FIRST_TOKENS = 1
 """Tokens at a text's start that are sinks, whatever their activations."""
 NORM_RATIO = 4.0
 SHARE = 0.25
+STANDS_OUT = 2.0
 _TEXTS, _TOKENS = 4, 32
 
 
@@ -73,9 +80,10 @@ class SinkProbe:
         length = mean.norm()
         if not bool(length.isfinite()) or not other_norms.numel():
             return None
-        if float(length) < NORM_RATIO * float(other_norms.double().median()) or not float(length):
+        others = float(other_norms.double().median())
+        if float(length) < NORM_RATIO * others or not float(length):
             return None
-        return cls((mean / length).float(), SHARE * float(length))
+        return cls((mean / length).float(), max(SHARE * float(length), STANDS_OUT * others))
 
     def to(self, device: torch.device) -> "SinkProbe":
         return SinkProbe(self.direction.to(device), self.threshold)
@@ -84,6 +92,32 @@ class SinkProbe:
         """Where `x` is the activation of a sink, on any device."""
         # Multiplied and summed, because autocast rounds every matrix product.
         return (x.float() * self.direction.to(x.device)).sum(-1) >= self.threshold
+
+
+@dataclass
+class SinkMeasurement:
+    """The probes of one model as it is without steering, found while it may be steered."""
+
+    probes: dict[HookPoint, SinkProbe | None] = field(default_factory=dict)
+    runs: bool = False
+    """Whether the model is run to find them: no edit acts then."""
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Let the edits of the model rest while the block runs."""
+        self.runs = True
+        try:
+            yield
+        finally:
+            self.runs = False
+
+
+_MEASUREMENTS: WeakKeyDictionary[Any, SinkMeasurement] = WeakKeyDictionary()
+
+
+def measurement_of(model: Any) -> SinkMeasurement:
+    """The one of a model, for as long as the model lives."""
+    return _MEASUREMENTS.setdefault(model, SinkMeasurement())
 
 
 def kept_rows(

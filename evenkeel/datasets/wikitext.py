@@ -44,7 +44,7 @@ def wikitext_pieces(text: str, seed: int) -> tuple[list[str], list[str]]:
 def _articles(text: str) -> Iterator[list[str]]:
     """Paragraphs of each article, headings left out."""
     paragraphs: list[str] = []
-    for line in text.splitlines():
+    for line in text.split("\n"):
         if _TITLE.match(line) and paragraphs:
             yield paragraphs
             paragraphs = []

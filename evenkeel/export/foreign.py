@@ -16,6 +16,7 @@ from evenkeel.export.control_vector import read_control_vector
 from evenkeel.export.easysteer import read_easysteer
 from evenkeel.files import require_file
 from evenkeel.files.json_files import parse_json
+from evenkeel.files.lines import text_of
 from evenkeel.steering.intervention import Add
 from evenkeel.tensor_files import open_tensors
 
@@ -88,8 +89,8 @@ _ANY = -1
 
 def _of_json(path: Path) -> ByLayer:
     try:
-        record: Any = parse_json(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+        record: Any = parse_json(text_of(path))
+    except ValueError as error:
         raise BadInputError(f"{path}: cannot be read as JSON ({error})") from error
     if isinstance(record, dict) and "vectors" in record:
         found: ByLayer = {}

@@ -159,7 +159,7 @@ def _run(model: Any) -> tuple[Dataflow, tuple[Tensor, ...] | None]:
     ids = torch.arange(1, _TOKENS + 1, device=input_device(model))
     ids = ids.unsqueeze(0) % model.config.get_text_config().vocab_size
     try:
-        with _left_as_it_was(model), recorded(model) as flow:
+        with left_as_it_was(model), recorded(model) as flow:
             output = model(
                 input_ids=ids,
                 attention_mask=torch.ones_like(ids),
@@ -178,7 +178,7 @@ def _run(model: Any) -> tuple[Dataflow, tuple[Tensor, ...] | None]:
 
 
 @contextmanager
-def _left_as_it_was(model: nn.Module) -> Iterator[None]:
+def left_as_it_was(model: nn.Module) -> Iterator[None]:
     """Evaluation mode, and none of the hooks that transformers leaves where it reports states."""
     installed = "_output_capturing_hooks_installed"
     modes = [(module, module.training) for module in model.modules()]

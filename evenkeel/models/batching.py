@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Int
-from torch import Tensor
+from torch import Tensor, nn
 
 MAX_PADDING = 0.05
 """Largest share of a batch's tokens that may be padding, where batches are planned by tokens."""
@@ -19,7 +19,23 @@ def context_length(model: Any) -> int | None:
     config = model.config
     config = config.get_text_config() if hasattr(config, "get_text_config") else config
     limits = (getattr(config, name, None) for name in _CONTEXT_NAMES)
-    return next((limit for limit in limits if isinstance(limit, int) and limit > 0), None)
+    limit = next((limit for limit in limits if isinstance(limit, int) and limit > 0), None)
+    return limit and limit - _rows_before_positions(model, limit)
+
+
+def _rows_before_positions(model: Any, limit: int) -> int:
+    """Rows of a table of positions that no token of a text has.
+
+    RoBERTa and its kin count positions from behind the row of padding, and call all rows of the
+    table max_position_embeddings.
+    """
+    tables = (
+        module
+        for module in (model.modules() if isinstance(model, nn.Module) else ())
+        if isinstance(module, nn.Embedding) and module is not model.get_input_embeddings()
+    )
+    paddings = (table.padding_idx for table in tables if table.num_embeddings == limit)
+    return next((padding + 1 for padding in paddings if padding is not None), 0)
 
 
 def plan_batches(

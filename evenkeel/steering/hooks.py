@@ -103,15 +103,7 @@ class RowSteering:
 
     def _planned(self, spec: Steering) -> tuple[Steering, RowShares, ExitStack]:
         shares = RowShares()
-        # Planning may run the model, which no row must steer.
-        before = [(other, other.shares) for _, other, _ in self._plans.values()]
-        for other, _ in before:
-            other.assign(())
-        try:
-            places = plan(self._model, interventions_in(spec), self._tracker, shares)
-        finally:
-            for other, values in before:
-                other.assign(values)
+        places = plan(self._model, interventions_in(spec), self._tracker, shares)
         hooks = ExitStack()
         hooks.enter_context(all_hooked(places))
         return spec, shares, hooks

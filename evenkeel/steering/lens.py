@@ -8,12 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from evenkeel.activations.sinks import SinkProbe, random_texts
+from evenkeel.activations.sinks import SinkProbe, measurement_of, random_texts
 from evenkeel.errors import BadInputError
 from evenkeel.models.devices import computing_dtype, input_device
 from evenkeel.models.sites import HookPoint
 from evenkeel.steering.intervention import Edit
-from evenkeel.steering.plan import by_point, check_width, compose, depends_on_place
+from evenkeel.steering.plan import by_point, check_width, compose, depends_on_place, resting
 from evenkeel.steering.positions import PositionTracker
 from evenkeel.steering.spec import Steering, interventions_in
 
@@ -83,10 +83,11 @@ def steer_lens(model: Any, spec: Steering) -> Iterator[None]:
     sparing = {item.point for item in interventions if item.sinks == "exclude"}
     probes = _sink_probes(model, {point: names[point] for point in sparing})
     tracker = PositionTracker() if depends_on_place(interventions) else None
-    hooks = [
-        (names[point], _hook(compose(group, tracker, probes.get(point)), point.site == "head_z"))
-        for point, group in by_point(interventions).items()
-    ]
+    measurement = measurement_of(model)
+    hooks = []
+    for point, group in by_point(interventions).items():
+        edit = resting(compose(group, tracker, probes.get(point)), measurement)
+        hooks.append((names[point], _hook(edit, point.site == "head_z")))
     layers = {item.layer for item in interventions}
     following = _watching(model, layers, tracker) if tracker else nullcontext()
     with following, model.hooks(fwd_hooks=hooks):
@@ -99,7 +100,7 @@ def _sink_probes(model: Any, names: Mapping[HookPoint, str]) -> dict[HookPoint, 
         return {}
     tokenizer = getattr(model, "tokenizer", None)
     ids = random_texts(model.cfg.d_vocab, model.cfg.n_ctx, getattr(tokenizer, "bos_token_id", None))
-    with torch.inference_mode():
+    with measurement_of(model).running(), torch.inference_mode():
         _, cache = model.run_with_cache(
             ids.to(model.cfg.device), return_type=None, names_filter=list(names.values())
         )

@@ -10,7 +10,7 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from evenkeel.activations.capture import measure_sinks
-from evenkeel.activations.sinks import SinkProbe
+from evenkeel.activations.sinks import SinkMeasurement, SinkProbe, measurement_of
 from evenkeel.errors import BadInputError
 from evenkeel.models.architecture import HookTarget, hook_target
 from evenkeel.models.sites import HookPoint
@@ -85,9 +85,13 @@ def plan(
     """
     targets = check_fit(model, interventions)
     sparing = [item.point for item in interventions if item.sinks == "exclude"]
-    probes = measure_sinks(model, sparing)
+    probes, measurement = measure_sinks(model, sparing), measurement_of(model)
     return [
-        Planned(point, targets[point], compose(group, tracker, probes.get(point), shares))
+        Planned(
+            point,
+            targets[point],
+            resting(compose(group, tracker, probes.get(point), shares), measurement),
+        )
         for point, group in by_point(interventions).items()
     ]
 
@@ -152,6 +156,11 @@ def compose(
         return stream
 
     return edit_in_order
+
+
+def resting(edit: Edit, measurement: SinkMeasurement) -> Edit:
+    """The edit, but for forward passes in which the model's sinks are looked for."""
+    return lambda stream: stream if measurement.runs else edit(stream)
 
 
 def depends_on_place(interventions: Sequence[Intervention]) -> bool:

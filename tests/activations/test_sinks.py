@@ -1,5 +1,6 @@
 """Attention sinks are found, and left out of what is read of a model."""
 
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,28 @@ def test_later_sinks_are_told_by_looking_like_the_first(loaded: LoadedModel) -> 
     expected = [place == 0 or token == later for place, token in enumerate(ids)]
     assert probe(torch.from_numpy(stream)).tolist() == expected
     assert sum(expected) == 2
+
+
+def test_the_model_is_measured_as_it_is_in_evaluation(loaded: LoadedModel) -> None:
+    trained = deepcopy(loaded.model).train()
+    for module in trained.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.9
+    probe, other = (measure_sinks(model, [POINT])[POINT] for model in (loaded.model, trained))
+    assert probe is not None
+    assert other is not None
+    assert torch.equal(probe.direction, other.direction)
+    assert trained.training
+
+
+def test_tokens_that_all_share_the_direction_of_the_first_are_no_sinks() -> None:
+    """As in Gemma 3, where one dimension is nearly all of every token's norm."""
+    direction = torch.nn.functional.one_hot(torch.tensor(3), 32).float()
+    others = direction * torch.linspace(8.0, 18.0, 41)[:, None] + 0.1 * torch.randn(41, 32)
+    probe = SinkProbe.of(53.0 * direction.repeat(4, 1), others.norm(dim=-1))
+    assert probe is not None
+    assert not probe(others).any()
+    assert probe(30.0 * direction)
 
 
 def test_infinite_first_tokens_give_no_probe_and_do_not_spoil_means() -> None:

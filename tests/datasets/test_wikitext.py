@@ -1,5 +1,7 @@
 """WikiText-2 becomes plain texts: joined up, cut, and split by article."""
 
+import pytest
+
 from evenkeel.datasets.wikitext import HELD_OUT, LEAST_WORDS, PIECE_WORDS, wikitext_pieces
 
 
@@ -41,3 +43,12 @@ def test_the_seed_decides_the_order_and_nothing_else() -> None:
     first, again, other = (wikitext_pieces(TEXT, seed=seed)[0] for seed in (0, 0, 1))
     assert first == again != other
     assert sorted(first) == sorted(other)
+
+
+@pytest.mark.parametrize("inside", list("\u2028\u2029\x85\x0b\x0c\x1c\r"))
+def test_no_character_but_a_line_feed_ends_a_paragraph(inside: str) -> None:
+    text = TEXT.replace("captain number", f"captain{inside}number")
+    assert wikitext_pieces(text, seed=0)[0] == [
+        piece.replace("captain number", f"captain{inside}number")
+        for piece in wikitext_pieces(TEXT, seed=0)[0]
+    ]

@@ -38,7 +38,7 @@ def written(path: Path, tiny_gpt2: Any) -> None:
         case "steering_vectors.json":
             path.write_text(json.dumps({"layer_activations": lists, "layer_type": "decoder_block"}))
         case "plain.json":
-            path.write_text(json.dumps(lists))
+            path.write_text(json.dumps(lists), encoding="utf-8-sig")
         case "named.safetensors":
             save_file({f"direction.{layer}": vector for layer, vector in VECTORS.items()}, path)
         case "named.npz":

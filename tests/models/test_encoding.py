@@ -19,6 +19,7 @@ from evenkeel.models.provenance import record_provenance
 from evenkeel.scoring.group_reads import encode_prompt
 from evenkeel.steering.continuations import continue_texts
 from tests.models.conftest import Framing
+from tests.models.families import tiny_model
 
 TEMPLATES = ["$A", "<bos> $A", "$A <eos>", "<bos> $A <eos>", "<bos> <bos> $A <eos> <eos>"]
 TEXTS = ["The nurse said that", "he", "café 护士", " two  spaces "]
@@ -183,6 +184,20 @@ def test_the_context_is_found_under_every_name(tiny_gpt2: Any) -> None:
     nested = Model()
     nested.config.get_text_config = lambda: Config(max_position_embeddings=9)  # type: ignore[attr-defined]
     assert context_length(nested) == 9
+
+
+@pytest.mark.parametrize(
+    ("family", "context"), [("roberta", 63), ("camembert", 63), ("opt", 64), ("bert", 64)]
+)
+def test_a_text_as_long_as_the_context_is_read(family: str, context: int) -> None:
+    """RoBERTa's table of positions has rows that no token of a text has."""
+    model = tiny_model(family)
+    assert context_length(model) == context
+    with torch.no_grad():
+        model(torch.randint(3, 100, (1, context)))
+    if context < 64:
+        with pytest.raises((IndexError, RuntimeError)):
+            model(torch.randint(3, 100, (1, context + 1)))
 
 
 def test_what_is_no_unicode_text_is_refused(tokenizer: Any) -> None:

@@ -1,6 +1,7 @@
 """Interventions leave attention sinks alone, however a text is padded, batched or decoded."""
 
 import json
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,12 @@ import torch
 from torch import Tensor
 from transformers import GPT2LMHeadModel
 
+from evenkeel.activations.capture import measure_sinks
 from evenkeel.errors import BadInputError
 from evenkeel.files.markers import mark_folder
 from evenkeel.steering.hooks import steer
 from evenkeel.steering.intervention import Ablate, Add
+from evenkeel.steering.rows import RowSpec
 from evenkeel.steering.spec import InterventionSpec
 
 SINK_TOKEN = 7
@@ -115,6 +118,25 @@ def test_a_wrapper_whose_blocks_see_no_mask_by_token_is_steered_by_its_own(
     wrapped_logits, wrapped_text = found()
     torch.testing.assert_close(wrapped_logits, logits, atol=1e-3, rtol=1e-4)
     assert torch.equal(wrapped_text, text)
+
+
+@pytest.mark.parametrize("sinks", ["include", "exclude"])
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_sinks_are_those_of_the_unsteered_model(model: Any, sinks: Any, wrapped: bool) -> None:
+    """What an outer edit makes of the stream says nothing about the model's sinks."""
+    inner = Add(push().direction, 3.0, layer=1, site="resid_post")
+    untouched = deepcopy(model)
+    with steer(untouched, inner):
+        pass
+    loud = Add(push().direction, 3000.0, layer=0, site="resid_post", sinks=sinks)
+    outer = [RowSpec(loud), RowSpec(None)] if wrapped else loud
+    with steer(model, outer), steer(model, inner):
+        pass
+    expected, found = (measure_sinks(m, [inner.point])[inner.point] for m in (untouched, model))
+    assert expected is not None
+    assert found is not None
+    assert torch.equal(expected.direction, found.direction)
+    assert expected.threshold == found.threshold
 
 
 def test_a_mask_that_does_not_tell_the_first_token_is_refused(model: Any) -> None:
