@@ -94,7 +94,7 @@ class ReftTrainer:
         steps, limit = self._params.steps, self._params.max_kl
         rate = RATE / weights[0].width ** 0.5
         optimizer = torch.optim.Adam(leaves, lr=rate)
-        dual = torch.full((3,), FIRST_DUAL)
+        dual = torch.full((batches.limits,), FIRST_DUAL)
         title = f"reft of rank {rank}, layers {'+'.join(map(str, layers))}"
         for step in Progress(range(steps), desc=title, unit="step", leave=False):
             for group in optimizer.param_groups:

@@ -86,8 +86,8 @@ class PromptPass:
     def scores(self, log_probs: LogProbs) -> Float[Tensor, "prompts groups"]:
         """Centred log-probabilities of the groups, as `GroupReads.log_probs` has them."""
         of_reads = log_probs[self.read.at, self.read.token]
-        continuation = torch.from_numpy(self.groups.continuation)
-        cell = torch.from_numpy(self.groups.cell)
+        continuation = torch.from_numpy(self.groups.continuation).to(of_reads.device)
+        cell = torch.from_numpy(self.groups.cell).to(of_reads.device)
         sequences = of_reads.new_zeros(len(cell)).index_add(0, continuation, of_reads)
         cells = self.groups.shape[0] * self.groups.shape[1]
         most = sequences.detach().new_full((cells,), -torch.inf)
@@ -193,15 +193,21 @@ class TrainingBatches:
         scores = torch.cat([batch.scores(batch.read.unsteered) for batch in self._stereotypical])
         return float(_squared(scores))
 
+    @property
+    def limits(self) -> int:
+        """How many divergences `losses` gives."""
+        return 1 + bool(self._definitional) + bool(self._texts)
+
     def losses(
         self,
         step: int,
         edits: Sequence[Intervention],
         targets: Sequence[Float[Tensor, "prompts groups"]],
-    ) -> tuple[Float[Tensor, ""], Float[Tensor, "3"]]:
+    ) -> tuple[Float[Tensor, ""], Float[Tensor, " limits"]]:
         """The bias that is left on a step's batch, and the divergences, in nats, that limits hold.
 
-        After stereotypical prompts with the groups as one, after definitional ones, along texts.
+        After stereotypical prompts with the groups as one, after definitional ones if there are
+        any, along texts if there are any. On the CPU, where what is trained is.
         """
         place = step % len(self._stereotypical)
         stereotypical = self._stereotypical[place]
@@ -214,7 +220,7 @@ class TrainingBatches:
         if self._texts:
             text = self._texts[step % len(self._texts)]
             costs.append(divergence(text.unsteered, text.steered(edits)))
-        return bias, torch.stack(costs)
+        return bias.cpu(), torch.stack(costs).cpu()
 
 
 def _squared(scores: Float[Tensor, "prompts groups"]) -> Float[Tensor, ""]:

@@ -18,11 +18,15 @@ from evenkeel.models.logits import logits_at
 from evenkeel.models.sites import SITES, HookPoint
 from evenkeel.sae.loading import LoadedSae
 from evenkeel.sae.splice import reconstruct, replaced_stream
+from evenkeel.scoring.group_reads import EncodedPrompt
+from evenkeel.selection.reft_batches import PromptPass, text_pass
 from evenkeel.steering.erasure import Erase, MeanAblate
 from evenkeel.steering.gates import BandGate, ProbeGate, TokenGate
 from evenkeel.steering.hooks import steer
 from evenkeel.steering.intervention import Ablate, Add, Intervention
 from evenkeel.steering.latents import Clamp, Scale
+from evenkeel.steering.loreft import Loreft
+from evenkeel.steering.rows import RowSpec
 from evenkeel.steering.wrapper import wrap
 from tests.devices.fake_gpus import FIRST, SECOND, fake_gpus, move, spread
 from tests.models.test_architecture import tiny_model
@@ -116,6 +120,13 @@ def test_constants_follow_the_stream(model: Any, backend: Any, name: str) -> Non
         assert logits(model, attention_mask=real).shape == (2, 5, 120)
 
 
+def test_rows_are_steered_where_the_stream_is(model: Any) -> None:
+    with real_tensors():
+        spec = CASES["all gates"]()
+    with steer(model, [RowSpec(spec), RowSpec(spec, 0.5)]):
+        assert logits(model).shape == (2, 5, 120)
+
+
 @pytest.mark.parametrize("positions", ["all", "last", "mean"])
 def test_activations_of_all_layers_come_together(model: Any, positions: Any) -> None:
     ids = torch.ones(2, 5, dtype=torch.long)
@@ -136,6 +147,24 @@ def test_an_sae_that_was_trained_elsewhere_reconstructs_the_stream(model: Any) -
         with replaced_stream(model, sae, lambda stream, sae=sae: reconstruct(sae, stream)):
             assert logits(model).shape == (2, 5, 120)
         assert sae.module.W_dec.device.type == "cpu"
+
+
+def test_learned_edits_are_trained_where_the_logits_are(model: Any) -> None:
+    with real_tensors():
+        prompts = [
+            EncodedPrompt(((3, 4, 5),) * 2, (((6,), (7, 8)), ((9,),))),
+            EncodedPrompt(((3, 4),) * 2, (((6,),), ((9,),))),
+        ]
+        batch = PromptPass.of(tiny_model("llama"), prompts, 1)
+        edit = Loreft(
+            torch.eye(32)[:2], torch.eye(32)[:2], torch.ones(2), layer=0, site="resid_post"
+        )
+    assert text_pass(model, [(3, 4, 5), (4, 6)], 1).steered([edit]).shape == (3, 120)
+    steered = torch.randn(batch.read.unsteered.shape, device=SECOND)
+    batch.read.unsteered = torch.randn(batch.read.unsteered.shape, device=SECOND)
+    assert batch.scores(steered).device == SECOND
+    for merged in (False, True):
+        assert batch.divergence(steered, merged=merged).device == SECOND
 
 
 def test_logits_are_read_where_they_are_asked_for(model: Any) -> None:

@@ -68,6 +68,12 @@ def test_training_takes_the_bias_of_two_groups_and_of_four(
     assert not any(tensor.requires_grad for edit in edits for tensor in (edit.source, edit.bias))
 
 
+def test_without_definitional_prompts_their_limit_is_not_asked(loaded: LoadedModel) -> None:
+    prompts = [p for p in make_prompts() if (p.split, p.kind) != ("train", "definitional")]
+    (edit,) = trainer(loaded, prompts).train(1, [1])
+    assert bool(edit.source.isfinite().all())
+
+
 def test_the_same_seed_trains_the_same_edit(loaded: LoadedModel) -> None:
     first, second = (trainer(loaded, make_prompts()).train(1, [1])[0] for _ in range(2))
     for name in ("rotation", "source", "bias"):
