@@ -41,7 +41,7 @@ def text_of(path: Path, advice: str = BY_A_STAGE) -> str:
 
 
 def _decoded(path: Path, number: int, raw: bytes) -> str:
-    if number == 1:
+    while raw.startswith(codecs.BOM_UTF8):  # one a file, and files are joined
         raw = raw.removeprefix(codecs.BOM_UTF8)
     try:
         return raw.decode("utf-8")

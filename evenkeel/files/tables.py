@@ -42,24 +42,31 @@ def rows_of(
     stream = io.StringIO(text_of(path, advice), newline="\n")
     rows = csv.reader(stream, delimiter=delimiter, quoting=quoting, strict=True)
     try:
-        header = next(rows, [])
+        header = next((cells for cells in rows if not _is_blank(cells)), [])
         if not any(header):
             raise BadInputError(f"{path}: no header in its first line; {advice}")
         twice = [name for name in header if header.count(name) > 1]
         if twice:
-            raise BadInputError(f"{path}, line 1: two columns {twice[0]!r}; keep one")
+            raise BadInputError(f"{path}, line {rows.line_num}: two columns {twice[0]!r}; keep one")
         missing = [name for name in columns if name not in header]
         if missing:
             needed = ", ".join(columns)
-            raise BadInputError(f"{path}, line 1: no column {missing[0]!r}; needed: {needed}")
+            raise BadInputError(
+                f"{path}, line {rows.line_num}: no column {missing[0]!r}; needed: {needed}"
+            )
         for cells in rows:
-            if not cells:  # a blank line
+            if _is_blank(cells) and len(header) > 1:
                 continue
             if len(cells) != len(header):
                 raise BadInputError(f"{path}, line {rows.line_num}: not {len(header)} fields")
             yield rows.line_num, dict(zip(header, cells, strict=True))
     except csv.Error as error:
         raise BadInputError(f"{path}, line {rows.line_num}: not a table ({error})") from error
+
+
+def _is_blank(cells: Sequence[str]) -> bool:
+    """Whether a line holds no more than spaces."""
+    return len(cells) < 2 and not "".join(cells).strip()
 
 
 def cell_text(value: Any) -> Any:

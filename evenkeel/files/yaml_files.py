@@ -1,11 +1,13 @@
 """YAML as people mean it: one value a key, plain numbers, nothing that runs.
 
 Numbers and booleans are those of YAML 1.2, which DVC and Hydra read too: 1e-4 is a number, `on` and
-1:30 are text (in YAML 1.1: true, and 90).
+1:30 are text (in YAML 1.1: true, and 90). So are lines: U+0085, U+2028 and U+2029 end none.
 """
 
 import math
 import re
+from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,9 @@ _DEEPEST = 40
 _MOST_NODES = 100_000
 _LONGEST_INTEGER = 2**63 - 1
 _LARGEST_FLOAT = 3.4e38  # float32's
+_NO_BREAKS = "\x85\u2028\u2029"
+"""Characters that PyYAML takes for ends of lines."""
+_PRIVATE = range(0x10F000, 0x10FFFE)
 _SCALARS = {f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null")}
 _STRING = "tag:yaml.org,2002:str"
 
@@ -55,6 +60,9 @@ def read_yaml(path: Path, advice: str) -> Any:
             has the line, and the path of the key.
     """
     text = text_of(path, advice)
+    stand_ins = "".join(islice((c for c in map(chr, _PRIVATE) if c not in text), len(_NO_BREAKS)))
+    text = text.translate(str.maketrans(_NO_BREAKS, stand_ins))
+    meant = str.maketrans(stand_ins, _NO_BREAKS)
     try:
         _check_depth(path, text)
         node = yaml.compose(text, Loader=_Loader)
@@ -64,7 +72,7 @@ def read_yaml(path: Path, advice: str) -> Any:
         raise BadInputError(f"{path}{where}: not YAML ({error.problem or error.context})") from None
     except yaml.YAMLError as error:
         raise BadInputError(f"{path}: not YAML ({error})".replace("\n", " ")) from None
-    return None if node is None else _Builder(path).value(node, [])
+    return None if node is None else _Builder(path, meant).value(node, [])
 
 
 def _check_depth(path: Path, text: str) -> None:
@@ -80,8 +88,8 @@ def _check_depth(path: Path, text: str) -> None:
 class _Builder:
     """Makes values of nodes, and knows where it is."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, meant: Mapping[int, int]) -> None:
+        self._path, self._meant = path, meant
         self._nodes = 0
 
     def value(self, node: yaml.Node, keys: list[str]) -> Any:
@@ -103,7 +111,7 @@ class _Builder:
         for key, inner in node.value:
             if not isinstance(key, yaml.ScalarNode):
                 raise self._wrong(key, keys, "a key must be text")
-            name = key.value
+            name = key.value.translate(self._meant)
             if name in found:
                 both = f"on lines {lines[name]} and {key.start_mark.line + 1}"
                 raise self._wrong(key, [*keys, name], f"is there twice, {both}; keep one")
@@ -112,7 +120,7 @@ class _Builder:
         return found
 
     def _scalar(self, node: yaml.ScalarNode, keys: list[str]) -> Any:
-        text, kind = node.value, node.tag.rpartition(":")[2]
+        text, kind = node.value.translate(self._meant), node.tag.rpartition(":")[2]
         if node.tag != _STRING and node.tag != _implied(text):
             raise self._wrong(node, keys, f"{text[:40]!r} is no {kind}")
         if kind == "int":

@@ -41,6 +41,14 @@ def test_only_lf_and_crlf_end_a_line(tmp_path: Path, start: bytes, end: bytes) -
     assert len(TextFile(path)) == 2
 
 
+def test_files_that_were_joined_have_a_mark_each(tmp_path: Path) -> None:
+    mark = b"\xef\xbb\xbf"
+    path = tmp_path / "texts.txt"
+    path.write_bytes(mark + mark + b"one\n" + mark + b"two \xef\xbb\xbf\n" + mark + b"\n")
+    assert list(lines_of(path)) == [(1, "one"), (2, "two \ufeff")]
+    assert text_of(path) == "one\ntwo \ufeff\n\n"
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -128,10 +136,9 @@ def test_a_table_is_read_whatever_system_wrote_it(
     tmp_path: Path, start: bytes, end: bytes, delimiter: str
 ) -> None:
     path = tmp_path / "t.csv"
-    path.write_bytes(
-        start + end.join(delimiter.join(row).encode() for row in ("ab", "1\u2028")) + end + end
-    )
-    assert list(rows_of(path, delimiter)) == [(2, {"a": "1", "b": "\u2028"})]  # type: ignore[arg-type]
+    rows = [b" ", *(delimiter.join(row).encode() for row in ("ab", "1\u2028")), b"", b"  ", b""]
+    path.write_bytes(start + end.join(rows))
+    assert list(rows_of(path, delimiter)) == [(3, {"a": "1", "b": "\u2028"})]  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -61,6 +61,16 @@ def test_a_scalar_is_what_yaml_1_2_says(tmp_path: Path, text: str, value: object
     assert type(found["a"]) is type(value)
 
 
+@pytest.mark.parametrize("inside", ["\x85", "\u2028", "\u2029", "\U0010f000\u2028"])
+@pytest.mark.parametrize("quote", ["", "'", '"'])
+def test_only_lf_ends_a_line(tmp_path: Path, inside: str, quote: str) -> None:
+    text = f"x{inside}y: z" if quote else f"x{inside}y"
+    found = read(
+        tmp_path, f"# no{inside}key: 1\na: {quote}{text}{quote}\nb{inside}c: |\n  {text}\n"
+    )
+    assert found == {"a": text, f"b{inside}c": f"{text}\n"}
+
+
 def test_infinities_reach_the_check_that_names_them(tmp_path: Path) -> None:
     found = read(tmp_path, "a: [.inf, -.INF, .nan]\n")
     assert isinstance(found, dict)
