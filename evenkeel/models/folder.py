@@ -7,7 +7,7 @@ that it brings is run unless the user said so, and nothing that it names is fetc
 import json
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ _ADDRESSED = re.compile(
     r"/files/md5/[0-9a-f]{2}/[0-9a-f]{30}(\.dir)?$|/blobs/(sha256-)?[0-9a-f]{40,64}$"
 )
 """Where DVC and the hub's client keep files by their content, and link to them."""
+_WEIGHTS = "model.safetensors"
 _METADATA = "__metadata__"
 _TOKEN = 1000
 _PARTS = 4096
@@ -66,9 +67,10 @@ def check_folder(folder: Path, trust_remote_code: bool) -> None:
     for name in ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"):
         if (folder / name).is_file():
             _check_tokenizer(folder / name, read_small_json(folder / name))
+    tensors = {file.name: _check_header(file) for file in weights}
     for index in sorted(folder.glob("*.safetensors.index.json")):
-        _check_index(index)
-    _check_counts(config, read_small_json(config), sum(map(_check_header, weights)))
+        _check_index(index, tensors)
+    _check_counts(config, read_small_json(config), sum(map(len, tensors.values())))
 
 
 def read_small_json(path: Path) -> dict[str, Any]:
@@ -117,6 +119,12 @@ def _check_claims(path: Path, config: dict[str, Any], trust_remote_code: bool) -
                 f"{path}: auto_map names code of another repository, which is not run. "
                 f"{HOW_TO_TRUST}"
             )
+    named = config.get("transformers_weights")
+    if named is not None and named not in (_WEIGHTS, f"{_WEIGHTS}.index.json"):
+        raise BadInputError(
+            f"{path}: transformers_weights {named!r}; weights are read from {_WEIGHTS} and its "
+            "index alone: rename the file, and remove the key"
+        )
 
 
 HOW_TO_TRUST = (
@@ -157,7 +165,8 @@ def _check_tokenizer(path: Path, config: dict[str, Any]) -> None:
             )
 
 
-def _check_index(path: Path) -> None:
+def _check_index(path: Path, tensors: Mapping[str, Collection[str]]) -> None:
+    """Refuse shards that lie elsewhere or are not there, and tensors that lie in two of them."""
     mapped = read_small_json(path).get("weight_map")
     if not isinstance(mapped, dict):
         raise BadInputError(f"{path}: no weight_map, so no index of weights; get the model again")
@@ -166,12 +175,20 @@ def _check_index(path: Path) -> None:
             raise BadInputError(
                 f"{path}: tensor {name!r} is said to lie in {shard!r}, outside the model's folder"
             )
-        if not shard.endswith(".safetensors") or not (path.parent / shard).is_file():
+        if shard not in tensors:
             raise BadInputError(f"{path}: tensor {name!r} lies in {shard!r}, which is not there")
+    seen: dict[str, str] = {}
+    for shard in sorted(set(mapped.values())):
+        for name in tensors[shard]:
+            if seen.setdefault(name, shard) != shard:
+                raise BadInputError(
+                    f"{path}: tensor {name!r} lies in {seen[name]!r} and in {shard!r}; get the "
+                    "model again"
+                )
 
 
-def _check_header(path: Path) -> int:
-    """How many tensors a file holds; refused if it is longer or shorter than its header says."""
+def _check_header(path: Path) -> list[str]:
+    """The names of a file's tensors; refused if it is longer or shorter than its header says."""
     size = path.stat().st_size
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
@@ -183,15 +200,17 @@ def _check_header(path: Path) -> int:
         header = file.read(length)
     try:
         entries = json.loads(header)
-        ends = [entry["data_offsets"][1] for name, entry in entries.items() if name != _METADATA]
-        expected = 8 + length + max(ends, default=0)
+        ends = {
+            name: each["data_offsets"][1] for name, each in entries.items() if name != _METADATA
+        }
+        expected = 8 + length + max(ends.values(), default=0)
     except (ValueError, RecursionError, AttributeError, KeyError, TypeError, IndexError):
         raise BadInputError(f"{path}: its header is none of safetensors; damaged") from None
     if size != expected:
         raise BadInputError(
             f"{path}: {size} bytes long, but its header describes {expected}; get the model again"
         )
-    return len(ends)
+    return list(ends)
 
 
 def _nested(value: Any) -> Iterator[tuple[str, Any]]:

@@ -118,6 +118,7 @@ def open_pretrained(
     common = {"trust_remote_code": trust_remote_code, "local_files_only": True}
     try:
         tokenizer, kind, config = _tokenizer_and_class(folder, common)
+        of_any_text = tokenizer("The nurse said", add_special_tokens=False)["input_ids"]
         require_described(folder, kind, config, trust_remote_code)
         model, info = kind.from_pretrained(
             folder,
@@ -139,6 +140,11 @@ def open_pretrained(
             if wants_code
             else f"{folder}: cannot be loaded as a causal LM: {first_line}"
         ) from error
+    if not of_any_text:
+        raise BadInputError(
+            f"{folder}: its tokenizer makes no token of a text; get tokenizer.json, or the files "
+            "of its vocabulary, from where the model came from"
+        )
     check_keys(folder, info)
     check_finite(folder, model)
     _check_vocabulary(folder, model, tokenizer)

@@ -77,6 +77,29 @@ def index(shard: Any) -> Spoil:
     return spoil
 
 
+def weights_below(folder: Path) -> None:
+    """Other weights, in a folder below, and a config that asks for them."""
+    (folder / "below").mkdir()
+    tensors = {name: tensor * 2 for name, tensor in load_file(folder / WEIGHTS).items()}
+    save_file(tensors, folder / "below" / WEIGHTS, metadata={"format": "pt"})
+    edit_json("config.json", transformers_weights=f"below/{WEIGHTS}")(folder)
+
+
+def pickled(folder: Path) -> None:
+    torch.save(load_file(folder / WEIGHTS), folder / "adapter_model.bin")
+    edit_json("config.json", transformers_weights="adapter_model.bin")(folder)
+
+
+def in_two_shards(folder: Path) -> None:
+    tensors = load_file(folder / WEIGHTS)
+    (folder / WEIGHTS).unlink()
+    twice = "transformer.ln_f.bias"
+    save_file(tensors, folder / "1.safetensors", metadata={"format": "pt"})
+    save_file({twice: tensors[twice] + 1}, folder / "2.safetensors", metadata={"format": "pt"})
+    mapped = dict.fromkeys(tensors, "1.safetensors") | {twice: "2.safetensors"}
+    (folder / f"{WEIGHTS}.index.json").write_text(json.dumps({"weight_map": mapped}))
+
+
 def remote_code(folder: Path) -> None:
     """A family of its own, whose code leaves a file behind when it is run."""
     (folder / "modeling_own.py").write_text(
@@ -261,7 +284,21 @@ REFUSED: dict[str, tuple[Spoil, str]] = {
     ),
     "weights of a name that leads up": (
         edit_json("config.json", transformers_weights="../../x.safetensors"),
-        r"cannot be loaded as a causal LM: .*inside the model directory",
+        r"config\.json: transformers_weights '\.\./\.\./x\.safetensors'",
+    ),
+    "weights that no fingerprint is of": (
+        weights_below, r"config\.json: transformers_weights 'below/model\.safetensors'"
+    ),
+    "weights in a pickle": (pickled, r"config\.json: transformers_weights 'adapter_model\.bin'"),
+    "a tensor in two shards": (
+        in_two_shards, r"index\.json: tensor 'transformer\.ln_f\.bias' lies in '1\.safe.*'2\.safe"
+    ),
+    "no tokenizer": (
+        lambda folder: [path.unlink() for path in folder.glob("tokenizer*")] and None,
+        r"its tokenizer makes no token of a text",
+    ),
+    "a length that is text": (
+        edit_json("tokenizer_config.json", model_max_length="long"), r"cannot be loaded as a causal"
     ),
     "a pipe": (pipe, r"generation_config\.json: neither a file nor a folder"),
 }  # fmt: skip
