@@ -145,9 +145,9 @@ def _record_of(path: Path, header: Any, kind: str, version: int, upgrades: Upgra
         what = f"it is of kind {found}" if found else "Evenkeel did not write it"
         raise BadInputError(f"{path}: not a file of kind {kind}: {what}; give another path")
     written, record = header.get("version"), header.get("record")
-    if written == version:
+    if type(written) is int and written == version:
         return record
-    if written in upgrades:
+    if type(written) is int and written in upgrades:
         return upgrades[written](record)
     raise BadInputError(
         f"{path}: a {kind} of layout version {written}, this Evenkeel reads "

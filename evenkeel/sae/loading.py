@@ -19,6 +19,7 @@ from evenkeel.models.sites import HookPoint
 ARCHITECTURES = ("standard", "topk", "jumprelu", "gated")
 """As saved by SAELens, which turns BatchTopK and Matryoshka into jumprelu. All decode linearly."""
 
+_BOUND = (int, type(None))
 Edit = Callable[[Float[Tensor, "*batch d_sae"]], Float[Tensor, "*batch d_sae"]]
 
 
@@ -60,7 +61,7 @@ class LoadedSae:
                 f"the SAE's normalize_activations {cfg.normalize_activations!r} is not folded into "
                 "its weights; run train_sae on it with sae.source: local, which estimates the scale"
             )
-        if not cfg.metadata.hook_name:
+        if not isinstance(cfg.metadata.hook_name, str):
             raise BadInputError(
                 "the SAE's cfg.json names no hook_name, so its layer is not known; add "
                 '"hook_name": "blocks.<layer>.hook_resid_post" to its metadata'
@@ -210,17 +211,26 @@ class LoadedSae:
 
 
 def first_position_of(module: Any) -> int:
-    """Tokens at a text's start that an SAE of SAELens was not trained on."""
+    """Tokens at a text's start that an SAE of SAELens was not trained on.
+
+    Raises:
+        BadInputError: its configuration does not say it by whole numbers.
+    """
     slices = module.cfg.metadata.seqpos_slice
-    first = slices[0] if slices and len(slices) > 1 else None
-    return int(first or 0)
+    if slices is None:
+        return 0
+    whole = isinstance(slices, list | tuple) and all(type(each) in _BOUND for each in slices)
+    first = (slices[0] or 0) if whole and len(slices) > 1 else 0
+    if not whole or first < 0:
+        raise BadInputError(f"the SAE's seqpos_slice {slices!r}; give it as [first, last, step]")
+    return int(first)
 
 
 def read_sae(folder: Path, device: str = "cpu") -> Any:
     """SAELens's SAE from a folder of its format (cfg.json, sae_weights.safetensors), as it is.
 
     Raises:
-        BadInputError: the folder is missing, truncated or no SAE.
+        BadInputError: the folder is missing, truncated or no SAE, or its weights are not finite.
     """
     from sae_lens import SAE
 
@@ -233,10 +243,13 @@ def read_sae(folder: Path, device: str = "cpu") -> Any:
     require_intact(folder, "run train_sae again")
     read_object(folder / "cfg.json", "run train_sae again")
     try:
-        return SAE.load_from_disk(folder, device=device)
+        module = SAE.load_from_disk(folder, device=device)
     except Exception as error:  # SAELens, safetensors and torch each raise their own
         first_line = str(error).strip().partition("\n")[0]
         raise BadInputError(f"{folder}: cannot be loaded as an SAE: {first_line}") from error
+    if bad := [name for name, each in module.named_parameters() if not each.isfinite().all()]:
+        raise BadInputError(f"{folder}: NaN or infinity in {', '.join(bad)}; get the SAE again")
+    return module
 
 
 def open_sae(folder: Path, device: str = "cpu") -> LoadedSae:
@@ -245,7 +258,11 @@ def open_sae(folder: Path, device: str = "cpu") -> LoadedSae:
     Raises:
         BadInputError: as `read_sae` and `LoadedSae.of`.
     """
-    return LoadedSae.of(read_sae(folder, device))
+    module = read_sae(folder, device)
+    try:
+        return LoadedSae.of(module)
+    except BadInputError as error:
+        raise BadInputError(f"{folder / 'cfg.json'}: {error}") from error
 
 
 def fetch_sae(release: str, sae_id: str) -> Any:

@@ -1,6 +1,7 @@
 """Our encode, decode and edit are SAELens's, for every architecture and normalization."""
 
 import json
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -210,3 +211,36 @@ def test_a_release_that_cannot_be_had_is_one_clear_message() -> None:
         fetch_sae("gpt2-small-res-jb", "blocks.99.hook_resid_pre")
     with pytest.raises(BadInputError, match="the hub cannot be reached and the files are not"):
         fetch_sae("gpt2-small-res-jb", "blocks.7.hook_resid_pre")
+
+
+@pytest.mark.parametrize(
+    ("claim", "message"),
+    [
+        ({"hook_name": 8}, r"cfg\.json: the SAE's cfg\.json names no hook_name"),
+        ({"hook_name": "../x"}, r"cfg\.json: hook name '\.\./x': no such hook point"),
+        ({"seqpos_slice": [-1, None]}, r"cfg\.json: the SAE's seqpos_slice \[-1, None\]; give it"),
+        ({"seqpos_slice": -1}, r"cfg\.json: the SAE's seqpos_slice -1; give it as"),
+        ({"seqpos_slice": ["9" * 5000, None]}, r"cfg\.json: the SAE's seqpos_slice"),
+        ({"seqpos_slice": [[1], None]}, r"cfg\.json: the SAE's seqpos_slice"),
+    ],
+)
+def test_what_an_sae_claims_is_checked(
+    sae: LoadedSae, tmp_path: Path, claim: dict[str, Any], message: str
+) -> None:
+    save_module(tmp_path / "sae", sae.module, torch.ones(24))
+    path = tmp_path / "sae" / "cfg.json"
+    config = json.loads(path.read_text())
+    config["metadata"] |= claim
+    path.write_text(json.dumps(config))
+    mark_folder(tmp_path / "sae")
+    with pytest.raises(BadInputError, match=message):
+        open_sae(tmp_path / "sae")
+
+
+def test_weights_that_are_no_numbers_are_refused(sae: LoadedSae, tmp_path: Path) -> None:
+    module = deepcopy(sae.module)
+    with torch.no_grad():
+        module.W_dec[3, 4] = float("nan")
+    save_module(tmp_path / "sae", module, torch.ones(24))
+    with pytest.raises(BadInputError, match=r"sae: NaN or infinity in W_dec; get the SAE again"):
+        open_sae(tmp_path / "sae")
