@@ -40,6 +40,7 @@ def test_the_projects_own_files_are_valid_and_complete(name: str) -> None:
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
+        ("demonstration.words", {"a": 1}, r"words\.a: unknown key; known here: .*positive"),
         ("sed", 1, r"sed: unknown key; known here: .*seed"),
         ("probes.regularisation", [1.0], r"probes\.regularisation: unknown key; known here: .*reg"),
         ("model.organism.depth", 3, r"model\.organism\.depth: unknown key; known here: .*layers"),

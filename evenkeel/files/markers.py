@@ -6,13 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from evenkeel.errors import BadInputError
-from evenkeel.files.inputs import open_input
+from evenkeel.files.inputs import open_input, require_file
 
 MARKER = ".evenkeel"
 
 
 def mark_folder(folder: Path) -> None:
-    """Note in a folder the SHA-256 of its files, and give them the mode that the umask leaves.
+    """Note size and SHA-256 of a folder's files, and give them the mode that the umask leaves.
 
     safetensors and others write files that only their owner can read.
     """
@@ -23,7 +23,8 @@ def mark_folder(folder: Path) -> None:
         if not file.is_dir() and file != marker
     }
     sums = {name: _sha256(file) for name, file in files.items()}
-    text = json.dumps({"sha256": sums}, indent=0, sort_keys=True) + "\n"
+    sizes = {name: file.stat().st_size for name, file in files.items()}
+    text = json.dumps({"bytes": sizes, "sha256": sums}, indent=0, sort_keys=True) + "\n"
     marker.write_text(text, encoding="utf-8", newline="\n")
     mode = marker.stat().st_mode & 0o666
     for file in files.values():
@@ -61,17 +62,33 @@ def require_intact(folder: Path, advice: str, sha256: Callable[[Path], str] | No
     """
     if not (folder / MARKER).exists():
         return
-    sums = marked_files(folder)
-    if sums is None:
+    sums, sizes = marked_files(folder), _sizes(folder)
+    if sums is None or sizes is None:
         raise BadInputError(f"{folder / MARKER}: damaged; {advice}")
     for name, checksum in sums.items():
         file = folder / name
-        found = sha256(file) if sha256 and file.is_file() else _sha256(file, advice)
+        require_file(file, advice)
+        size = file.stat().st_size
+        if size != sizes.get(name, size):  # seen at once, where hashing a terabyte takes an hour
+            raise BadInputError(
+                f"{file}: damaged, or changed after Evenkeel wrote it ({size} bytes, where "
+                f"{MARKER} says {sizes[name]}); {advice}"
+            )
+        found = sha256(file) if sha256 else _sha256(file, advice)
         if found != checksum:
             raise BadInputError(
                 f"{file}: damaged, or changed after Evenkeel wrote it (its SHA-256 is not "
                 f"that of {MARKER}); {advice}"
             )
+
+
+def _sizes(folder: Path) -> dict[str, int] | None:
+    """Bytes of each marked file; none are known of folders that earlier versions wrote."""
+    try:
+        sizes = json.loads((folder / MARKER).read_text(encoding="utf-8")).get("bytes", {})
+        return {str(name): int(size) for name, size in sizes.items()}
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        return None
 
 
 def _sha256(file: Path, advice: str = "") -> str:

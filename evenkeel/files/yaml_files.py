@@ -70,7 +70,7 @@ def read_yaml(path: Path, advice: str) -> Any:
         mark = error.problem_mark or error.context_mark
         where = f", line {mark.line + 1}" if mark else ""
         raise BadInputError(f"{path}{where}: not YAML ({error.problem or error.context})") from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, OverflowError) as error:  # "\U00110000" is no character
         raise BadInputError(f"{path}: not YAML ({error})".replace("\n", " ")) from None
     return None if node is None else _Builder(path, meant).value(node, [])
 

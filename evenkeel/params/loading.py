@@ -14,6 +14,8 @@ from evenkeel.params.whole import Params
 
 SectionType = TypeVar("SectionType", bound=BaseModel)
 _ANY = ModelShape(layers=1, d_model=1)
+_SHOWN = 20
+"""Problems that a message names."""
 
 
 def load_params(path: Path, *sections: str, model: ModelShape | None = None) -> tuple[Any, ...]:
@@ -82,8 +84,11 @@ def _checked(
     try:
         return kind.model_validate(raw, context={"model": model})
     except ValidationError as error:
-        problems = "\n".join(f"  {_explain(problem, kind)}" for problem in error.errors())
-        raise BadInputError(f"{path} cannot be used:\n{problems}") from None
+        found = error.errors()
+        lines = [f"  {_explain(problem, kind)}" for problem in found[:_SHOWN]]
+        if len(found) > _SHOWN:
+            lines.append(f"  and {len(found) - _SHOWN} more")
+        raise BadInputError("\n".join([f"{path} cannot be used:", *lines])) from None
 
 
 def _explain(problem: Any, kind: type[BaseModel]) -> str:
@@ -95,12 +100,15 @@ def _explain(problem: Any, kind: type[BaseModel]) -> str:
         return f"{where}: unknown key; known here: {known}"
     if problem["type"] == "missing":
         return f"{where}: missing"
-    message = problem["msg"].removeprefix("Value error, ")
+    message = _shortened(problem["msg"].removeprefix("Value error, "), 300)
     # A check of a whole section names its own values; a URL may hold credentials.
     if isinstance(problem["input"], dict) or problem["type"] == "secret_url":
         return f"{where}: {message}"
-    given = repr(problem["input"])
-    return f"{where}: {message} (given: {given if len(given) <= 80 else given[:77] + '...'})"
+    return f"{where}: {message} (given: {_shortened(repr(problem['input']), 80)})"
+
+
+def _shortened(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
 def _is_union_tag(part: Any) -> bool:
@@ -118,7 +126,7 @@ def _fields_at(model: type[BaseModel], loc: list[Any]) -> list[str]:
             inside = inside.model_fields[part].annotation
         else:
             inside = next(kind for kind in _sections_in(inside) if _is_kind(kind, part))
-    return list(inside.model_fields)
+    return [field for kind in _sections_in(inside) for field in kind.model_fields]
 
 
 def _sections_in(annotation: Any) -> Iterator[type[BaseModel]]:

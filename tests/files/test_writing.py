@@ -1,5 +1,7 @@
 """Atomic writes: the old content or the new, never half, and nothing left behind."""
 
+import json
+import os
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ from evenkeel.files import (
     write_json,
     write_jsonl,
 )
-from evenkeel.files.markers import MARKER
+from evenkeel.files.markers import MARKER, require_intact
 
 
 def test_a_failed_write_keeps_the_old_file(tmp_path: Path) -> None:
@@ -50,6 +52,37 @@ def test_a_failed_folder_keeps_the_old_one_and_a_finished_one_replaces_it(tmp_pa
         (part / "new").write_text("new")
     assert {file.name for file in folder.iterdir()} == {MARKER, "new"}
     assert [file.name for file in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_file_of_another_size_is_refused_unread(tmp_path: Path) -> None:
+    """Hashing a terabyte would take an hour."""
+    folder = tmp_path / "out"
+    with atomic_folder(folder) as part:
+        (part / "file").write_text("text")
+    require_intact(folder, "again")
+    os.truncate(folder / "file", 1 << 40)
+    with pytest.raises(
+        BadInputError, match=r"file: damaged, .* \(1099511627776 bytes, where"
+    ):
+        require_intact(folder, "again")
+    (folder / "file").write_text("TEXT")
+    with pytest.raises(BadInputError, match=r"file: damaged, .* SHA-256"):
+        require_intact(folder, "again")
+    (folder / "file").write_text("text")
+    require_intact(folder, "again")
+
+
+def test_a_marker_of_an_earlier_version_says_no_sizes(tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    with atomic_folder(folder) as part:
+        (part / "file").write_text("text")
+    marker = json.loads((folder / MARKER).read_text())
+    assert marker.pop("bytes") == {"file": 4}
+    (folder / MARKER).write_text(json.dumps(marker))
+    require_intact(folder, "again")
+    (folder / MARKER).write_text(json.dumps(marker | {"bytes": {"file": "much"}}))
+    with pytest.raises(BadInputError, match=r"\.evenkeel: damaged; again"):
+        require_intact(folder, "again")
 
 
 def test_json_is_sorted_and_refuses_what_is_no_json(tmp_path: Path) -> None:

@@ -85,6 +85,7 @@ def test_infinities_reach_the_check_that_names_them(tmp_path: Path) -> None:
         ("a:\n  b: 1\n  c: 2\n  b: 1\n", r"line 4: a\.b: is there twice, on lines 2 and 4"),
         ("a: {x: 1}\nb: 2\na: {x: 1}\n", r"line 3: a: is there twice, on lines 1 and 3"),
         ("a: [{b: 1, b: 2}]\n", r"line 1: a\.0\.b: is there twice, on lines 1 and 1"),
+        ('a: "\\U00110000"\n', r"not YAML"),
         ("a: !!int abc\n", r"line 1: a: 'abc' is no int"),
         ("a: !!float x\n", r"line 1: a: 'x' is no float"),
         ("a: !!python/object/apply:os.system [x]\n", r"line 1: a: .*is no plain type"),
