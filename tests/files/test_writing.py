@@ -61,9 +61,7 @@ def test_a_file_of_another_size_is_refused_unread(tmp_path: Path) -> None:
         (part / "file").write_text("text")
     require_intact(folder, "again")
     os.truncate(folder / "file", 1 << 40)
-    with pytest.raises(
-        BadInputError, match=r"file: damaged, .* \(1099511627776 bytes, where"
-    ):
+    with pytest.raises(BadInputError, match=r"file: damaged, .* \(1099511627776 bytes, where"):
         require_intact(folder, "again")
     (folder / "file").write_text("TEXT")
     with pytest.raises(BadInputError, match=r"file: damaged, .* SHA-256"):
