@@ -101,6 +101,8 @@ def _layers(given: Given) -> Any:
 
 def _reft_layers(given: Given) -> list[list[int]]:
     layers = given.model.layers
+    if layers > 12:
+        return [[round(layers * tenths / 10) for tenths in (2, 3, 4, 5)]]
     third, half, last = layers // 3, layers // 2, layers - 1
     return [sorted({third, half}), sorted({half, last})]
 
@@ -131,8 +133,18 @@ RULES: Mapping[str, Rule] = {
         "all up to 12 layers; of a deeper model five, at sixths of its depth", _layers
     ),
     "evaluation.reft.layers": Rule(
-        "two sets of two layers: a third and half of the way up, half of the way and the last",
+        "two sets of two layers: a third and half of the way up, half of the way and the last; of "
+        "a model deeper than 12 layers one set of four, from 0.2 to 0.5 of its depth",
         _reft_layers,
+    ),
+    "evaluation.reft.steps": Rule(
+        "100 for a small model, 60 for any other", lambda given: 100 if given.model.is_small else 60
+    ),
+    "evaluation.reft.batch_rows": Rule(
+        "24 for a small model, 16 for any other", lambda given: 24 if given.model.is_small else 16
+    ),
+    "evaluation.reft.shuffles": Rule(
+        "5 for a small model, 1 for any other", lambda given: 5 if given.model.is_small else 1
     ),
     "evaluation.heldout_texts": Rule(
         "400 for a small model, 60 for any other",
