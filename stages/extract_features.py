@@ -80,7 +80,8 @@ def main(
     from evenkeel.sae.features import measure_features
     from evenkeel.sae.loading import open_sae
     from evenkeel.sae.results import LEADING
-    from evenkeel.sae.table import summary, top_words, write_table
+    from evenkeel.sae.parquet import write_parquet
+    from evenkeel.sae.table import summary, top_words
 
     seed, params, trust = load_params(params_path, "seed", "features", "model.trust_remote_code")
     statements = read_jsonl(statements_path, Statement)
@@ -93,7 +94,7 @@ def main(
         corpus = Corpus(store, sae.place, sae.first_position)
         table, top, silent = measure_features(loaded, sae, corpus, statements, asked, params, seed)
         write_jsonl(contexts_path, contexts(corpus, top, silent, loaded.tokenizer))
-    write_table(output, table)
+    write_parquet(output, table)
     write_json(top_words_path, top_words(table))
     write_json(metrics, summary(table))
     shown = table.sort_values("kurtosis", ascending=False, kind="stable").head(SHOWN)

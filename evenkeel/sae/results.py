@@ -4,12 +4,10 @@ from pathlib import Path
 from typing import Literal
 
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from evenkeel.datasets.records import Record
 from evenkeel.errors import BadInputError
-from evenkeel.files import require_file
+from evenkeel.sae.parquet import read_parquet
 
 LEADING = ["feature", "mean", "std", "skewness", "kurtosis", "sparsity", "top_activated_words"]
 """The columns that SAELens's users know; mean to kurtosis are those of the logit weights."""
@@ -37,13 +35,7 @@ def read_table(path: Path) -> pd.DataFrame:
     Raises:
         BadInputError: the file is missing, damaged, or lacks the leading columns.
     """
-    require_file(path, "run extract_features")
-    try:
-        table = pq.read_table(path, page_checksum_verification=True).to_pandas()
-    except (pa.ArrowException, OSError, ValueError, KeyError, MemoryError) as error:
-        raise BadInputError(
-            f"{path}: damaged or no Parquet file ({error}); run extract_features again"
-        ) from error
+    table = read_parquet(path, "run extract_features")
     if list(table.columns[: len(LEADING)]) != LEADING:
         raise BadInputError(
             f"{path}: not a table of features; its columns should begin with {', '.join(LEADING)}"

@@ -1,16 +1,12 @@
 """The table of features: one row a latent."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 from jaxtyping import Int
 from torch import Tensor
 
-from evenkeel.files import atomic_file
 from evenkeel.models.spelling import Spelling
 from evenkeel.sae.association import PARTS, contrasts_of
 from evenkeel.sae.firing import QUANTILES, Firing
@@ -63,14 +59,6 @@ def feature_table(
         "logit_coherence": logit_coherence.numpy(),
     }
     return pd.concat([pd.DataFrame(columns), associations], axis=1)
-
-
-def write_table(path: Path, table: pd.DataFrame) -> None:
-    """Write Parquet, atomically; the same table gives the same bytes."""
-    with atomic_file(path) as part:
-        pq.write_table(
-            pa.Table.from_pandas(table, preserve_index=False), part, write_page_checksum=True
-        )
 
 
 def top_words(table: pd.DataFrame) -> dict[str, dict[str, str]]:

@@ -18,9 +18,9 @@ from evenkeel.datasets.prompts import make_prompts
 from evenkeel.errors import BadInputError
 from evenkeel.files import write_jsonl
 from evenkeel.models.provenance import record_provenance
+from evenkeel.sae.parquet import write_parquet
 from evenkeel.sae.results import LEADING
 from evenkeel.sae.saving import save_module
-from evenkeel.sae.table import write_table
 from evenkeel.steering.gates import ProbeGate
 from evenkeel.steering.intervention import Ablate, Add
 from evenkeel.steering.latents import Scale
@@ -317,7 +317,7 @@ def test_help_loads_nothing_heavy(command: list[str]) -> None:
 def test_receptivity_finds_features_by_number_and_by_word(model: Path, tmp_path: Path) -> None:
     table = pd.DataFrame({name: range(12) for name in LEADING} | {"max_active": 1.0})
     table["top_activated_words"] = [[" tired"]] * 2 + [[" he", " The"]] * 10
-    write_table(tmp_path / "features.parquet", table)
+    write_parquet(tmp_path / "features.parquet", table)
     save_module(tmp_path / "sae", random_sae("resid_post", 1).module, torch.ones(12))
     (tmp_path / "texts").write_text("The nurse said\nMy father\n")
     given = ("--model", model, "--sae", tmp_path / "sae", "--file", tmp_path / "texts")

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import h5py
-import pyarrow.parquet
 import pytest
 from click.testing import CliRunner
 
@@ -132,15 +131,8 @@ class Recorder:
                 self._note(os.fsdecode(name), mode != "r")  # opened in C, which raises no event
             plain(file, name, mode, **options)
 
-        read_parquet = pyarrow.parquet.read_table
-
-        def parquet(source: Any, **options: Any) -> Any:
-            self._note(os.fsdecode(source), False)
-            return read_parquet(source, **options)
-
         with monkeypatch.context() as patch:
             patch.setattr(h5py.File, "__init__", hdf5)
-            patch.setattr(pyarrow.parquet, "read_table", parquet)
             self.run = run
             try:
                 yield

@@ -16,9 +16,9 @@ from evenkeel.models.provenance import record_provenance
 from evenkeel.models.sites import HookPoint
 from evenkeel.probes.probe_set import ProbeSet
 from evenkeel.probes.statements import text_activations
+from evenkeel.sae.parquet import write_parquet
 from evenkeel.sae.results import LEADING
 from evenkeel.sae.saving import save_module
-from evenkeel.sae.table import write_table
 from evenkeel.vectors.actadd import LEAD
 from evenkeel.vectors.vector_set import load_axes
 from stages.compute_vectors import main
@@ -45,7 +45,7 @@ def probed(workspace: Path) -> Path:
     set_params(workspace, "vectors.resamples", 100)
     set_params(workspace, "vectors.sae", {"max_q": 0.05, "top_features": 2, "features": [3, 8]})
     save_module(workspace / "sae", random_sae("resid_post", 2).module, torch.ones(12))
-    write_table(workspace / "features.parquet", feature_table())
+    write_parquet(workspace / "features.parquet", feature_table())
     options = "--activations statements.h5 --output probes --metrics p.json --plots p.csv"
     assert CliRunner().invoke(train_probes, options.split()).exit_code == 0
     return workspace
@@ -172,7 +172,7 @@ def spoil_store(folder: Path) -> None:
 
 
 def spoil_table(folder: Path) -> None:
-    write_table(folder / "features.parquet", feature_table().head(11))
+    write_parquet(folder / "features.parquet", feature_table().head(11))
 
 
 def spoil_listed(folder: Path) -> None:
@@ -181,7 +181,7 @@ def spoil_listed(folder: Path) -> None:
 
 def spoil_associations(folder: Path) -> None:
     table = feature_table().drop(columns="age_group_q_selection")
-    write_table(folder / "features.parquet", table)
+    write_parquet(folder / "features.parquet", table)
 
 
 @pytest.mark.parametrize(
