@@ -79,8 +79,8 @@ def main(
     from evenkeel.sae.corpus import Corpus
     from evenkeel.sae.features import measure_features
     from evenkeel.sae.loading import open_sae
-    from evenkeel.sae.results import LEADING
     from evenkeel.sae.parquet import write_parquet
+    from evenkeel.sae.results import LEADING
     from evenkeel.sae.table import summary, top_words
 
     seed, params, trust = load_params(params_path, "seed", "features", "model.trust_remote_code")

@@ -4,18 +4,21 @@ Each stage is killed at KILLS moments spread over its run, each time from the st
 kill left, run again to its end, and compared with an undisturbed run: the same bytes, nothing left.
 """
 
-import os
+import gc
+import multiprocessing
 import shutil
-import signal
-import subprocess
 import sys
 import tempfile
 import time
+import warnings
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+import click
+
 from tests.attack.harness import contents_of
+from tests.attack.invoking import invoke
 from tests.attack.targets import Target, build
-from tests.pipeline.recording import ROOT, declared_stages
 
 LONG = (
     "prepare_model",
@@ -28,17 +31,21 @@ LONG = (
 """Names of stages, with one instance of each that is repeated."""
 
 
-def start(target: Target) -> "subprocess.Popen[bytes]":
-    """The stage's own command line, in a process of its own."""
-    stages = {run.name.rpartition(":")[2]: run for run in declared_stages()}
-    module = stages[target.name].command[2]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.Popen(
-        [sys.executable, "-m", module, *target.arguments, "--quiet"],
-        cwd=target.folder,
-        env=environment,
-        stderr=subprocess.DEVNULL,
-    )
+def start(target: Target) -> BaseProcess:
+    """The stage in a fork, which has imported what it needs: kills fall into its own work."""
+    process = multiprocessing.get_context("fork").Process(target=_run, args=(target,))
+    process.start()
+    return process
+
+
+def _run(target: Target) -> None:
+    sys.exit(invoke(target.command, [*target.arguments, "--quiet"], target.folder).exit_code)
+
+
+def ends_well(target: Target) -> bool:
+    process = start(target)
+    process.join()
+    return process.exitcode == 0
 
 
 def left_in(folder: Path) -> list[str]:
@@ -50,13 +57,11 @@ def left_in(folder: Path) -> list[str]:
 def kill_at(target: Target, seconds: float) -> bool:
     """Start the stage and kill it after so long; False if it had ended by then."""
     process = start(target)
-    try:
-        process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        return True
-    return False
+    process.join(seconds)
+    if killed := process.is_alive():
+        process.kill()
+        process.join()
+    return killed
 
 
 def survives(target: Target, kills: int) -> tuple[int, list[str]]:
@@ -65,10 +70,11 @@ def survives(target: Target, kills: int) -> tuple[int, list[str]]:
     Returns:
         How often it was killed on its way, and what was not as it must be.
     """
+    assert invoke(target.command, target.arguments, target.folder).exit_code == 0
     for path in target.outputs:
         remove(target.folder / path)
     began = time.monotonic()
-    assert start(target).wait() == 0
+    assert ends_well(target)
     duration = time.monotonic() - began
     undisturbed = contents_of(target)
     killed, wrong = 0, []
@@ -76,7 +82,7 @@ def survives(target: Target, kills: int) -> tuple[int, list[str]]:
         for path in target.outputs:
             remove(target.folder / path)
         killed += kill_at(target, duration * (number + 0.5) / kills)
-        if start(target).wait() != 0:
+        if not ends_well(target):
             wrong.append(f"kill {number}: the next run fails")
         if contents_of(target) != undisturbed:
             wrong.append(f"kill {number}: other bytes")
@@ -92,21 +98,32 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def main() -> None:
-    kills = int(sys.argv[1]) if len(sys.argv) > 1 else 20
+@click.command(help=__doc__)
+@click.argument("kills", type=click.IntRange(min=1), default=20)
+@click.option("--stage", "stages", type=click.Choice(LONG), multiple=True, default=LONG)
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Where the pipeline is run, and left; for once only, if not given.",
+)
+def main(kills: int, stages: tuple[str, ...], folder: Path | None) -> None:
+    warnings.simplefilter("ignore")
     bad = False
     with tempfile.TemporaryDirectory() as name:
-        targets, failed = build(Path(name))
-        for stage in LONG:
+        targets, failed = build(folder or Path(name))
+        gc.collect()
+        gc.freeze()
+        for stage in stages:
             found = [each for each in targets if each.name.partition("@")[0] == stage]
             if not found:
                 bad = True
                 print(f"{stage}: could not be run: {failed}", flush=True)
                 continue
-            killed, wrong = survives(found[-1], kills)
+            killed, wrong = survives(found[0], kills)
             bad |= bool(wrong)
             print(
-                f"{stage}: killed {killed} of {kills} times; {wrong or 'same bytes, nothing left'}"
+                f"{stage}: killed {killed} of {kills} times; {wrong or 'same bytes, nothing left'}",
+                flush=True,
             )
     sys.exit(bad)
 
