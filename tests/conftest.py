@@ -3,6 +3,7 @@
 import os
 import random
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,12 @@ TEXTS = [
     "The weather was cold, and the train left at nine without us.",
     "Hello there.",
 ]
+
+BROWSER_SWITCHES = (
+    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+    "--force-prefers-reduced-motion", "--window-size=1280,1000",
+    "--disable-background-networking", "--disable-component-update", "--no-first-run",
+)  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -94,3 +101,29 @@ def saved_tiny(tokenizer: Any, tmp_path_factory: pytest.TempPathFactory) -> Path
 def tiny_folder(saved_tiny: Path, tmp_path: Path) -> Path:
     """The tiny GPT-2 and its tokenizer, saved as a Hugging Face folder."""
     return Path(shutil.copytree(saved_tiny, tmp_path / "tiny-model"))
+
+
+@pytest.fixture(scope="session")
+def _window(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not chromium or not driver:
+        pytest.skip("no chromium and chromedriver here (Debian: chromium, chromium-driver)")
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    downloads = tmp_path_factory.mktemp("downloads")
+    for switch in (*BROWSER_SWITCHES, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
+        options.add_argument(switch)
+    options.add_experimental_option("prefs", {"download.default_directory": str(downloads)})
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    window = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    window.downloads = downloads
+    yield window
+    window.quit()
+
+
+@pytest.fixture
+def browser(_window: Any) -> Any:
+    """Headless Chromium with an empty log; its attribute `downloads` is where it saves files."""
+    _window.get_log("browser")  # reading empties it
+    return _window

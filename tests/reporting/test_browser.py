@@ -1,7 +1,5 @@
 """The page in a real browser: it works with mouse and keyboard, and what models say stays text."""
 
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,31 +13,9 @@ __all__ = ["large_page"]  # a fixture
 
 pytestmark = pytest.mark.xdist_group("browser")  # one browser for the module
 
-SWITCHES = (
-    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
-    "--force-prefers-reduced-motion", "--window-size=1280,900",
-    "--disable-background-networking", "--disable-component-update", "--no-first-run",
-)  # fmt: skip
 LONG = "x" * 10_000
 MARK = "document.title = 'owned'"
 ATTACK = f'</script></title><script>{MARK}</script><img src=x onerror="{MARK}">\u2028{LONG}\u202e'
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if not chromium or not driver:
-        pytest.skip("no chromium and chromedriver here (Debian: chromium, chromium-driver)")
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    profile = tmp_path_factory.mktemp("profile")
-    for switch in (*SWITCHES, f"--user-data-dir={profile}"):
-        options.add_argument(switch)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    window = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
-    yield window
-    window.quit()
 
 
 @pytest.fixture(scope="module")
