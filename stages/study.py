@@ -14,6 +14,7 @@ from pathlib import Path
 
 import click
 
+from evenkeel.files import require_file
 from evenkeel.terminal import Command, failing_clearly, quiet_libraries, say
 
 LINKED = ("evenkeel", "stages", "dvc.yaml", "reports/dvc.yaml", "pipelines/*/dvc.yaml")
@@ -87,6 +88,7 @@ def prepare(root: Path, name: str, overrides: Sequence[str]) -> Path:
             link.symlink_to(os.path.relpath(linked, link.parent))
     for kept in KEPT:
         (folder / kept).parent.mkdir(parents=True, exist_ok=True)
+        require_file(root / kept, "git checkout brings it back")
         shutil.copyfile(root / kept, folder / kept)
     params = folder / "params.yaml"
     try:

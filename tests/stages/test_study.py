@@ -103,3 +103,13 @@ def test_an_unknown_experiment_ends_with_a_message(project: Path) -> None:
     result = CliRunner().invoke(main, ["nothing"])
     assert result.exit_code == 2
     assert "experiment=nothing" in result.output
+
+
+def test_what_it_copies_is_a_file(project: Path) -> None:
+    kept = project / "reports" / "validation" / "README.md"
+    kept.unlink()
+    with pytest.raises(BadInputError, match=r"README\.md: .*git checkout brings it back"):
+        prepare(project, "mine", ["experiment=smollm2-135m"])
+    kept.symlink_to("/dev/zero")  # has no end
+    with pytest.raises(BadInputError, match=r"README\.md: a pipe or device"):
+        prepare(project, "mine", ["experiment=smollm2-135m"])
