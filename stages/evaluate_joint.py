@@ -22,6 +22,12 @@ from stages.command import FilePath, FolderPath, OutputFile, OutputFolder, print
     help="Texts whose plain ones perplexity is measured on.",
 )
 @click.option(
+    "--corpus",
+    type=FilePath,
+    default=Path("data/corpus/train.jsonl"),
+    help="Texts whose plain ones gates stay shut at.",
+)
+@click.option(
     "--evaluation",
     type=FolderPath,
     default=Path("reports/evaluation"),
@@ -44,6 +50,7 @@ def main(
     vectors: Path,
     prompts: Path,
     heldout: Path,
+    corpus: Path,
     evaluation: Path,
     output: Path,
     metrics: Path,
@@ -57,7 +64,8 @@ def main(
     """
     from evenkeel.datasets.reading import intersections_of, read_prompts
     from evenkeel.datasets.records import CorpusText
-    from evenkeel.evaluation.joint import JointEvaluation, Selected
+    from evenkeel.evaluation.composing import Selected
+    from evenkeel.evaluation.joint import JointEvaluation
     from evenkeel.files import atomic_folder, read_jsonl, write_json
     from evenkeel.models.loading import load_model
     from evenkeel.params import load_params
@@ -79,6 +87,7 @@ def main(
         },
         intersections_of(prompts, params.axes),
         [row.text for row in read_jsonl(heldout, CorpusText) if row.kind == "plain"],
+        [row.text for row in read_jsonl(corpus, CorpusText) if row.kind == "plain"],
         params,
         seed,
     )

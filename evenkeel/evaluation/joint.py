@@ -1,14 +1,12 @@
 """All selected interventions at once: chosen how on validation, measured once on test."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from functools import cached_property
 
-import torch
-
 from evenkeel.conditions.spec import SpecCondition
-from evenkeel.controls.cross_axis import alignment, directions_of, in_place_of
+from evenkeel.controls.cross_axis import alignment, in_place_of
 from evenkeel.datasets.records import Prompt
+from evenkeel.evaluation.composing import Composition, Selected, compose
 from evenkeel.evaluation.material import Material
 from evenkeel.evaluation.result import (
     Baseline,
@@ -24,12 +22,11 @@ from evenkeel.models.loading import LoadedModel
 from evenkeel.params import EvaluationParams, Split
 from evenkeel.selection.budget import Budget
 from evenkeel.selection.evaluator import Candidate, Evaluator
+from evenkeel.selection.reft import GATE_TEXTS
 from evenkeel.statistics.estimate import Estimate, Measures
 from evenkeel.statistics.power import smallest_detectable
-from evenkeel.steering.erasure import MeanAblate
-from evenkeel.steering.intervention import Ablate, Intervention
+from evenkeel.steering.intervention import Intervention
 from evenkeel.steering.spec import InterventionSpec
-from evenkeel.vectors.vector import SteeringVector
 
 CROSSED = (
     "bias_reduction",
@@ -41,23 +38,6 @@ CROSSED = (
 SHOWN = ("bias_reduction", "definitional_accuracy_change")
 
 
-@dataclass(frozen=True, eq=False)
-class Selected:
-    """What was selected for one axis."""
-
-    spec: InterventionSpec
-    vectors: Sequence[SteeringVector]
-    """Of the axis."""
-    prompts: Sequence[Prompt]
-    """Of the axis and all splits."""
-
-    @property
-    def method(self) -> str | None:
-        """Of the vectors that the intervention is made of; None where nothing was selected."""
-        recipe = self.spec.metadata.get("recipe")
-        return recipe["method"] if recipe else None
-
-
 class JointEvaluation:
     """Puts the interventions of several axes together.
 
@@ -66,6 +46,7 @@ class JointEvaluation:
         selected: of each axis, in the order in which they act.
         intersections: prompts of two axes at once, by their joined name, as gender+race.
         texts: held-out plain texts.
+        training_texts: plain texts of the training corpus, at which gates stay shut.
         params: how it is measured.
         seed: of resampling.
     """
@@ -76,10 +57,12 @@ class JointEvaluation:
         selected: Mapping[str, Selected],
         intersections: Mapping[str, Sequence[Prompt]],
         texts: Sequence[str],
+        training_texts: Sequence[str],
         params: EvaluationParams,
         seed: int,
     ) -> None:
         self._loaded, self._selected, self._seed = loaded, selected, seed
+        self._training_texts = training_texts[: GATE_TEXTS * params.reft.texts]
         self._budget = Budget.of(params)
         prompts = {axis: each.prompts for axis, each in selected.items()} | dict(intersections)
         # One text is as good as another's: perplexity is measured beside the first axis alone.
@@ -91,23 +74,9 @@ class JointEvaluation:
         }
 
     @cached_property
-    def compositions(self) -> dict[str, list[tuple[str, Intervention]]]:
+    def compositions(self) -> Mapping[str, Composition]:
         """Ways to put the interventions together, each with the axis that it was selected for."""
-        alone = [
-            [(axis, item) for item in each.spec.interventions]
-            for axis, each in self._selected.items()
-        ]
-        in_order = [pair for pairs in alone for pair in pairs]
-        left = orthogonalised([item for _, item in in_order])
-        return {
-            "in the order of the axes": in_order,
-            "in reverse order": [pair for pairs in reversed(alone) for pair in pairs],
-            "directions orthogonalised": [
-                (axis, item)
-                for (axis, _), item in zip(in_order, left, strict=True)
-                if item is not None
-            ],
-        }
+        return compose(self._loaded, self._selected, self._training_texts)
 
     def _composed(self, name: str) -> tuple[Intervention, ...]:
         return tuple(item for _, item in self.compositions.get(name, ()))
@@ -252,31 +221,6 @@ class JointEvaluation:
             selected=_as_baseline(together),
             alone=_as_baseline(of_pair),
         )
-
-
-def orthogonalised(interventions: Sequence[Intervention]) -> list[Intervention | None]:
-    """Interventions of which each leaves alone what those before it at its hook point act along.
-
-    Only ablations of whole directions change; one whose directions lie within those before it acts
-    on what is left of them, and is None where nothing is.
-    """
-    spans: dict[object, torch.Tensor] = {}
-    result: list[Intervention | None] = []
-    for intervention in interventions:
-        directions = directions_of(intervention)
-        if directions is None or not isinstance(intervention, Ablate | MeanAblate):
-            result.append(intervention)
-            continue
-        before = spans.get(intervention.point)
-        left = directions if before is None else directions - directions @ before.mT @ before
-        kept = left[left.norm(dim=1) > 1e-3 * directions.norm(dim=1)]
-        if not len(kept):
-            result.append(None)
-            continue
-        basis = torch.linalg.qr(kept.mT).Q.mT
-        spans[intervention.point] = basis if before is None else torch.cat([before, basis])
-        result.append(replace(intervention, directions=kept.float()))
-    return result
 
 
 def _worst(candidates: Sequence[Candidate]) -> Measured:

@@ -288,7 +288,8 @@ def test_four_groups_are_chosen_measured_and_put_together_with_two(
     assert result.selected is not None
 
     together = tmp_path / "joint.json"
-    options = {name: inputs[name] for name in ("model", "vectors", "prompts", "heldout", "params")}
+    names = ("model", "vectors", "prompts", "heldout", "corpus", "params")
+    options = {name: inputs[name] for name in names}
     options |= {"evaluation": inputs["output"], "output": tmp_path / "together"}
     parts = [part for name, path in options.items() for part in (f"--{name}", str(path))]
     printed = CliRunner().invoke(joint, [*parts, "--metrics", str(together)])
