@@ -1,10 +1,21 @@
 """Put the selected interventions of all axes together, and measure what they do to each."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from stages.command import FilePath, FolderPath, OutputFile, OutputFolder, print_table, stage
+
+if TYPE_CHECKING:
+    from evenkeel.evaluation.result import JointAxis
+
+OF_AXES = ("bias_reduction", "definitional_accuracy", "mean_log_odds", "perplexity_ratio")
+OF_INTERSECTIONS = tuple(
+    f"{name}_item_given_group" for name in ("bias_reduction", "mean_log_odds", "item_spread")
+)
+"""No prompt of two axes asks for the group."""
 
 
 @stage
@@ -95,17 +106,24 @@ def main(
     with atomic_folder(output) as folder:
         joint.spec.save(folder / "intervention")
     write_json(metrics, result.model_dump(mode="json"))
-    columns = ("bias_reduction", "definitional_accuracy", "mean_log_odds", "perplexity_ratio")
+    _print(f"all interventions together, {result.composition}", "axis", result.axes, OF_AXES)
+    if result.intersections:
+        _print("prompts of two axes", "axes", result.intersections, OF_INTERSECTIONS)
+
+
+def _print(title: str, kind: str, rows: "Mapping[str, JointAxis]", columns: Sequence[str]) -> None:
+    """Measures under all interventions, and bias reduction under the axis's own as well."""
+    reduction = next(name for name in columns if name.startswith("bias_reduction"))
     print_table(
-        f"all interventions together, {result.composition}",
-        ["axis", *columns, "alone"],
+        title,
+        [kind, *columns, "alone"],
         [
             [
-                axis,
-                *(str(each.selected.estimate(name)) for name in columns),
-                str(each.alone.estimate("bias_reduction")),
+                name,
+                *(str(each.selected.estimate(column)) for column in columns),
+                str(each.alone.estimate(reduction)),
             ]
-            for axis, each in (result.axes | result.intersections).items()
+            for name, each in rows.items()
         ],
     )
 
