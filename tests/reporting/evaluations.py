@@ -206,6 +206,16 @@ def item_rows(groups: Sequence[str], *, selected: bool = True) -> list[ItemRow]:
     ]  # fmt: skip
 
 
+def of_items(spread: float) -> Measures:
+    """Of prompts that ask for an item: nothing is known of the other direction."""
+    return estimates(
+        bias_reduction=None,
+        bias_reduction_item_given_group=1 - spread,
+        item_spread_item_given_group=spread,
+        reference_correlation_item_given_group=0.9,
+    )
+
+
 def joint(axes: Sequence[str], *, composition: str = "in the order of the axes") -> JointResult:
     under_all = STEERED | estimates(bias_reduction=0.76)
     others = {axis: [other for other in axes if other != axis] for axis in axes}
@@ -228,9 +238,9 @@ def joint(axes: Sequence[str], *, composition: str = "in the order of the axes")
         },
         intersections={
             "+".join(axes[:2]): JointAxis(
-                baseline=Baseline(measures=BASELINE, too_weak=None),
-                selected=Baseline(measures=under_all, too_weak=None),
-                alone=Baseline(measures=STEERED, too_weak=None),
+                baseline=Baseline(measures=of_items(1.0), too_weak=None),
+                selected=Baseline(measures=of_items(0.69), too_weak=None),
+                alone=Baseline(measures=of_items(0.67), too_weak=None),
             )
         },
         composition=composition,

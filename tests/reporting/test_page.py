@@ -290,7 +290,11 @@ def test_the_joint_table_holds_every_axis_under_every_intervention(html: str) ->
     ]
     assert shares == ["80 %", "−5 %", "−5 %", "80 %"]
     assert "in the order of the axes" in joint
-    assert "Gender and race" in joint
+    row = joint[joint.index(">Gender and race<") :]
+    row = Outline(row[: row.index("</tr>")]).text
+    assert "33\N{NO-BREAK SPACE}%" in row  # under the interventions of both axes
+    assert "31\N{NO-BREAK SPACE}%" in row
+    assert "unknown" not in row
     assert "in reverse order*" in Outline(joint).text
     names = [
         each.name for each in make_page(make_results(axes=("gender", "race")), "", {}).drawings
