@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from evenkeel.errors import BadInputError
+from evenkeel.models.decoding import plain_decoding
 from evenkeel.models.loading import LoadedModel
 from evenkeel.public_benchmarks.encoding import Encoder, Scored
 from evenkeel.public_benchmarks.scoring import Scorer
@@ -189,7 +190,8 @@ def run_harness(
         conditions["steered"] = steer(loaded.model, spec)
     runs = {}
     for condition, context in conditions.items():
-        with context:
+        # The harness asks `generate`, to which the model's own settings are none of the task's.
+        with context, plain_decoding(loaded.model, loaded.tokenizer):
             for who, model in models.items():
                 # simple_evaluate would also ask pip and git, for seconds, what is installed here.
                 runs[f"{who} {condition}"] = lm_eval.evaluate(

@@ -193,7 +193,7 @@ TASK_ITEMS = [
 
 
 def write_tasks(folder: Path) -> Path:
-    """Two tasks of lm-evaluation-harness: one that chooses and one that only scores."""
+    """Three tasks of lm-evaluation-harness: one that chooses, one that scores, one that writes."""
     data = folder / "items.jsonl"
     data.write_text("\n".join(json.dumps(item) for item in TASK_ITEMS))
     common = {
@@ -222,7 +222,15 @@ def write_tasks(folder: Path) -> Path:
         "doc_to_target": "{{choices[0]}}",
         "metric_list": [{"metric": "perplexity", "aggregation": "perplexity"}],
     }
-    for task in (choose, score):
+    write = {
+        "task": "evenkeel_write",
+        "doc_to_text": "Once {{text}}",
+        "output_type": "generate_until",
+        "doc_to_target": "{{choices[0]}}",
+        "generation_kwargs": {"until": ["never"], "do_sample": False, "max_gen_toks": 6},
+        "metric_list": [{"metric": "bypass"}],
+    }
+    for task in (choose, score, write):
         (folder / f"{task['task']}.yaml").write_text(yaml.safe_dump(common | task))
     return folder
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from transformers import GenerationConfig
 
 from evenkeel.errors import BadInputError
 from evenkeel.models.loading import LoadedModel
@@ -21,7 +22,7 @@ from evenkeel.public_benchmarks.harness import HarnessResult, run_harness
 
 @pytest.fixture(scope="module")
 def tasks(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a task that chooses and one that only scores."""
+    """A folder with a task that chooses, one that only scores and one that writes."""
     return write_tasks(tmp_path_factory.mktemp("tasks"))
 
 
@@ -75,6 +76,21 @@ def test_what_is_no_choice_is_left_to_the_harness(loaded: LoadedModel, tasks: Pa
     record = run("evenkeel_score", loaded, InterventionSpec(()), tasks).record
     assert record["largest_difference"] is None
     assert record["tasks"]["evenkeel_score"]["figures"]["perplexity"].keys() == {"lm_eval baseline"}
+
+
+def test_settings_of_the_model_change_nothing_that_it_writes(
+    loaded: LoadedModel, tasks: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def written() -> list[str]:
+        result = run("evenkeel_write", loaded, InterventionSpec(()), tasks)
+        samples = result.runs["lm_eval baseline"]["samples"]["evenkeel_write"]
+        return [sample["filtered_resps"][0] for sample in samples]
+
+    plain = written()
+    own = GenerationConfig(eos_token_id=0, repetition_penalty=9.0, no_repeat_ngram_size=1)
+    monkeypatch.setattr(loaded.model, "generation_config", own)
+    assert written() == plain
+    assert loaded.model.generation_config is own
 
 
 def test_an_unknown_task_and_data_that_are_not_there_are_refused(
