@@ -11,12 +11,17 @@ _THOUGHT_ENDS = ("</think>", "</thinking>", "</reasoning>", "</thought>", "<|end
 
 
 def whole_object(text: str) -> dict[str, Any] | None:
-    """The object that `text` is, fence and outer space aside; None if it is no object."""
+    """The object that `text` is, fence and outer space aside; None if it is no object.
+
+    An object that was written as a string of JSON is that object.
+    """
     text = text.strip().lstrip("\ufeff")
     if text.startswith("```") and text.endswith("```") and "\n" in text:
         text = text[text.index("\n") : -3]
     try:
         value = _DECODER.decode(text)
+        if isinstance(value, str):
+            value = _DECODER.decode(value)
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None

@@ -88,15 +88,34 @@ def _reply(choice: dict[str, Any], usage: ReportedUsage | None) -> Reply:
 
 
 def _text(choice: dict[str, Any]) -> str | None:
-    """The text of a choice."""
+    """The text of a choice, wherever in its message it stands."""
     message = choice.get("message")
-    content = message.get("content") if isinstance(message, dict) else choice.get("text")
+    if not isinstance(message, dict):
+        return _joined(choice.get("text"))
+    text = _joined(message.get("content"))
+    return text if text and text.strip() else _beside_content(message) or text
+
+
+def _joined(content: object) -> str | None:
     if isinstance(content, dict):
         return json.dumps(content)
     if isinstance(content, list):
         parts = [part.get("text") if isinstance(part, dict) else part for part in content]
         return "".join(part for part in parts if isinstance(part, str))
     return content if isinstance(content, str) else None
+
+
+def _beside_content(message: dict[str, Any]) -> str | None:
+    """The answer of a server that turns a schema into a tool to call, or has parsed it already, or
+    takes all that is written for reasoning: this counts if it is one object and nothing else."""
+    calls = message.get("tool_calls")
+    tools = [each for each in calls if isinstance(each, dict)] if isinstance(calls, list) else []
+    functions = [*(each.get("function") for each in tools), message.get("function_call")]
+    called = [_joined(each.get("arguments")) for each in functions if isinstance(each, dict)]
+    if any(called):
+        return "\n".join(filter(None, called))
+    others = (_joined(message.get(name)) for name in ("parsed", "reasoning_content", "reasoning"))
+    return next((text for text in others if text and whole_object(text) is not None), None)
 
 
 def read_answer(reply: Reply, answer_type: type[AnswerT]) -> AnswerT | Failure:

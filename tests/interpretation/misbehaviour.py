@@ -86,6 +86,8 @@ def answers(draw: st.DrawFn) -> str:
     value: Any = {"matches": [match | extra]} | extra
     if draw(st.booleans()):
         value = {"AskAnswer": value}
+    if draw(st.booleans()):
+        return json.dumps(ANSWER)
     return draw(fenced(json.dumps(value, ensure_ascii=draw(st.booleans()))))
 
 
@@ -94,13 +96,36 @@ no_answers = st.sampled_from(
 )
 
 
+def messages(text: str) -> st.SearchStrategy[dict[str, Any]]:
+    """The same text wherever servers put it; reasoning is not among them, unless it is whole."""
+    plain = json.dumps(ANSWER)
+    called = {"name": "AskAnswer", "arguments": text}
+    places: list[dict[str, Any]] = [
+        {"content": text},
+        {"content": [{"type": "text", "text": text}]},
+        {"content": text or "none", "tool_calls": [], "reasoning_content": plain},
+        {"content": None, "tool_calls": [{"type": "function", "function": called}]},
+        {"content": "", "function_call": called},
+        {"function_call": called, "reasoning_content": "I had better call it."},
+    ]
+    if text == plain:
+        places += [
+            {"content": None, "parsed": ANSWER},
+            {"content": " ", "reasoning_content": text},
+            {"reasoning": f"```json\n{text}\n```"},
+            {"content": json.dumps(text)},
+            {"tool_calls": [{"function": {"arguments": ANSWER}}, {"function": None}, 3]},
+        ]
+    return st.sampled_from(places)
+
+
 @st.composite
 def completions(draw: st.DrawFn) -> Move:
     """A chat completion, well-formed or nearly so."""
     is_answer = draw(st.booleans())
     text = draw(answers() if is_answer else no_answers)
-    content = draw(st.sampled_from([text, [{"type": "text", "text": text}]]))
-    choice: dict[str, Any] = {"message": {"role": "assistant", "content": content}}
+    message = draw(messages(text))
+    choice: dict[str, Any] = {"message": {"role": "assistant"} | message}
     choice |= draw(st.sampled_from([{}, {"finish_reason": "stop"}, {"finish_reason": 3}]))
     body: dict[str, Any] = {"choices": [choice]}
     body |= draw(st.sampled_from([{}, {"error": None}, {"id": KEY}, {"created": "now"}]))
