@@ -116,7 +116,7 @@ class PositionTracker:
         self._mask = mask
         self._prompt: int | None = None  # columns handed to the `generate` that is running
         self._prompt_mask: Any = None  # attention mask handed to it
-        self._outer_mask: Any = None  # attention mask handed to the model that is running
+        self._outer: dict[str, Any] | None = None  # arguments of the model that is running
         self._current: Pass | None = None
 
     @property
@@ -134,7 +134,8 @@ class PositionTracker:
         forward pass tells where the prompt ended: with assisted decoding the first pass already
         holds candidates, without a cache every pass holds the whole text. The attention mask by
         token is what the module is given, or the whole model, or `generate`, whichever still has
-        it: a multimodal wrapper, or a static cache, hands on masks of another shape.
+        it: a multimodal wrapper, or a static cache, hands on masks of another shape. So are the
+        token ids: the encoder of BERT is given the residual stream.
         """
         holder = model.get_submodule(architecture_of(model).blocks_path.rpartition(".")[0])
         names = list(inspect.signature(type(holder).forward).parameters)[1:]
@@ -157,11 +158,10 @@ class PositionTracker:
             self._begin(**dict(zip(names, args, strict=False)), **kwargs)
 
         def enter(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-            given = dict(zip(outer_names, args, strict=False)) | kwargs
-            self._outer_mask = given.get("attention_mask")
+            self._outer = dict(zip(outer_names, args, strict=False)) | kwargs
 
         def leave(*_: Any) -> None:
-            self._outer_mask = None
+            self._outer = None
 
         handles = [
             holder.register_forward_pre_hook(begin, with_kwargs=True),
@@ -184,19 +184,24 @@ class PositionTracker:
         self,
         input_ids: Tensor | None = None,
         inputs_embeds: Tensor | None = None,
+        hidden_states: Tensor | None = None,
         attention_mask: Any = None,
         past_key_values: Any = None,
         **_others: Any,
     ) -> None:
         """Begin the pass that the arguments of the module which holds the blocks tell of."""
-        given = input_ids if input_ids is not None else inputs_embeds
+        ways = (input_ids, inputs_embeds, hidden_states)
+        given = next((tensor for tensor in ways if tensor is not None), None)
         if given is None:
             raise BadInputError(
-                "the model runs its blocks without input_ids and without inputs_embeds, so that "
-                "positions cannot be told apart; act at all positions of this model, with "
+                "the model runs its blocks without input_ids, inputs_embeds and hidden_states, so "
+                "that positions cannot be told apart; act at all positions of this model, with "
                 "sinks='include'"
             )
         rows, columns = given.shape[:2]
+        outer_ids = (self._outer or {}).get("input_ids")
+        if input_ids is None and outer_ids is not None and outer_ids.shape == (rows, columns):
+            input_ids = outer_ids
         start = int(past_key_values.get_seq_length()) if past_key_values is not None else 0
         self.begin(rows, start, columns, attention_mask, input_ids)
 
@@ -210,8 +215,11 @@ class PositionTracker:
     ) -> None:
         """Begin a forward pass of `columns` columns behind the `start` that a cache holds."""
         stop = start + columns
-        masks = (attention_mask, self._outer_mask, self._prompt_mask)
-        by_token = next((mask for mask in masks if _is_by_token(mask)), attention_mask)
+        outer_mask = (self._outer or {}).get("attention_mask")
+        masks = (attention_mask, outer_mask, self._prompt_mask)
+        # A model that was given no mask may make one of another shape for its blocks.
+        left = attention_mask if self._outer is None or outer_mask is not None else None
+        by_token = next((mask for mask in masks if _is_by_token(mask)), left)
         if self._prompt is not None:
             prompt = self._prompt
             # `generate` predicts from the last column, whatever the padding.

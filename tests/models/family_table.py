@@ -50,8 +50,11 @@ def row(family: str) -> tuple[str, str] | None:
     with torch.no_grad():
         plain = model(input_ids=IDS, use_cache=False).logits
         width = architecture.parts[0].sites["resid_post"].width
-        with steer(model, Add(torch.randn(width), 3.0, layer=0, site="resid_post")):
-            steered = model(input_ids=IDS, use_cache=False).logits
+        try:
+            with steer(model, Add(torch.randn(width), 3.0, layer=0, site="resid_post")):
+                steered = model(input_ids=IDS, use_cache=False).logits
+        except BadInputError as error:
+            return "refused", str(error).replace("|", "\\|")
         after = model(input_ids=IDS, use_cache=False).logits
     if torch.equal(plain, steered) or not torch.equal(plain, after):
         return "refused", "steering does not reach the logits, or does not leave them"

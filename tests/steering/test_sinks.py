@@ -13,10 +13,12 @@ from transformers import GPT2LMHeadModel
 from evenkeel.activations.capture import measure_sinks
 from evenkeel.errors import BadInputError
 from evenkeel.files.markers import mark_folder
+from evenkeel.steering.gates import TokenGate
 from evenkeel.steering.hooks import steer
 from evenkeel.steering.intervention import Ablate, Add
 from evenkeel.steering.rows import RowSpec
 from evenkeel.steering.spec import InterventionSpec
+from tests.models.families import tiny_model
 
 SINK_TOKEN = 7
 IDS = torch.tensor([[0, 0, 8, 1, 7, 3], [5, 9, 2, 7, 30, 11]])  # the first is left-padded
@@ -118,6 +120,27 @@ def test_a_wrapper_whose_blocks_see_no_mask_by_token_is_steered_by_its_own(
     wrapped_logits, wrapped_text = found()
     torch.testing.assert_close(wrapped_logits, logits, atol=1e-3, rtol=1e-4)
     assert torch.equal(wrapped_text, text)
+
+
+@pytest.mark.parametrize("family", ["bert", "roberta", "electra", "gemma3", "llava"])
+@torch.no_grad()
+def test_blocks_that_see_neither_ids_nor_a_mask_leave_first_tokens_alone(family: str) -> None:
+    """BERT's encoder is given the residual stream; Gemma 3's wrapper makes masks of its own."""
+    model = tiny_model(family)
+    edit = push(gates=(TokenGate(tuple(range(20, 120))),))
+    ids = torch.tensor([[31, 22, 33, 3, 35]])
+
+    def stream(**given: Any) -> Tensor:
+        output = model(ids, use_cache=False, output_hidden_states=True, **given)
+        found: Tensor = output.hidden_states[1]
+        return found
+
+    for given, first in (({}, 0), ({"attention_mask": torch.tensor([[0, 0, 1, 1, 1]])}, 2)):
+        plain = stream(**given)
+        with steer(model, edit):
+            moved = (stream(**given) != plain).any(-1)[0].tolist()
+        expected = [place > first and place != 3 for place in range(5)]
+        assert moved[first:] == expected[first:]
 
 
 @pytest.mark.parametrize("sinks", ["include", "exclude"])
