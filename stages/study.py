@@ -69,7 +69,8 @@ def prepare(root: Path, name: str, overrides: Sequence[str]) -> Path:
         overrides: of params.yaml, in Hydra's words.
 
     Raises:
-        BadInputError: there is no such experiment, or a value cannot be put on top.
+        BadInputError: there is no such experiment, it or what it is put on top of cannot be read,
+            or a value cannot be put on top.
     """
     from dvc.exceptions import DvcException
     from dvc.utils.hydra import compose_and_dump
@@ -78,6 +79,13 @@ def prepare(root: Path, name: str, overrides: Sequence[str]) -> Path:
     from evenkeel.errors import BadInputError
     from evenkeel.params import load_params
 
+    load_params(root / "params.yaml")
+    conf = root / "conf"
+    named = dict(override.partition("=")[::2] for override in overrides).get("experiment")
+    experiment = conf / "experiment" / f"{named}.yaml"
+    _check_yaml(conf / "config.yaml")
+    if experiment.exists():  # else Hydra lists those that there are
+        _check_yaml(experiment)
     folder = root / "studies" / name
     (folder / ".dvc").mkdir(parents=True, exist_ok=True)
     (folder / ".dvc" / "config").write_text(CONFIG)
@@ -92,14 +100,33 @@ def prepare(root: Path, name: str, overrides: Sequence[str]) -> Path:
         shutil.copyfile(root / kept, folder / kept)
     params = folder / "params.yaml"
     try:
-        compose_and_dump(
-            params, str((root / "conf").absolute()), None, "config", str(root), list(overrides)
-        )
+        compose_and_dump(params, str(conf.absolute()), None, "config", str(root), list(overrides))
     except (HydraException, DvcException) as error:
         first_line = str(error).strip().partition("\n")[0]
-        raise BadInputError(f"{' '.join(overrides)}: {first_line}") from error
-    load_params(params)
+        raise BadInputError(f"{conf}: {' '.join(overrides)}: {first_line}") from error
+    try:
+        load_params(params)
+    except BadInputError as error:
+        tops = " ".join([str(experiment), *overrides[1:]])
+        raise BadInputError(f"{tops}: {error}") from error
     return folder
+
+
+def _check_yaml(path: Path) -> None:
+    """Refuse what Hydra would stumble over.
+
+    Raises:
+        BadInputError: the file cannot be read, is not YAML, is empty, or begins with a byte-order
+            mark, behind which Hydra does not see where an experiment belongs.
+    """
+    from evenkeel.errors import BadInputError
+    from evenkeel.files import open_input, read_yaml
+
+    if not isinstance(read_yaml(path, "it is in Git"), dict):
+        raise BadInputError(f"{path}: no keys and values in it")
+    with open_input(path) as file:
+        if file.read(3) == b"\xef\xbb\xbf":
+            raise BadInputError(f"{path}: begins with a byte-order mark; save it without")
 
 
 def publish(folder: Path, target: Path) -> str:

@@ -32,8 +32,9 @@ def main(times: int, only: str, folder: Path | None) -> None:
     warnings.simplefilter("ignore")
     with tempfile.TemporaryDirectory() as name:
         place = folder or Path(name)
-        targets, failed = build(place)
-        lines, failed_lines = build_lines(place)
+        names = only.partition(":")[0]
+        targets, failed = build(place, names)
+        lines, failed_lines = build_lines(place, names)
         failed += failed_lines
         for line in failed:
             print(f"not attacked: {line}", flush=True)

@@ -21,6 +21,8 @@ from tests.attack.targets import Target
 SECONDS = 120
 """Of processor time, so that other work on the machine makes no run endless; ten times that of a
 clock, for what waits for ever."""
+LARGEST = 1 << 30
+"""Bytes of a file that is written, so that no copy of a sparse terabyte fills the disk."""
 Verdict = Literal[
     "clear message", "right result", "traceback", "silently wrong", "unclear", "endless"
 ]
@@ -147,6 +149,7 @@ def ending_of(target: Target) -> Ending:
 
 def _report(target: Target, sender: Connection) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS + 10))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (LARGEST, LARGEST))
     result = invoke(target.command, target.arguments, target.folder, target.patches)
     raised = result.exception
     told = "" if raised is None or isinstance(raised, SystemExit) else format_exception(raised)

@@ -121,8 +121,7 @@ LINES = (
          ["--params", "validation/params.yaml", "--organisms", "organisms", "--summary",
           "summary.json", "--plot", "recovery.csv"], prepare=_organisms),
     Line("study", study.main, ["smollm2-135m", "--targets", "report"], prepare=_project,
-         inputs=("conf", "conf/config.yaml", "conf/experiment/smollm2-135m.yaml", "params.yaml",
-                 *study.KEPT),
+         inputs=("conf/config.yaml", "params.yaml", *study.KEPT),
          patches=(("stages.study.subprocess",
                    SimpleNamespace(run=lambda *_, **__: SimpleNamespace(returncode=0))),)),
     *(

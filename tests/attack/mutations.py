@@ -14,7 +14,7 @@ from pathlib import Path
 
 Change = Callable[[Path, random.Random], None]
 BINARY = {".h5", ".safetensors", ".parquet", ".gguf"}
-TEXT = {".json", ".jsonl", ".csv", ".tsv", ".yaml", ".txt"}
+TEXT = {".json", ".jsonl", ".csv", ".tsv", ".yaml", ".txt", ".md"}
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import importlib
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import click
@@ -36,11 +37,13 @@ class Target:
     status: int = 0
 
 
-def build(folder: Path) -> tuple[list[Target], list[str]]:
+def build(folder: Path, names: str = "*") -> tuple[list[Target], list[str]]:
     """Run the pipeline once, a folder a stage, and say which stages could not be.
 
     Args:
-        folder: an empty one, or one that was built before: nothing is run again then.
+        folder: an empty one, or one that was built before.
+        names: of the stages that are run again where the folder was built before: a fork shares
+            what they import.
     """
     targets, failed = [], []
     workspace = folder / "workspace"
@@ -48,13 +51,16 @@ def build(folder: Path) -> tuple[list[Target], list[str]]:
         run.folder = folder / run.name.replace("@", "-")
         module, arguments = run.command[2], run.command[3:]
         command = importlib.import_module(module).main
-        if not run.folder.exists():
+        fresh = not run.folder.exists()
+        if fresh:
             _put_in_place(run, workspace)
+        if fresh or fnmatchcase(run.name, names):
             result = invoke(command, arguments, run.folder)
             if result.exit_code:
                 failed.append(f"{run.name}: {result.output[-300:]} {result.exception!r}")
                 shutil.rmtree(run.folder)
                 continue
+        if fresh:
             for write in run.declared_writes:
                 copy(run.folder / write, workspace / write)
         targets.append(target_of(run.name, command, arguments, run.folder))
@@ -72,10 +78,12 @@ def _put_in_place(run: Run, workspace: Path) -> None:
         copy(ROOT / file, run.folder / file)
 
 
-def build_lines(folder: Path) -> tuple[list[Target], list[str]]:
-    """Run every other command line once on what `build` made in a folder."""
+def build_lines(folder: Path, names: str = "*") -> tuple[list[Target], list[str]]:
+    """Run every other command line of such names once on what `build` made in a folder."""
     targets, failed = [], []
     for number, line in enumerate(LINES):
+        if not fnmatchcase(line.name, names):
+            continue
         place = folder / f"{line.name.replace(' ', '-')}-{number}"
         shutil.rmtree(place, ignore_errors=True)
         shutil.copytree(folder / "workspace", place)

@@ -113,3 +113,22 @@ def test_what_it_copies_is_a_file(project: Path) -> None:
     kept.symlink_to("/dev/zero")  # has no end
     with pytest.raises(BadInputError, match=r"README\.md: a pipe or device"):
         prepare(project, "mine", ["experiment=smollm2-135m"])
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "no keys and values in it"),
+        (b"\0", "not YAML"),
+        (b"\xff\xfe", "not UTF-8"),
+        (b"\xef\xbb\xbf# @package _global_\nseed: 1\n", "begins with a byte-order mark"),
+        (b"# @package _global_\nseed: 1\nseed: 2\n", "is there twice, on lines 2 and 3"),
+        (b"# @package _global_\nsed: 1\n", "sed: unknown key"),
+    ],
+)
+def test_an_experiment_that_cannot_be_read_is_named(
+    project: Path, content: bytes, message: str
+) -> None:
+    (project / "conf" / "experiment" / "mine.yaml").write_bytes(content)
+    with pytest.raises(BadInputError, match=rf"(?s)conf/experiment/mine\.yaml.*{message}"):
+        prepare(project, "mine", ["experiment=mine"])
