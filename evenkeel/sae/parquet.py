@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import os
 import re
 from pathlib import Path
 
@@ -12,6 +13,8 @@ import pyarrow.parquet as pq
 from evenkeel.errors import BadInputError
 from evenkeel.files import atomic_file, open_input
 
+_MAGIC = b"PAR1"
+"""What a file ends with."""
 _KEY = "evenkeel.sha256"
 _BLANK = "0" * 64
 """In the place of the digest while it is computed."""
@@ -38,6 +41,10 @@ def read_parquet(path: Path, advice: str) -> pd.DataFrame:
         BadInputError: the file is missing, damaged or no Parquet.
     """
     with open_input(path, advice) as file:
+        file.seek(-min(len(_MAGIC), os.stat(file.fileno()).st_size), os.SEEK_END)
+        if file.read() != _MAGIC:  # before a file of any size is read whole
+            raise BadInputError(f"{path}: damaged or no Parquet file (no end mark); {advice} again")
+        file.seek(0)
         data = file.read()
     *_, seal = [None, *_SEAL.finditer(data)]
     if seal is not None:

@@ -61,3 +61,12 @@ def test_what_pandas_says_of_a_table_is_no_traceback(tmp_path: Path) -> None:
         pq.write_table(table.replace_schema_metadata({b"pandas": said}), path)
         with pytest.raises(BadInputError, match=r"table\.parquet: damaged or no Parquet file"):
             read_parquet(path, "write it")
+
+
+@pytest.mark.parametrize("size", [0, 2, 2**40])
+def test_a_file_without_the_end_mark_is_refused_unread(tmp_path: Path, size: int) -> None:
+    path = written(tmp_path)
+    with path.open("r+b") as file:
+        file.truncate(size)  # longer ones are sparse
+    with pytest.raises(BadInputError, match=r"table\.parquet: damaged .*\(no end mark\); write it"):
+        read_parquet(path, "write it")
