@@ -41,7 +41,7 @@ def read_parquet(path: Path, advice: str) -> pd.DataFrame:
         BadInputError: the file is missing, damaged or no Parquet.
     """
     with open_input(path, advice) as file:
-        file.seek(-min(len(_MAGIC), os.stat(file.fileno()).st_size), os.SEEK_END)
+        file.seek(-min(len(_MAGIC), path.stat().st_size), os.SEEK_END)
         if file.read() != _MAGIC:  # before a file of any size is read whole
             raise BadInputError(f"{path}: damaged or no Parquet file (no end mark); {advice} again")
         file.seek(0)
