@@ -29,10 +29,11 @@ def _rows_before_positions(model: Any, limit: int) -> int:
     RoBERTa and its kin count positions from behind the row of padding, and call all rows of the
     table max_position_embeddings.
     """
+    words = getattr(model, "get_input_embeddings", lambda: None)()
     tables = (
         module
         for module in (model.modules() if isinstance(model, nn.Module) else ())
-        if isinstance(module, nn.Embedding) and module is not model.get_input_embeddings()
+        if isinstance(module, nn.Embedding) and module is not words
     )
     paddings = (table.padding_idx for table in tables if table.num_embeddings == limit)
     return next((padding + 1 for padding in paddings if padding is not None), 0)
