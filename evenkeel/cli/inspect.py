@@ -40,15 +40,18 @@ def inspect(path: Path, as_json: bool) -> None:
 
 
 def _describe(path: Path) -> dict[str, Any]:
-    from evenkeel.files import read_json
+    from evenkeel.files import read_object, require_intact
+    from evenkeel.models.provenance import read_provenance
 
     if path.suffix == ".h5" or (path / "manifest.json").exists():
         return _describe_store(path)
     if (path / "evenkeel.json").exists():
-        return {"kind": "model"} | read_json(path / "evenkeel.json")
+        read_provenance(path)  # refuses what is no record of a model
+        return {"kind": "model"} | read_object(path / "evenkeel.json")
     if (path / "record.json").exists():
-        found = _describe_tensors(path / "tensors.safetensors", read_json(path / "record.json"))
-        return found | ({"acts": _acts(path)} if found["kind"] == "intervention spec" else {})
+        require_intact(path, "run the stage that writes it again")
+        found = _describe_tensors(path / "tensors.safetensors", read_object(path / "record.json"))
+        return found | ({"acts": _acts(path)} if found.get("kind") == "intervention spec" else {})
     if path.suffix == ".safetensors":
         return _describe_tensors(path, None)
     raise BadInputError(

@@ -357,3 +357,12 @@ def test_plan(model: Path, tmp_path: Path) -> None:
 
     result = run("plan", "--texts", 0, *given)
     assert (result.exit_code, "--texts 0: give 1 or more" in result.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("text", ["[]", "{}"])
+def test_inspect_refuses_a_record_that_is_none(model: Path, spec: Path, text: str) -> None:
+    for record in (model / "evenkeel.json", spec / "record.json"):
+        record.write_text(text)
+        result = run("inspect", record.parent)
+        assert result.exit_code == 2
+        assert str(record.parent) in result.stderr
