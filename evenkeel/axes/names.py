@@ -30,4 +30,4 @@ FIRST_NAMES: Mapping[Split, Mapping[str, tuple[str, ...]]] = {
     },
 }
 # fmt: on
-"""By split and group. Many are for training: from a dozen, a gate does not learn what a name is."""
+"""By split and group."""

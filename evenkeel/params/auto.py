@@ -107,6 +107,13 @@ def _reft_layers(given: Given) -> list[list[int]]:
     return [sorted({third, half}), sorted({half, last})]
 
 
+def _by_size(small: int, other: int) -> Rule:
+    return Rule(
+        f"{small:,} for a small model, {other:,} for any other",
+        lambda given: small if given.model.is_small else other,
+    )
+
+
 RULES: Mapping[str, Rule] = {
     "corpus.source": Rule(
         "synthesized for the organism, wikitext for any other model",
@@ -116,10 +123,7 @@ RULES: Mapping[str, Rule] = {
     "activations.corpus.layers": Rule(
         "the layer of the SAE: that of sae.training.hook_name, or the middle one", _corpus_layers
     ),
-    "activations.corpus.max_texts": Rule(
-        "20,000 for a small model, 2,000 for any other",
-        lambda given: 20_000 if given.model.is_small else 2_000,
-    ),
+    "activations.corpus.max_texts": _by_size(20_000, 2_000),
     "sae.training.hook_name": Rule(
         "resid_post of the middle one of activations.corpus.layers", _hook_name
     ),
@@ -137,22 +141,11 @@ RULES: Mapping[str, Rule] = {
         "a model deeper than 12 layers one set of four, from 0.2 to 0.5 of its depth",
         _reft_layers,
     ),
-    "evaluation.reft.steps": Rule(
-        "100 for a small model, 60 for any other", lambda given: 100 if given.model.is_small else 60
-    ),
-    "evaluation.reft.batch_rows": Rule(
-        "24 for a small model, 16 for any other", lambda given: 24 if given.model.is_small else 16
-    ),
-    "evaluation.reft.shuffles": Rule(
-        "5 for a small model, 1 for any other", lambda given: 5 if given.model.is_small else 1
-    ),
-    "evaluation.heldout_texts": Rule(
-        "400 for a small model, 60 for any other",
-        lambda given: 400 if given.model.is_small else 60,
-    ),
-    "evaluation.batch_size": Rule(
-        "64 for a small model, 16 for any other", lambda given: 64 if given.model.is_small else 16
-    ),
+    "evaluation.reft.steps": _by_size(100, 60),
+    "evaluation.reft.batch_rows": _by_size(24, 16),
+    "evaluation.reft.shuffles": _by_size(5, 1),
+    "evaluation.heldout_texts": _by_size(400, 60),
+    "evaluation.batch_size": _by_size(64, 16),
     "demonstration.recipes.*.layers": Rule("the middle layer", lambda given: [given.model.middle]),
 }
 """By path in params.yaml; a star stands for each entry of a list."""

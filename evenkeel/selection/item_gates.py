@@ -41,9 +41,9 @@ class ItemGates:
 
     Fitted to train prompts and plain texts; regularization and threshold are chosen where it is
     hardest to tell: on validation prompts, whose items and templates are others, from the item on.
-    What is known by definition, neutral prompts and plain text are where gates stay shut. The
-    first weighs as much in the fit as all the rest, and as the items: it is nearest to them, and
-    of few tokens.
+    What is known by definition, neutral prompts and plain text are where gates stay shut. Items,
+    what is known by definition, and the rest weigh the same in the fit: the second is nearest to
+    the items, and of few tokens.
 
     Args:
         loaded: the model to steer.
