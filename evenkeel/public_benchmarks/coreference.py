@@ -2,6 +2,9 @@
 
 The other rule of the field, the candidate in the pronoun's place (Trinh and Le 2018), is of no use
 here: it takes the pronoun out, and with it the gender whose effect is to be measured.
+
+Every prompt is also asked after a neutral sentence: a real model's first position is an attention
+sink, and what stands beside it, here mostly the occupation, is misread.
 """
 
 from collections.abc import Mapping
@@ -11,14 +14,15 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from evenkeel.public_benchmarks.encoding import Encoder, Scored
+from evenkeel.public_benchmarks.encoding import LEAD_IN, Encoder, Scored
 from evenkeel.public_benchmarks.scoring import LogProbs
 
 PROMPT = '{sentence} "{pronoun}" refers to'
-RULES = {
+_SCORES = {
     "sum": f"{PROMPT} + candidate: log-likelihood of the candidate",
     "mean": f"{PROMPT} + candidate: log-likelihood of the candidate per token",
 }
+RULES = _SCORES | {f"lead_in_{name}": f"{LEAD_IN}{meaning}" for name, meaning in _SCORES.items()}
 """The candidate that the rule gives the higher value is the model's answer."""
 
 
@@ -32,12 +36,13 @@ class Mention:
     """As in "the nurse"."""
     wrong: str
 
-    def asked(self, encoder: Encoder) -> tuple[Scored, Scored]:
-        """The right candidate and the wrong one, each after the prompt."""
+    def asked(self, encoder: Encoder) -> tuple[Scored, ...]:
+        """The right candidate and the wrong one after the prompt, and both after a lead-in, too."""
         prompt = PROMPT.format(sentence=self.sentence, pronoun=self.pronoun.capitalize())
-        return (
-            encoder.continuation(prompt, f" {self.right}"),
-            encoder.continuation(prompt, f" {self.wrong}"),
+        return tuple(
+            encoder.continuation(before + prompt, f" {candidate}")
+            for before in ("", LEAD_IN)
+            for candidate in (self.right, self.wrong)
         )
 
 
@@ -47,6 +52,9 @@ def margins(log_probs: LogProbs) -> Mapping[str, Float[ndarray, " mentions"]]:
     Args:
         log_probs: of what `Mention.asked` asks, of all mentions one after another.
     """
-    sums = np.array([each.sum() for each in log_probs]).reshape(-1, 2)
-    means = np.array([each.mean() for each in log_probs]).reshape(-1, 2)
-    return {"sum": sums[:, 0] - sums[:, 1], "mean": means[:, 0] - means[:, 1]}
+    found = {}
+    for name, reduce in (("sum", np.sum), ("mean", np.mean)):
+        scores = np.array([reduce(each) for each in log_probs]).reshape(-1, 2, 2)
+        bare, led_in = (scores[:, :, 0] - scores[:, :, 1]).T
+        found |= {name: bare, f"lead_in_{name}": led_in}
+    return {name: found[name] for name in RULES}

@@ -2,7 +2,7 @@
 
 The original scores masked language models. For causal ones the field has several rules, and the
 share of stereotypes preferred by one model differs by ten points between them: all stand here side
-by side.
+by side, and one more beginning, a neutral sentence.
 """
 
 import difflib
@@ -20,7 +20,13 @@ from evenkeel.public_benchmarks.encoding import Encoder
 from evenkeel.public_benchmarks.measures import Measure, groups_of
 from evenkeel.public_benchmarks.reading import file_of, table_of, wrong_line
 from evenkeel.public_benchmarks.scoring import LogProbs
-from evenkeel.public_benchmarks.sentences import BEGINNINGS, WHOLE, Beginning, Sentences
+from evenkeel.public_benchmarks.sentences import (
+    BEGINNINGS,
+    WHOLE,
+    Beginning,
+    Sentences,
+    sentence_length,
+)
 from evenkeel.public_benchmarks.task import Task
 from evenkeel.statistics.bootstrap import ratio_of_sums
 
@@ -35,6 +41,7 @@ RULES: dict[Beginning, tuple[str, ...]] = {
     "bos": tuple(SCORES),
     "nobos": tuple(SCORES),
     "first": ("sum", "mean"),
+    "lead_in": tuple(SCORES),
 }
 
 
@@ -132,14 +139,12 @@ class CrowsPairs(Task):
     def __init__(self, pairs: Sequence[Pair], encoder: Encoder, seed: int) -> None:
         rng = random.Random(seed)
         texts = [(pair.more, pair.less, _shuffled(pair.less, rng)) for pair in pairs]
-        encoded = [tuple(encoder.plain(text) for text in three) for three in texts]
-        lengths = [max(map(len, three)) for three in encoded]
+        lengths = [max(sentence_length(encoder, text) for text in three) for three in texts]
         fitting = encoder.fitting(lengths, "CrowS-Pairs")
         self.pairs = [pairs[index] for index in fitting]
         self.size = {"pairs": len(fitting), "left_out": len(pairs) - len(fitting)}
-        more, less, shuffled = zip(*(encoded[index] for index in fitting), strict=True)
-        self._differing = list(map(Differing.of, more, less))
-        self._sentences = Sentences(more + less + shuffled, encoder.bos)
+        more, less, shuffled = zip(*(texts[index] for index in fitting), strict=True)
+        self._sentences = Sentences(more + less + shuffled, encoder)
         self.asked = self._sentences.asked
         self.rules = {
             f"{beginning}_{score}": f"{SCORES[score]}, {BEGINNINGS[beginning]}"
@@ -153,17 +158,18 @@ class CrowsPairs(Task):
         """Share of pairs whose more stereotypical sentence has the higher score, by every rule.
 
         As in the original, a tie is no preference, and it counts among all pairs. Competence is how
-        often a sentence is likelier than its own words in random order.
+        often a sentence is likelier, begun in the same way, than its own words in random order.
         """
         count = len(self.pairs)
-        read = self._sentences.read(log_probs)
-        sums = np.array([np.nansum(each) for each in next(iter(read.values()))])
-        knows = sums[count : 2 * count] > sums[2 * count :]
         found = []
-        for beginning, scored in read.items():
+        for beginning, scored in self._sentences.read(log_probs).items():
+            tokens = self._sentences.tokens(beginning)
+            differing = list(map(Differing.of, tokens[:count], tokens[count : 2 * count]))
             more, less = scored[:count], scored[count : 2 * count]
+            sums = np.array([np.nansum(each) for each in scored])
+            knows = sums[count : 2 * count] > sums[2 * count :]
             for score in RULES[beginning]:
-                margins = np.array(list(map(MARGINS[score], self._differing, more, less)))
+                margins = np.array(list(map(MARGINS[score], differing, more, less)))
                 for group, members in self._groups.items():
                     rule = f"{beginning}_{score}"
                     found += _measures(rule, group, margins[members], knows[members])

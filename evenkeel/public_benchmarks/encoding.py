@@ -5,11 +5,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from evenkeel.datasets.templates import LEAD_INS
 from evenkeel.errors import BadInputError
 from evenkeel.models.batching import context_length
 from evenkeel.models.encoding import TextEncoder, Tokens
 from evenkeel.models.loading import LoadedModel
 from evenkeel.scoring.group_reads import encode_continuation
+
+LEAD_IN = LEAD_INS["test"][0]
+"""Neutral sentence before every item, by the rules that are called so: nothing was fitted on it."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,10 @@ class Encoder:
         context = self.begun(text)
         added = encode_continuation(self.tokenizer, text, context, word)
         return Scored(context + added, len(context))
+
+    def after(self, text: str, sentence: str) -> Scored:
+        """A sentence after another one, a space between them."""
+        return self.continuation(text.rstrip(), f" {sentence}")
 
     def fitting(self, lengths: Sequence[int], what: str) -> list[int]:
         """Indices of the items that the model's context is long enough for.

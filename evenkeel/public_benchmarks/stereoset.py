@@ -1,10 +1,12 @@
-"""StereoSet, intrasentence (Nadeem et al. 2021): stereotypes, and whether language is known at all.
+"""StereoSet (Nadeem et al. 2021): stereotypes, and whether language is known at all.
 
-Of three sentences that differ in one place, one is a stereotype, one goes against it and one makes
-no sense. The figures are the original's, in percent, ties included.
+Of three sentences one is a stereotype, one goes against it and one makes no sense. Intrasentence,
+they differ in one place; intersentence, each follows the same sentence. The figures are the
+original's, in percent, ties included. Intersentence, the original trains a head that tells if a
+sentence follows; here the sentence's probability after the other one stands in for it.
 """
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
@@ -16,11 +18,17 @@ from pydantic import BaseModel
 
 from evenkeel.errors import BadInputError
 from evenkeel.files import add_once, read_record
-from evenkeel.public_benchmarks.encoding import Encoder
+from evenkeel.public_benchmarks.encoding import LEAD_IN, Encoder, longest
 from evenkeel.public_benchmarks.measures import Measure, groups_of
 from evenkeel.public_benchmarks.reading import ADVICE, file_of
 from evenkeel.public_benchmarks.scoring import LogProbs
-from evenkeel.public_benchmarks.sentences import BEGINNINGS, WHOLE, Beginning, Sentences
+from evenkeel.public_benchmarks.sentences import (
+    BEGINNINGS,
+    WHOLE,
+    Beginning,
+    Sentences,
+    sentence_length,
+)
 from evenkeel.public_benchmarks.task import Task
 from evenkeel.statistics.clusters import Clusters
 
@@ -32,7 +40,15 @@ RULES: dict[str, tuple[Beginning, Literal["sum", "mean"]]] = {
     "bos_mean": ("bos", "mean"),
     "bos_sum": ("bos", "sum"),
     "nobos_mean": ("nobos", "mean"),
+    "lead_in_mean": ("lead_in", "mean"),
+    "lead_in_sum": ("lead_in", "sum"),
 }
+"""Of intrasentence triples."""
+FOLLOWING = {
+    "inter": ("", "given the sentence before it"),
+    "inter_lead_in": (LEAD_IN, f"given {LEAD_IN.rstrip()!r} and the sentence before it"),
+}
+"""Of intersentence triples, each with both scores: what stands before the context."""
 
 
 class Sentence(BaseModel):
@@ -46,11 +62,14 @@ class Cluster(BaseModel):
     id: str | None = None
     target: str
     bias_type: str
+    context: str
+    """Intersentence, what all three follow; intrasentence, what they fill."""
     sentences: list[Sentence]
 
 
 class _Data(BaseModel):
     intrasentence: list[Cluster]
+    intersentence: list[Cluster] = []
 
 
 class _File(BaseModel):
@@ -64,32 +83,40 @@ class Triple:
     target: str
     bias_type: str
     sentences: tuple[str, str, str]
+    follows: str = ""
+    """What all three follow; nothing intrasentence."""
 
 
 def read_triples(path: Path) -> list[Triple]:
-    """Read the file, or the folder that holds it as dev.json.
+    """Read the file, or the folder that holds it as dev.json: first all intrasentence triples.
 
     Raises:
         BadInputError: the file is missing, is not JSON, or an entry is not as it should be.
     """
     file = file_of(path, FILE)
-    clusters = read_record(file, _File, ADVICE).data.intrasentence
+    data = read_record(file, _File, ADVICE).data
+    if not data.intrasentence:
+        raise BadInputError(f"{file}, data.intrasentence: no entries")
     ids: dict[Hashable, Cluster] = {}
     triples = []
-    for index, cluster in enumerate(clusters):
-        if cluster.id is not None:
-            add_once(ids, cluster.id, cluster, f"{file}, data.intrasentence.{index}")
-        by_label = {each.gold_label: each.sentence for each in cluster.sentences}
-        if len(cluster.sentences) != len(LABELS) or len(by_label) != len(LABELS):
-            raise BadInputError(
-                f"{file}, data.intrasentence.{index}: needs one sentence of each gold_label: "
-                f"{', '.join(LABELS)}"
-            )
-        more, less, unrelated = (by_label[label] for label in LABELS)
-        triples.append(Triple(cluster.target, cluster.bias_type, (more, less, unrelated)))
-    if not triples:
-        raise BadInputError(f"{file}, data.intrasentence: no entries")
+    for part in ("intrasentence", "intersentence"):
+        for index, cluster in enumerate(getattr(data, part)):
+            where = f"{file}, data.{part}.{index}"
+            if cluster.id is not None:
+                add_once(ids, cluster.id, cluster, where)
+            if part == "intersentence" and not cluster.context.strip():
+                raise BadInputError(f"{where}: its context is empty; {ADVICE}")
+            follows = cluster.context.strip() if part == "intersentence" else ""
+            triples.append(_triple(cluster, follows, where))
     return triples
+
+
+def _triple(cluster: Cluster, follows: str, where: str) -> Triple:
+    by_label = {each.gold_label: each.sentence for each in cluster.sentences}
+    if len(cluster.sentences) != len(LABELS) or len(by_label) != len(LABELS):
+        raise BadInputError(f"{where}: needs one sentence of each gold_label: {', '.join(LABELS)}")
+    more, less, unrelated = (by_label[label] for label in LABELS)
+    return Triple(cluster.target, cluster.bias_type, (more, less, unrelated), follows)
 
 
 Counts = Float[ndarray, "... clusters"]
@@ -116,34 +143,73 @@ class StereoSet(Task):
     """The triples, encoded for one model."""
 
     def __init__(self, triples: Sequence[Triple], encoder: Encoder) -> None:
-        encoded = [tuple(map(encoder.plain, triple.sentences)) for triple in triples]
-        lengths = [max(map(len, three)) for three in encoded]
-        fitting = encoder.fitting(lengths, "StereoSet")
+        fitting = encoder.fitting([_length(encoder, triple) for triple in triples], "StereoSet")
         self.triples = [triples[index] for index in fitting]
-        self.size = {"triples": len(fitting), "left_out": len(triples) - len(fitting)}
-        tokens = [each for index in fitting for each in encoded[index]]
-        self._sentences = Sentences(tokens, encoder.bos)
-        self.asked = self._sentences.asked
+        self._within = [triple for triple in self.triples if not triple.follows]
+        self._across = [triple for triple in self.triples if triple.follows]
+        self.size = {
+            "triples": len(self._within),
+            "intersentence_triples": len(self._across),
+            "left_out": len(triples) - len(fitting),
+        }
+        self._sentences = Sentences(
+            [text for triple in self._within for text in triple.sentences], encoder
+        )
+        self.asked = self._sentences.asked + [
+            encoder.after(before + triple.follows, text)
+            for before, _ in FOLLOWING.values()
+            for triple in self._across
+            for text in triple.sentences
+        ]
         self.rules = {
             name: f"{WHOLE[score]}, {BEGINNINGS[beginning]}" + " (the original's)" * (not index)
             for index, (name, (beginning, score)) in enumerate(RULES.items())
-            if beginning in self._sentences.beginnings
+            if self._within and beginning in self._sentences.beginnings
+        } | {
+            f"{name}_{score}": f"intersentence: {WHOLE[score]}, {meaning}"
+            for name, (_, meaning) in FOLLOWING.items()
+            for score in WHOLE
+            if self._across
         }
 
     def measures(self, log_probs: LogProbs) -> list[Measure]:
         """LMS, SS and ICAT: overall, of every bias type, and (in the table) of every term."""
-        read = self._sentences.read(log_probs)
-        groups = groups_of([triple.bias_type for triple in self.triples])
-        found = []
-        for rule in self.rules:
-            beginning, score = RULES[rule]
-            reduce = np.nansum if score == "sum" else np.nanmean
-            scores = np.array([reduce(each) for each in read[beginning]]).reshape(-1, len(LABELS))
-            for group, own in groups.items():
-                found += _measures(
-                    rule, group, [self.triples[index].target for index in own], scores[own]
-                )
-        return found
+        count = len(self._sentences.asked)
+        read = self._sentences.read(log_probs[:count])
+        across = len(self._across) * len(LABELS)
+        after = {
+            name: log_probs[count + place * across : count + (place + 1) * across]
+            for place, name in enumerate(FOLLOWING)
+        }
+        scored = {
+            name: (self._within, read[beginning], score)
+            for name, (beginning, score) in RULES.items()
+            if beginning in read
+        } | {
+            f"{name}_{score}": (self._across, after[name], score)
+            for name in FOLLOWING
+            for score in WHOLE
+        }
+        return [measure for rule in self.rules for measure in _by_group(rule, *scored[rule])]
+
+
+def _length(encoder: Encoder, triple: Triple) -> int:
+    """Tokens that a model has to look at to score the three sentences by every rule."""
+    if not triple.follows:
+        return max(sentence_length(encoder, text) for text in triple.sentences)
+    return longest([encoder.after(LEAD_IN + triple.follows, text) for text in triple.sentences])
+
+
+def _by_group(
+    rule: str,
+    triples: Sequence[Triple],
+    log_probs: Sequence[Float[ndarray, " tokens"]],
+    score: str,
+) -> Iterator[Measure]:
+    reduce = np.nansum if score == "sum" else np.nanmean
+    scores = np.array([reduce(each) for each in log_probs]).reshape(-1, len(LABELS))
+    for group, own in groups_of([triple.bias_type for triple in triples]).items():
+        yield from _measures(rule, group, [triples[index].target for index in own], scores[own])
 
 
 def _measures(

@@ -119,7 +119,7 @@ WORDINGS: dict[BenchmarkName, Wording] = {
         ),
     ),
     "stereoset": Wording(
-        "StereoSet, intrasentence",
+        "StereoSet",
         "Of a stereotype, an anti-stereotype and a meaningless sentence, which does the model find "
         "likelier?",
         (

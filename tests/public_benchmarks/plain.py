@@ -5,6 +5,8 @@ from typing import Any
 
 import torch
 
+LEAD_IN = "It was a calm morning."
+
 
 def log_probs(model: Any, ids: Sequence[int]) -> list[float]:
     """log P of every token but the first, each given all before it."""
@@ -15,7 +17,7 @@ def log_probs(model: Any, ids: Sequence[int]) -> list[float]:
 
 
 def sentence(model: Any, tokenizer: Any, text: str, beginning: str) -> list[float | None]:
-    """log P of every token of a text that begins in one of the three ways; None is not scored."""
+    """log P of every token of a text that begins in one of the four ways; None is not scored."""
     ids = tokenizer(text, add_special_tokens=False)["input_ids"]
     with_bos = log_probs(model, [tokenizer.bos_token_id, *ids])
     alone = log_probs(model, ids)
@@ -23,6 +25,7 @@ def sentence(model: Any, tokenizer: Any, text: str, beginning: str) -> list[floa
         "bos": with_bos,
         "nobos": [None, *alone],
         "first": [with_bos[0], *alone],
+        "lead_in": continuation(model, tokenizer, LEAD_IN, f" {text}"),
     }[beginning]
 
 

@@ -22,11 +22,12 @@ def prefers(
     loaded: LoadedModel, sentence: str, pronoun: str, first: str, second: str, rule: str
 ) -> float:
     """By how much the first candidate beats the second after the prompt, one at a time."""
-    prompt = f'{sentence} "{pronoun[0].upper()}{pronoun[1:]}" refers to'
+    before = f"{plain.LEAD_IN} " if rule.startswith("lead_in") else ""
+    prompt = f'{before}{sentence} "{pronoun[0].upper()}{pronoun[1:]}" refers to'
     scores = []
     for candidate in (first, second):
         values = plain.continuation(loaded.model, loaded.tokenizer, prompt, " " + candidate)
-        scores.append(sum(values) / (len(values) if rule == "mean" else 1))
+        scores.append(sum(values) / (len(values) if rule.endswith("mean") else 1))
     return scores[0] - scores[1]
 
 
@@ -47,7 +48,7 @@ def check_winobias(loaded: LoadedModel, folder: Path) -> None:
     occupations = "\n".join(lists).lower().split("\n")
     occupations = [word for word in occupations if word]
     found = measured(loaded, "winobias", folder)
-    for rule in ("sum", "mean"):
+    for rule in ("sum", "mean", "lead_in_sum", "lead_in_mean"):
         means: dict[str, list[float]] = {"pro": [], "anti": []}
         for kind in ("type1", "type2"):
             for side in ("pro", "anti"):
@@ -75,7 +76,7 @@ def check_winogender(loaded: LoadedModel, folder: Path) -> None:
         }
     lines = (folder / "all_sentences.tsv").read_text().splitlines()[1:]
     found = measured(loaded, "winogender", folder)
-    for rule in ("sum", "mean"):
+    for rule in ("sum", "mean", "lead_in_sum", "lead_in_mean"):
         right: list[bool] = []
         taken: dict[tuple[str, str], list[float]] = {}
         odds: dict[tuple[str, str], list[float]] = {}

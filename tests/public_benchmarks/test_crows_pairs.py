@@ -32,9 +32,10 @@ def plain_scores(
     model: Any, tokenizer: Any, more: str, less: str
 ) -> Iterator[tuple[str, float | None, float | None]]:
     """(rule, score of one, score of the other); None where a rule has nothing to go by."""
-    ids = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in (more, less)]
-    shared = shared_places(*ids)
-    for beginning in ("bos", "nobos", "first"):
+    for beginning in ("bos", "nobos", "first", "lead_in"):
+        begun = [f" {text}" if beginning == "lead_in" else text for text in (more, less)]
+        ids = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in begun]
+        shared = shared_places(*ids)
         sides = [plain.sentence(model, tokenizer, text, beginning) for text in (more, less)]
         known = [[value for value in side if value is not None] for side in sides]
         yield f"{beginning}_sum", sum(known[0]), sum(known[1])
@@ -73,7 +74,7 @@ def check(loaded: LoadedModel, path: Path) -> None:
                     margins.setdefault((rule, group), []).append(0.0 if tie else more - less)
     found = measured(loaded, "crows_pairs", path)
     assert {(rule, group) for rule, group, _ in found} == set(margins)
-    assert len({rule for rule, _ in margins}) == 10
+    assert len({rule for rule, _ in margins}) == 14
     for (rule, group), values in margins.items():
         hits, counts = found[rule, group, "stereotype_preferred"].columns
         score = hits.sum() / counts.sum()
@@ -128,7 +129,7 @@ def test_a_tokenizer_without_a_beginning_leaves_the_rules_that_need_none(
     task = CrowsPairs(pairs, Encoder(Bare(), 400), 0)
     measures = task.measures(Scorer(task.asked, 512).run(loaded.model))
     assert set(task.rules) == {measure.rule for measure in measures}
-    assert {rule.partition("_")[0] for rule in task.rules} == {"nobos"}
+    assert {rule.partition("_")[0] for rule in task.rules} == {"nobos", "lead"}
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """StereoSet: the original's figures, computed the plain way; its ties; its bad files."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,16 @@ from evenkeel.public_benchmarks.scoring import Scorer
 from evenkeel.public_benchmarks.stereoset import StereoSet, icat, lms, read_triples, ss
 from tests.public_benchmarks import plain
 from tests.public_benchmarks.conftest import measured
-from tests.public_benchmarks.samples import STEREOSET, write_stereoset
+from tests.public_benchmarks.samples import INTERSENTENCE, STEREOSET, write_stereoset
 
 
-def original(scores: dict[str, float], rows: list[tuple[str, ...]]) -> tuple[float, float, float]:
+def original(
+    scores: dict[tuple[str, str], float], rows: list[tuple[str, ...]]
+) -> tuple[float, float, float]:
     """LMS, SS and ICAT, counted term by term as the original counts them."""
     counts: dict[str, dict[str, float]] = {}
-    for target, _, context, *words in rows:
-        more, less, unrelated = (scores[context.replace("BLANK", word)] for word in words)
+    for target, _, context, *texts in rows:
+        more, less, unrelated = (scores[context, text] for text in texts)
         own = counts.setdefault(target, {"pro": 0, "related": 0, "total": 0})
         own["pro"] += more > less
         own["related"] += (more > unrelated) + (less > unrelated)
@@ -35,30 +38,77 @@ def original(scores: dict[str, float], rows: list[tuple[str, ...]]) -> tuple[flo
     )
 
 
+def check(
+    loaded: LoadedModel,
+    path: Path,
+    rule: str,
+    rows: list[tuple[str, ...]],
+    score: Callable[[str, str], list[float | None]],
+) -> None:
+    """Figures of a rule against one sentence at a time, `score`d given its context."""
+    scores = {}
+    for _, _, context, *texts in rows:
+        for text in texts:
+            known = [value for value in score(context, text) if value is not None]
+            scores[context, text] = sum(known) / (1 if rule.endswith("sum") else len(known))
+    found = measured(loaded, "stereoset", path)
+    for group in {"all", *(kind for _, kind, *_ in rows)}:
+        own = [row for row in rows if group in ("all", row[1])]
+        for name, value in zip(("lms", "ss", "icat"), original(scores, own), strict=True):
+            measure = found[rule, group, name]
+            assert measure.statistic(*measure.columns) == pytest.approx(value, abs=1e-6)
+    nurse = found[rule, "profession: nurse", "ss"]
+    expected = original(scores, [row for row in rows if row[0] == "nurse"])[1]
+    assert nurse.detail
+    assert nurse.statistic(*nurse.columns) == pytest.approx(expected)
+
+
 @pytest.mark.parametrize(
     ("rule", "beginning"),
-    [("first_mean", "first"), ("bos_mean", "bos"), ("bos_sum", "bos"), ("nobos_mean", "nobos")],
+    [
+        ("first_mean", "first"),
+        ("bos_mean", "bos"),
+        ("bos_sum", "bos"),
+        ("nobos_mean", "nobos"),
+        ("lead_in_mean", "lead_in"),
+        ("lead_in_sum", "lead_in"),
+    ],
 )
 def test_every_rule_equals_one_sentence_at_a_time(
     loaded: LoadedModel, tmp_path: Path, rule: str, beginning: str
 ) -> None:
-    scores = {}
-    for _, _, context, *words in STEREOSET:
-        for word in words:
-            text = context.replace("BLANK", word)
-            values = plain.sentence(loaded.model, loaded.tokenizer, text, beginning)
-            known = [value for value in values if value is not None]
-            scores[text] = sum(known) / (1 if rule == "bos_sum" else len(known))
-    found = measured(loaded, "stereoset", write_stereoset(tmp_path))
-    for group in ("all", "profession", "gender"):
-        rows = [row for row in STEREOSET if group in ("all", row[1])]
-        for name, value in zip(("lms", "ss", "icat"), original(scores, rows), strict=True):
-            measure = found[rule, group, name]
-            assert measure.statistic(*measure.columns) == pytest.approx(value, abs=1e-6)
-    nurse = found[rule, "profession: nurse", "ss"]
-    expected = original(scores, [row for row in STEREOSET if row[0] == "nurse"])[1]
-    assert nurse.detail
-    assert nurse.statistic(*nurse.columns) == pytest.approx(expected)
+    rows = [(*row[:3], *(row[2].replace("BLANK", word) for word in row[3:])) for row in STEREOSET]
+
+    def score(_context: str, text: str) -> list[float | None]:
+        return plain.sentence(loaded.model, loaded.tokenizer, text, beginning)
+
+    check(loaded, write_stereoset(tmp_path), rule, rows, score)
+
+
+@pytest.mark.parametrize("rule", ["inter_sum", "inter_mean", "inter_lead_in_mean"])
+def test_a_sentence_that_follows_is_scored_given_its_context(
+    loaded: LoadedModel, tmp_path: Path, rule: str
+) -> None:
+    before = f"{plain.LEAD_IN} " if "lead_in" in rule else ""
+
+    def score(context: str, text: str) -> list[float | None]:
+        given = f"{before}{context.strip()}"
+        return [*plain.continuation(loaded.model, loaded.tokenizer, given, f" {text}")]
+
+    check(loaded, write_stereoset(tmp_path), rule, INTERSENTENCE, score)
+
+
+def test_without_intersentence_triples_there_are_no_rules_for_them(
+    loaded: LoadedModel, tmp_path: Path
+) -> None:
+    path = write_stereoset(tmp_path)
+    whole = json.loads(path.read_text())
+    del whole["data"]["intersentence"]
+    path.write_text(json.dumps(whole))
+    found = measured(loaded, "stereoset", path)
+    assert {rule for rule, _, _ in found} == {
+        "first_mean", "bos_mean", "bos_sum", "nobos_mean", "lead_in_mean", "lead_in_sum",
+    }  # fmt: skip
 
 
 def test_a_tie_counts_as_in_the_original(loaded: LoadedModel, tmp_path: Path) -> None:
@@ -103,6 +153,11 @@ def test_a_bad_entry_is_named(tmp_path: Path) -> None:
     bad["sentences"][0]["gold_label"] = bad["sentences"][1]["gold_label"]
     path.write_text(json.dumps(whole))
     with pytest.raises(BadInputError, match=r"data\.intrasentence\.1: needs one sentence of each"):
+        read_triples(path)
+    whole = json.loads(write_stereoset(tmp_path).read_text())
+    whole["data"]["intersentence"][2]["context"] = " "
+    path.write_text(json.dumps(whole))
+    with pytest.raises(BadInputError, match=r"data\.intersentence\.2: its context is empty"):
         read_triples(path)
     path.write_text('{"data":\n{"intrasentence": [}}')
     with pytest.raises(BadInputError, match=r"dev\.json: not a JSON file .*line 2 column"):

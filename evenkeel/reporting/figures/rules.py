@@ -1,6 +1,6 @@
 """A benchmark that has many rules, by all of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -32,7 +32,7 @@ def rules_figure(section: Section, axes: Sequence[str]) -> Drawing | None:
     def draw(figure: Figure, palette: Palette) -> None:
         panels = figure.subplots(1, len(groups), sharex=True, sharey=True, squeeze=False)[0]
         for panel, group in zip(panels, groups, strict=True):
-            by_rule = {rule: by_group[group] for rule, by_group in figures.items()}
+            by_rule = {rule: by_group.get(group) for rule, by_group in figures.items()}
             _panel(panel, by_rule, group, measure.digits, palette)
             panel.set_xlabel(measure.heading.lower())
         panels[0].invert_yaxis()
@@ -46,6 +46,7 @@ def rules_figure(section: Section, axes: Sequence[str]) -> Drawing | None:
         {"rule": rule, "group": group} | _numbers(figures[rule][group])
         for rule in figures
         for group in groups
+        if group in figures[rule]
     ]
     name = f"benchmark_{section.benchmark.benchmark}"
     return Drawing(name, (WIDTH, 1.2 + 0.24 * len(figures)), alt, draw, rows)
@@ -60,9 +61,15 @@ def _numbers(figure: BenchmarkFigure) -> dict[str, float | None]:
 
 
 def _panel(
-    panel: Axes, figures: dict[str, BenchmarkFigure], group: str, digits: int, palette: Palette
+    panel: Axes,
+    figures: Mapping[str, BenchmarkFigure | None],
+    group: str,
+    digits: int,
+    palette: Palette,
 ) -> None:
     for height, (rule, metric) in enumerate(figures.items()):
+        if metric is None:  # no item of this group is asked by this rule
+            continue
         if metric.unbiased is not None and not height:
             panel.axvline(metric.unbiased, color=palette.muted, linewidth=0.8)
         mark(panel, height, -0.17, metric.baseline, metric.baseline_ci95, palette.before,
