@@ -52,7 +52,7 @@ def margins(log_probs: LogProbs) -> Mapping[str, Float[ndarray, " mentions"]]:
     Args:
         log_probs: of what `Mention.asked` asks, of all mentions one after another.
     """
-    found = {}
+    found: dict[str, Float[ndarray, " mentions"]] = {}
     for name, reduce in (("sum", np.sum), ("mean", np.mean)):
         scores = np.array([reduce(each) for each in log_probs]).reshape(-1, 2, 2)
         bare, led_in = (scores[:, :, 0] - scores[:, :, 1]).T
