@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from evenkeel.datasets.templates import LEAD_INS
 from evenkeel.errors import BadInputError
 from evenkeel.models.batching import context_length
 from evenkeel.models.encoding import TextEncoder, Tokens
 from evenkeel.models.loading import LoadedModel
 from evenkeel.scoring.group_reads import encode_continuation
 
-LEAD_IN = LEAD_INS["test"][0]
-"""Neutral sentence before every item, by the rules that are called so: nothing was fitted on it."""
+LEAD_IN = "It was a calm morning. "
+"""Neutral sentence before every item, by the rules that are called so. It is a lead-in of the data
+set's test split: nothing was fitted on it."""
 
 
 @dataclass(frozen=True)
