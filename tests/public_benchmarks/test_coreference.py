@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from scipy.stats import pearsonr
 
+from evenkeel.datasets.templates import LEAD_INS
 from evenkeel.errors import BadInputError
 from evenkeel.models.loading import LoadedModel
+from evenkeel.public_benchmarks.encoding import LEAD_IN
 from evenkeel.public_benchmarks.measures import Measure
 from evenkeel.public_benchmarks.winobias import read_pairs
 from evenkeel.public_benchmarks.winogender import pearson, read_schemas
@@ -105,6 +107,11 @@ def check_winogender(loaded: LoadedModel, folder: Path) -> None:
             expected["bls_correlation"] = pearsonr(shares, choices_apart).statistic
         for name, figure in expected.items():
             assert value(found[rule, "all", name]) == pytest.approx(figure, abs=1e-6), name
+
+
+def test_the_lead_in_is_one_that_nothing_was_fitted_on() -> None:
+    assert LEAD_IN in LEAD_INS["test"]
+    assert f"{plain.LEAD_IN} " == LEAD_IN
 
 
 def test_winobias_equals_one_candidate_at_a_time(loaded: LoadedModel, tmp_path: Path) -> None:
