@@ -4,7 +4,7 @@ The other rule of the field, the candidate in the pronoun's place (Trinh and Le 
 here: it takes the pronoun out, and with it the gender whose effect is to be measured.
 
 Every prompt is also asked after a neutral sentence: a real model's first position is an attention
-sink, and what stands beside it, here mostly the occupation, is misread.
+sink, and what stands beside it, here mostly the occupation, may be misread.
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
 """Sentences under each of the ways in which the field begins one for a causal model, and one more.
 
-A real model's first position is an attention sink, and what stands beside it is misread. So every
-sentence is also scored after a neutral one, by rules that no original has.
+A real model's first position is an attention sink, and what stands beside it may be misread. So
+every sentence is also scored after a neutral one, by rules that no original has.
 """
 
 from collections.abc import Sequence
