@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from evenkeel.activations.columns import Row, texts_of
 from evenkeel.activations.content import SHARD_TEXTS
 from evenkeel.activations.shard_job import header_of
+from evenkeel.activations.sources import open_texts
 from evenkeel.activations.writer import write_store
 from evenkeel.errors import BadInputError
 from evenkeel.execution.simulation import Rates
@@ -38,24 +39,37 @@ class Measured:
     load_seconds: float
 
 
+def read_sample(path: Path) -> list[Row]:
+    """The first `SAMPLE` texts of a file or dataset, to measure with.
+
+    Raises:
+        BadInputError: it holds none, or as of `open_texts`.
+    """
+    sample = list(islice(open_texts(path), SAMPLE))
+    if not sample:
+        raise BadInputError(f"{path}: no texts to measure with; give --sample one that has some")
+    return sample
+
+
 def measure(
-    loaded: LoadedModel, load_seconds: float, texts: Iterable[Row], params: CaptureParams, at: Path
+    loaded: LoadedModel,
+    load_seconds: float,
+    sample: Sequence[Row],
+    params: CaptureParams,
+    at: Path,
 ) -> Measured:
     """Cache a sample in a temporary folder, and time it.
 
     Args:
         loaded: the model.
         load_seconds: how long it took to load.
-        texts: the first `SAMPLE` of them are the sample.
+        sample: texts, at least one.
         params: what is kept.
         at: a folder on the disk that the workers will share.
 
     Raises:
-        BadInputError: no texts; or as `write_store`.
+        BadInputError: as of `write_store`.
     """
-    sample = list(islice(texts, SAMPLE))
-    if not sample:
-        raise BadInputError("no texts to measure with; give --sample a file that has some")
     started = time.perf_counter()
     loaded.encoder.encode_all(texts_of(sample))
     encoding = time.perf_counter() - started

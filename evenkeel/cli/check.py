@@ -94,6 +94,7 @@ def check(
         write_junit,
         write_markdown,
     )
+    from evenkeel.files.markers import MARKER
     from evenkeel.models.loading import load_model, open_pretrained
     from evenkeel.models.provenance import PROVENANCE_FILE
     from evenkeel.steering.spec import InterventionSpec
@@ -105,7 +106,8 @@ def check(
     prompts = _prompts(prompts_path, axes)
     spec = InterventionSpec.load(spec_path) if spec_path else None
     model: Any
-    if (model_path / PROVENANCE_FILE).exists():
+    # A folder of ours that lost its record is damaged, and not another program's model.
+    if any((model_path / file).exists() for file in (PROVENANCE_FILE, MARKER)):
         loaded = load_model(model_path, trust_remote_code=trust_remote_code)
         model, tokenizer, name = loaded.model, loaded.tokenizer, loaded.name
     else:

@@ -103,9 +103,8 @@ def plan(
     import time
     from dataclasses import replace
 
-    from evenkeel.activations.estimate import measure, rates_of
+    from evenkeel.activations.estimate import measure, rates_of, read_sample
     from evenkeel.activations.shard_job import header_of
-    from evenkeel.activations.sources import open_texts
     from evenkeel.activations.space import size_text
     from evenkeel.errors import BadInputError
     from evenkeel.execution.simulation import limits, simulate
@@ -114,12 +113,12 @@ def plan(
 
     if texts < 1:
         raise BadInputError(f"--texts {texts}: give 1 or more")
-    source = open_texts(sample)
+    measured_on = read_sample(sample)
     started = time.perf_counter()
     loaded = load_model(model_path, trust_remote_code=trust_remote_code)
     loading = time.perf_counter() - started
     (params,) = load_params(params_path, f"activations.{name}", model=loaded.shape)
-    measured = measure(loaded, loading, source, params, at)
+    measured = measure(loaded, loading, measured_on, params, at)
     if tokens_per_second is not None:
         measured = replace(measured, tokens_per_second=tokens_per_second)
     if disk_mib_per_second is not None:

@@ -357,6 +357,9 @@ def test_plan(model: Path, tmp_path: Path) -> None:
 
     result = run("plan", "--texts", 0, *given)
     assert (result.exit_code, "--texts 0: give 1 or more" in result.stderr) == (2, True)
+    sample.write_text("")
+    result = run("plan", "--texts", 10, *given)
+    assert (result.exit_code, f"{sample}: no texts" in " ".join(result.stderr.split())) == (2, True)
 
 
 @pytest.mark.parametrize("text", ["[]", "{}"])

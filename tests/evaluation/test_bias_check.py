@@ -1,6 +1,7 @@
 """The bias gate: its test of non-inferiority, its reports, and the command."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -12,7 +13,9 @@ from click.testing import CliRunner, Result
 from evenkeel.cli import group
 from evenkeel.errors import BadInputError
 from evenkeel.evaluation.bias_check import check_axis, split_of
+from evenkeel.files.markers import MARKER, mark_folder
 from evenkeel.metrics import bias
+from evenkeel.models.provenance import PROVENANCE_FILE
 from evenkeel.scoring.prompt_set import PromptSet, Readings
 from evenkeel.statistics.jackknife import log_jackknife, log_upper_bound
 
@@ -122,6 +125,18 @@ def test_a_real_model_is_read_and_steered(tiny_folder: Path) -> None:
     result = CliRunner().invoke(group, command)
     assert result.exit_code == 1
     assert "too weak to tell" in result.stdout
+
+
+def test_a_model_of_ours_without_its_record_is_damaged(tiny_folder: Path, tmp_path: Path) -> None:
+    ours, foreign = tmp_path / "ours", tmp_path / "foreign"
+    for folder in (ours, foreign):
+        shutil.copytree(tiny_folder, folder, ignore=shutil.ignore_patterns(PROVENANCE_FILE, MARKER))
+    mark_folder(ours)
+    command = ["check", "--max-spread", "gender=5", "--model"]
+    refused = CliRunner().invoke(group, [*command, str(ours)])
+    assert (refused.exit_code, PROVENANCE_FILE in refused.stderr) == (2, True)
+    read = CliRunner().invoke(group, [*command, str(foreign)])
+    assert (read.exit_code, "too weak to tell" in read.stdout) == (1, True)
 
 
 @pytest.mark.parametrize(
