@@ -18,15 +18,15 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from evenkeel.files.tables import cell_text
-from evenkeel.params import Action
+from evenkeel.params import Action, LearnedMethod
 from evenkeel.reporting.palette import LIGHT, PLACEHOLDERS, Palette, with_palette, with_variables
 from evenkeel.reporting.wording import interval_of, number
 
 Draw = Callable[[Figure, Palette], None]
 
 PNG_DPI = 200
-SHAPES = dict(zip(get_args(Action), "^osDvPX", strict=False))
-"""Marker of each action."""
+SHAPES = dict(zip([*get_args(Action), *get_args(LearnedMethod)], "^osDvPX", strict=False))
+"""Marker of each action, and of what is learned and has none."""
 NO_GATE = "none"
 _TIP = "tip:"
 
@@ -134,15 +134,15 @@ def tip(text: str) -> str:
     return _TIP + text
 
 
-def kind(action: str | None, gate: str) -> str:
-    """What a legend calls a candidate; one without an action is a prefix."""
-    name = action or "prompt"
+def kind(method: str, action: str | None, gate: str) -> str:
+    """What a legend calls a candidate: its action, or its method where that is all there is."""
+    name = action or method
     return name if gate == NO_GATE else f"{name}, gated"
 
 
-def look(action: str | None, gate: str, palette: Palette) -> tuple[str, str]:
+def look(method: str, action: str | None, gate: str, palette: Palette) -> tuple[str, str]:
     """Colour and marker of a candidate: a shape by action; the colour says whether it is gated."""
-    shape = SHAPES.get(action, "*") if action else "*"
+    shape = SHAPES.get(action or method, "*")
     if gate != NO_GATE:
         return palette.before, shape
     return (palette.muted if action == "add" else palette.ink), shape

@@ -11,15 +11,17 @@ from xml.etree import ElementTree
 
 import pytest
 
+from evenkeel.conditions.recipe import Recipe
 from evenkeel.params import BenchmarkName
-from evenkeel.params.fields import Action
+from evenkeel.params.fields import Action, LearnedMethod
 from evenkeel.reporting.benchmarks import WORDINGS
 from evenkeel.reporting.cards import Histogram
-from evenkeel.reporting.drawing import SHAPES
+from evenkeel.reporting.drawing import SHAPES, kind, look
 from evenkeel.reporting.figures.items import item_figure
 from evenkeel.reporting.page import make_page
+from evenkeel.reporting.palette import LIGHT
 from evenkeel.reporting.results import Results
-from tests.reporting.evaluations import GROUPS, ITEMS, axis_results, item_rows
+from tests.reporting.evaluations import GROUPS, ITEMS, axis_results, condition, item_rows
 from tests.reporting.samples import HOSTILE, cards, hostile_results, make_results
 
 PARAMS = {"seed": 0, "model": {"id": HOSTILE}}
@@ -100,8 +102,19 @@ def test_hostile_text_is_inert() -> None:
 
 
 def test_every_action_has_a_shape_of_its_own() -> None:
-    assert set(SHAPES) == set(get_args(Action))
+    assert set(SHAPES) == {*get_args(Action), *get_args(LearnedMethod)}
     assert len(set(SHAPES.values())) == len(SHAPES)
+
+
+def test_what_has_no_action_is_called_by_its_method() -> None:
+    learned, prompt = ("reft", None, "probe"), ("prompt", None, "none")
+    assert [kind(*learned), kind(*prompt)] == ["reft, gated", "prompt"]
+    assert look(*learned, LIGHT)[1] != look(*prompt, LIGHT)[1]
+    recipe = Recipe(method="reft", layer=(1, 2), multiplier=1.0, rank=2, gate="probe")
+    results = make_results()
+    first = next(iter(results.axes.values()))
+    first.evaluation.conditions.append(condition(recipe))
+    assert "rank 2, probe gate" in Outline(page_text(results)).text
 
 
 def test_a_figure_is_a_file_of_its_own_too() -> None:

@@ -38,7 +38,7 @@ def pareto_figure(rows: Sequence[ParetoRow]) -> Drawing:
         panel.axvline(1, color=palette.muted, linewidth=0.9, linestyle=(0, (3, 2)))
         for name in dict.fromkeys(map(_kind, known)):
             named = [row for row in known if _kind(row) == name]
-            color, marker = look(named[0].action, named[0].gate, palette)
+            color, marker = look(named[0].method, named[0].action, named[0].gate, palette)
             if named[0].method == RANDOM:
                 color, marker = palette.muted, "x"
             for row in named:
@@ -76,7 +76,7 @@ def _gain(row: ParetoRow) -> float:
 
 
 def _kind(row: ParetoRow) -> str:
-    return "random direction" if row.method == RANDOM else kind(row.action, row.gate)
+    return "random direction" if row.method == RANDOM else kind(row.method, row.action, row.gate)
 
 
 def _title(row: ParetoRow) -> str:

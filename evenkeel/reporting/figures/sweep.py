@@ -32,9 +32,9 @@ def sweep_figure(sweep: Sequence[SweepRow], evaluation: EvaluationResult) -> Dra
         panel = figure.subplots()
         panel.axhline(0, color=palette.line, linewidth=0.8)
         panel.axvline(budget, color=palette.muted, linewidth=0.9, linestyle=(0, (3, 2)))
-        for name in dict.fromkeys(kind(row.action, row.gate) for row in known):
-            alike = [row for row in known if kind(row.action, row.gate) == name]
-            color, marker = look(alike[0].action, alike[0].gate, palette)
+        for name in dict.fromkeys(kind(row.method, row.action, row.gate) for row in known):
+            alike = [row for row in known if kind(row.method, row.action, row.gate) == name]
+            color, marker = look(alike[0].method, alike[0].action, alike[0].gate, palette)
             for row in alike:
                 dot(
                     panel, _cost(row), _gain(row), _title(row), marker=marker, color=color,
