@@ -21,6 +21,7 @@ from evenkeel.models.loading import LoadedModel
 from evenkeel.params import Action, EvaluationParams, LearnedMethod
 from evenkeel.sae.dictionary import Dictionary
 from evenkeel.scoring.result_cache import NOT_KEPT, ResultCache
+from evenkeel.selection.backing_off import back_off
 from evenkeel.selection.budget import Budget
 from evenkeel.selection.choice import Selection, best_of, select
 from evenkeel.selection.dose import dose_rows
@@ -179,8 +180,12 @@ def evaluate_axis(
         stages=STAGES if params.search == "staged" else (),
         with_kl=with_kl,
     )
-    selection = select(searched.candidates[: len(meant)], budget)
-    best = selection.best + select(searched.candidates[len(meant) :], budget).best
+    found, chance = searched.candidates[: len(meant)], searched.candidates[len(meant) :]
+    weaker = back_off(found, validation, budget, with_kl=with_kl)
+    found += weaker
+    searched = SearchResult([*found, *chance], searched.passes + len(weaker))
+    selection = select(found, budget)
+    best = selection.best + select(chance, budget).best
     if params.prefixes:
         prefixes = [PromptCondition(text) for text in params.prefixes]
         tried = validation.compare(prefixes, "prefixes", with_kl=with_kl)

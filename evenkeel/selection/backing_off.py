@@ -1,0 +1,57 @@
+"""Weaker multipliers of what would win but for its cost.
+
+The grid of multipliers is coarse, and the cost of a strong intervention may be a few prompts: then
+a little less of it is within the budget and still ahead of everything else.
+"""
+
+from collections.abc import Sequence
+
+from evenkeel.conditions.condition import DosedCondition
+from evenkeel.selection.budget import Budget
+from evenkeel.selection.evaluator import Candidate, Evaluator
+
+TRIED = 3
+"""Candidates, those that reduce the bias most."""
+STEPS = 3
+"""Multipliers that are tried of each: an interval of them is halved as often."""
+
+
+def back_off(
+    candidates: Sequence[Candidate],
+    evaluator: Evaluator,
+    budget: Budget,
+    *,
+    with_kl: bool = False,
+) -> list[Candidate]:
+    """Measure smaller doses of candidates that are over the budget and ahead of all within it.
+
+    Of each the share of its multiplier is bisected, from half of it on: up where the budget is
+    kept, down where it is not.
+
+    Args:
+        candidates: with their measurements; those on part of the prompt set are passed over.
+        evaluator: of the whole prompt set.
+        budget: what a candidate may cost.
+        with_kl: measure kl_neutral as well.
+
+    Returns:
+        What was measured, in order; nothing where nothing over the budget is ahead.
+    """
+    whole = [each for each in candidates if each.share == 1]
+    most = max((_gain(each) for each in whole if budget.allows(each)), default=0.0)
+    ahead = [each for each in whole if not budget.allows(each) and _gain(each) > most]
+    ahead = [each for each in ahead if isinstance(each.condition, DosedCondition)]
+    measured: list[Candidate] = []
+    for candidate in sorted(ahead, key=_gain, reverse=True)[:TRIED]:
+        assert isinstance(candidate.condition, DosedCondition)
+        dose = 0.5
+        for step in range(1, STEPS + 1):
+            weaker = candidate.condition.at(dose)
+            (found,) = evaluator.compare([weaker], "less of the best", with_kl=with_kl)
+            measured.append(found)
+            dose += 0.5 ** (step + 1) * (1 if budget.allows(found) else -1)
+    return measured
+
+
+def _gain(candidate: Candidate) -> float:
+    return candidate.value("bias_reduction") or 0.0
