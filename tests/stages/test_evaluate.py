@@ -21,6 +21,7 @@ from evenkeel.files import write_jsonl
 from evenkeel.models.provenance import record_provenance
 from evenkeel.sae.saving import save_module
 from evenkeel.scoring import token_reads
+from evenkeel.selection.backing_off import STEPS, TRIED
 from evenkeel.steering.continuations import continue_texts
 from evenkeel.steering.spec import InterventionSpec
 from evenkeel.vectors.shuffled import ShuffledFitter, ShuffledVectors
@@ -382,7 +383,8 @@ def test_nothing_within_the_budget_is_said_and_not_selected(
     assert result.exit_code == 0, result.output
     result = result_of(inputs)
     assert result.selected is None
-    assert "none of the 8 candidates" in result.selection.reason
+    tried = 8 + TRIED * STEPS  # less of the best is over the budget, too
+    assert f"none of the {tried} candidates" in result.selection.reason
     assert not any(row.within_budget for row in result.conditions if row.name != "prompt")
     assert InterventionSpec.load(inputs["output"] / "gender" / "intervention").interventions == ()
     assert table_of(inputs, "items").steered.isna().all()
