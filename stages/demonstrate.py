@@ -46,6 +46,7 @@ def main(
     Example:
       python -m stages.demonstrate --output reports/demonstration
     """
+    from evenkeel.case_studies.answers import Answers
     from evenkeel.case_studies.asking import Questions
     from evenkeel.case_studies.cases import make_cases
     from evenkeel.case_studies.comparison import compare_prompts
@@ -81,11 +82,18 @@ def main(
         *steering_findings(effects, layers, params.sampling.samples, params.resamples, seed),
     ]
     rows = [effect.row() for effect in effects]
+    answers = None
+    if params.answers:
+        answers = Answers(params.answers, params.sampling.samples, params.resamples, seed)
+        findings += answers.findings(effects)
 
     with atomic_folder(output) as folder:
         for name, lines in (
             ("scores", scores),
-            ("continuations", continuation_rows(questions, effects)),
+            (
+                "continuations",
+                continuation_rows(questions, effects, answers.of if answers else None),
+            ),
         ):
             write_jsonl(folder / f"{name}.jsonl", lines)
         write_json(folder / "features.json", comparison.record())
@@ -96,6 +104,7 @@ def main(
         "best": sweet_spots(effects),
         "agreement": agreement(effects),
         "findings": [finding.record() for finding in findings],
+        "answers": list(answers.rows(effects)) if answers else [],
         "auto": read_auto(params_path, loaded.shape, "demonstration"),
     }
     write_json(metrics, record)

@@ -1,6 +1,6 @@
 """What is reported of the cases."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from evenkeel.case_studies.asking import Questions
@@ -52,8 +52,16 @@ def agreement(effects: Sequence[Effect]) -> dict[str, dict[str, float]]:
     return least
 
 
-def continuation_rows(questions: Questions, effects: Sequence[Effect]) -> Iterator[dict[str, Any]]:
-    """One row a case, prompt and sample; the model as it is comes first."""
+def continuation_rows(
+    questions: Questions, effects: Sequence[Effect], classify: Callable[[str], str] | None
+) -> Iterator[dict[str, Any]]:
+    """One row a case, prompt and sample; the model as it is comes first.
+
+    Args:
+        questions: that were put.
+        effects: the model as it is, and then the cases.
+        classify: names the class of an answer; None: answers have none.
+    """
     samples = questions.sampling.samples
     for effect in effects:
         for index, text in enumerate(effect.continuations):
@@ -61,4 +69,5 @@ def continuation_rows(questions: Questions, effects: Sequence[Effect]) -> Iterat
                 "prompt": questions.prompts[index // samples],
                 "sample": index % samples,
                 "continuation": text,
+                **({"answer": classify(text)} if classify else {}),
             }

@@ -10,6 +10,8 @@ from evenkeel.params.benchmarks import BenchmarkName, BenchmarksParams, HarnessP
 from evenkeel.params.corpus import CorpusParams
 from evenkeel.params.dataset import DatasetParams
 from evenkeel.params.demonstration import (
+    NO_CLASS,
+    SEVERAL_CLASSES,
     ComparedPromptsParams,
     DemonstrationParams,
     DemonstrationSamplingParams,
@@ -52,7 +54,9 @@ from evenkeel.params.validation import ValidationParams, load_validation_params
 from evenkeel.params.whole import Params
 
 __all__ = [
+    "NO_CLASS",
     "RULES",
+    "SEVERAL_CLASSES",
     "SPLITS",
     "ActAddParams",
     "Action",

@@ -9,6 +9,8 @@ from evenkeel.params.sampling import SamplingParams
 
 Text = Annotated[str, Field(min_length=1)]
 Texts = Annotated[list[Text], AfterValidator(distinct)]
+NO_CLASS, SEVERAL_CLASSES = "none", "several"
+"""What an answer is called that names no class, or more than one."""
 Backend = Literal["hooks", "wrapper", "bias_edit", "transformer_lens", "nnsight", "baukit"]
 
 
@@ -95,6 +97,16 @@ class ComparedPromptsParams(Section):
     """Latents of each prompt, by activation summed over its tokens, that are compared."""
 
 
+def _named(classes: dict[str, list[str]] | None) -> dict[str, list[str]] | None:
+    for name in (NO_CLASS, SEVERAL_CLASSES):
+        if name in (classes or {}):
+            raise ValueError(
+                f"a class cannot be called {name!r}: so are answers that name none or several; "
+                "give it another name"
+            )
+    return classes
+
+
 class DemonstrationParams(Section):
     prompts: Annotated[Texts, Field(min_length=1)]
     """Texts to score and to continue."""
@@ -103,6 +115,11 @@ class DemonstrationParams(Section):
     compared: ComparedPromptsParams
     words: WordsParams | None
     """What the shift of a recipe is measured by; null: by nothing."""
+    answers: Annotated[
+        dict[Text, Annotated[Texts, Field(min_length=1)]] | None, AfterValidator(_named)
+    ]
+    """Words that tell of which class a continuation is, by class (female: [female, woman]); null:
+    continuations are not classified."""
     recipes: list[Recipe]
     """What the prompts are continued under, besides the model as it is."""
     sampling: DemonstrationSamplingParams

@@ -29,6 +29,24 @@ class BestCase(Row):
     """Of its continuations under the unsteered model."""
 
 
+class AnswerShare(Row):
+    """Share of the answers that are of a class; of a case, its change as well."""
+
+    share: float | None
+    share_ci95: Interval | None = None
+    change: float | None = None
+    change_ci95: Interval | None = None
+
+
+class AnswerRow(Row):
+    """What is answered under one case, or by the model as it is."""
+
+    recipe: str | None
+    layer: int | None
+    multiplier: float | None
+    classes: Mapping[str, AnswerShare]
+
+
 class CaseStudies(Row):
     """demonstration.json."""
 
@@ -36,3 +54,5 @@ class CaseStudies(Row):
     agreement: Mapping[str, Mapping[str, float]]
     """Share of texts that a further backend continues as the first does, by recipe."""
     findings: Sequence[Finding]
+    answers: Sequence[AnswerRow] = ()
+    """The model as it is comes first; none if answers were not classified."""

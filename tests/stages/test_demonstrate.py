@@ -214,6 +214,23 @@ def test_bad_input_leaves_earlier_outputs_alone(
     assert not (inputs / "demonstration").exists()
 
 
+def test_answers_are_classified_before_and_under_every_case(inputs: Path) -> None:
+    change(inputs, answers={"e": ["e"], "others": ["a", "i", "o"]})
+    assert run(inputs).exit_code == 0
+    record = json.loads((inputs / "demonstration.json").read_text())
+    plot = pd.read_csv(inputs / "demonstration.csv")
+    assert len(record["answers"]) == len(plot)
+    lines = (inputs / "demonstration" / "continuations.jsonl").read_text().splitlines()
+    rows = [json.loads(line) for line in lines]
+    unsteered = [row["answer"] for row in rows if row["recipe"] is None]
+    for name, found in record["answers"][0]["classes"].items():
+        assert found["share"] == pytest.approx(unsteered.count(name) / len(unsteered), rel=1e-5)
+    change(inputs, answers={"none": ["e"]})
+    refused = run(inputs)
+    assert refused.exit_code == 2
+    assert "a class cannot be called 'none'" in " ".join(refused.output.split())
+
+
 def test_a_chat_needs_a_template(inputs: Path) -> None:
     sampling = yaml.safe_load((inputs / "params.yaml").read_text())["demonstration"]["sampling"]
     change(inputs, sampling=sampling | {"chat_template": True})
