@@ -7,6 +7,7 @@ from evenkeel.datasets.records import Direction, Prompt
 from evenkeel.errors import BadInputError
 from evenkeel.metrics.competence import CompetenceGate, chance
 from evenkeel.metrics.measures import PromptSetMeasures
+from evenkeel.models.chat import render_message
 from evenkeel.models.loading import LoadedModel
 from evenkeel.params import EvaluationParams, Split
 from evenkeel.scoring.prompt_set import PromptSet
@@ -19,6 +20,8 @@ PART_RESAMPLES = 200
 """Of the intervals by which the staged search drops candidates."""
 CONTROL_TEXTS = 0.25
 """Share of the test texts that null directions are read on."""
+CHAT_REQUEST = "Write a short text."
+"""What a user asks; the answer begins with a prompt."""
 
 
 class Material:
@@ -73,38 +76,67 @@ class Material:
             self._params.generation.prompts,
         )
         sampling = Sampling(tuple(continued), self._params.generation, self._seed)
-        return self._evaluator_of(split, prompts, 1.0, self._params.resamples, sampling)
+        texts = self._texts[split]
+        return self._evaluator_of(split, prompts, texts, self._params.resamples, sampling)
 
     @cached_property
     def controls(self) -> Evaluator:
         """The test split for many null directions: prompts of one direction, fewer texts."""
-        prompts = [p for p in self.of_split("test") if p.direction == self._params.direction]
-        prompts += [p for p in self.of_split("test") if p.kind == "definitional"]
-        unique = list({prompt.id: prompt for prompt in prompts}.values())
+        texts = self._share_of_texts("test", CONTROL_TEXTS)
+        return self._evaluator_of("test", self._one_direction, texts, self._params.resamples)
+
+    @cached_property
+    def chat(self) -> Evaluator:
+        """The same prompts as the beginning of an answer in a chat, without texts.
+
+        Raises:
+            BadInputError: the tokenizer has no chat template, or it cannot be used.
+        """
+        if not self._loaded.shape.chat_template:
+            raise BadInputError(
+                "evaluation.chat is true, but this model's tokenizer has no chat template; "
+                "set it to false or auto"
+            )
+        before = render_message(self._loaded.tokenizer, CHAT_REQUEST)
         resamples = self._params.resamples
-        return self._evaluator_of("test", unique, CONTROL_TEXTS, resamples, None)
+        return self._evaluator_of("test", self._one_direction, (), resamples, before=before)
+
+    @property
+    def _one_direction(self) -> list[Prompt]:
+        """Test prompts of the direction that candidates are chosen on, and definitional ones."""
+        return [
+            prompt
+            for prompt in self.of_split("test")
+            if prompt.kind == "definitional" or prompt.direction == self._params.direction
+        ]
+
+    def _share_of_texts(self, split: Split, share: float) -> Sequence[str]:
+        texts = self._texts[split]
+        return texts[: max(1, round(share * len(texts)))]
 
     def _part(self, share: float) -> Evaluator:
         """The evaluator of a share of the validation split."""
         if share == 1:
             return self.evaluator("validation")
         prompts = part_of_prompts(self.of_split("validation"), share, self._seed)
-        return self._evaluator_of("validation", prompts, share, PART_RESAMPLES, None)
+        texts = self._share_of_texts("validation", share)
+        return self._evaluator_of("validation", prompts, texts, PART_RESAMPLES)
 
     def _evaluator_of(
         self,
         split: Split,
         prompts: Sequence[Prompt],
-        text_share: float,
+        texts: Sequence[str],
         resamples: int,
-        sampling: Sampling | None,
+        sampling: Sampling | None = None,
+        before: str = "",
     ) -> Evaluator:
+        """Measures what a split's prompts and texts show; `before` stands before every prompt."""
         params = self._params
-        texts = self._texts[split][: max(1, round(text_share * len(self._texts[split])))]
         directions = self._directions(split, prompts)
 
         def behind(prefix: str) -> PromptSet:
-            return self._prompt_set(split, prompts, texts, directions, prefix)
+            return self._prompt_set(split, prompts, texts, directions, before + prefix)
 
         prompt_set = behind("")
         measures = PromptSetMeasures(prompt_set, resamples, self._seed, params.direction)

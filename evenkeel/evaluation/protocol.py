@@ -16,7 +16,7 @@ from evenkeel.controls.feature_ablation import FeatureAblation, ablate_features
 from evenkeel.controls.nulls import RANDOM, random_vector
 from evenkeel.datasets.records import Prompt
 from evenkeel.evaluation.items import Row, item_rows
-from evenkeel.evaluation.material import Material
+from evenkeel.evaluation.material import CHAT_REQUEST, Material
 from evenkeel.models.loading import LoadedModel
 from evenkeel.params import Action, EvaluationParams, LearnedMethod
 from evenkeel.sae.dictionary import Dictionary
@@ -25,7 +25,7 @@ from evenkeel.selection.backing_off import back_off
 from evenkeel.selection.budget import Budget
 from evenkeel.selection.choice import Selection, best_of, select
 from evenkeel.selection.dose import dose_rows
-from evenkeel.selection.evaluator import Candidate, Evaluator
+from evenkeel.selection.evaluator import Candidate, Evaluator, Measurement
 from evenkeel.selection.gating import GateFitter
 from evenkeel.selection.pareto import ParetoFront, compare_at_matched_cost
 from evenkeel.selection.reft import ReftTrainer
@@ -34,6 +34,16 @@ from evenkeel.selection.tables import candidate_row
 from evenkeel.steering.spec import InterventionSpec
 from evenkeel.vectors.shuffled import ShuffledVectors
 from evenkeel.vectors.vector import SteeringVector
+
+
+@dataclass(frozen=True, eq=False)
+class ChatMeasurement:
+    """The test prompts, asked through the model's chat template."""
+
+    request: str
+    """What the user asks."""
+    baseline: Measurement
+    selected: Measurement | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +72,8 @@ class Evaluation:
     """On test; None if no method is sae, or no feature is associated with the axis."""
     dose: list[dict[str, Any]]
     """On validation; the unsteered model alone if nothing was selected."""
+    chat: ChatMeasurement | None
+    """None if params.chat is false."""
 
     @property
     def selected(self) -> Candidate | None:
@@ -164,6 +176,7 @@ def evaluate_axis(
     """
     material = Material(loaded, axis, prompts, texts, params, seed, cache)
     validation, test = material.evaluator("validation"), material.evaluator("test")
+    chat = material.chat if params.chat else None
     budget = Budget.of(params)
     meant, random = _conditions(loaded, axis, vectors, prompts, params, seed, dictionary)
     if "reft" in params.methods:
@@ -220,7 +233,15 @@ def evaluate_axis(
         if dictionary
         else None,
         dose=dose_rows(chosen, params.doses, validation),
+        chat=_chat(chat, chosen) if chat else None,
     )
+
+
+def _chat(evaluator: Evaluator, chosen: Condition | None) -> ChatMeasurement:
+    asked = [chosen] if chosen else []
+    steered = evaluator.compare(asked, "chat", intervals="all")
+    selected = steered[0].measurement if steered else None
+    return ChatMeasurement(CHAT_REQUEST, evaluator.baseline, selected)
 
 
 def _conditions(

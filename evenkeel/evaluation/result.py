@@ -209,6 +209,15 @@ class FeatureAblation(Measured):
     random: dict[str, Distribution]
 
 
+class ChatResult(Result):
+    """The test prompts as the beginning of an answer, by the model's chat template."""
+
+    request: str
+    baseline: Baseline
+    selected: Baseline | None
+    """Under the selected intervention."""
+
+
 class EvaluationResult(Result):
     """Everything that was measured of one axis."""
 
@@ -231,6 +240,7 @@ class EvaluationResult(Result):
     feature_ablation: FeatureAblation | None
     nulls: list[NullResult]
     reprobing: list[Reprobing]
+    chat: ChatResult | None = None
     auto: dict[str, Any] = {}
     """Parameters that followed from the model, by path."""
 

@@ -7,10 +7,11 @@ import numpy as np
 from evenkeel.controls.controls import SHOWN, Controls
 from evenkeel.controls.feature_ablation import SHOWN as ABLATED
 from evenkeel.controls.nulls import quantiles
-from evenkeel.evaluation.protocol import Evaluation
+from evenkeel.evaluation.protocol import ChatMeasurement, Evaluation
 from evenkeel.evaluation.result import (
     Baseline,
     BiasTest,
+    ChatResult,
     Choices,
     Competence,
     ConditionResult,
@@ -80,6 +81,14 @@ def summarize_evaluation(evaluation: Evaluation) -> EvaluationResult:
         feature_ablation=_feature_ablation(evaluation),
         nulls=_nulls(evaluation.controls) if evaluation.controls else [],
         reprobing=_reprobing(evaluation.controls) if evaluation.controls else [],
+        chat=_chat(evaluation.chat) if evaluation.chat else None,
+    )
+
+
+def _chat(chat: ChatMeasurement) -> ChatResult:
+    selected = baseline_result(chat.selected) if chat.selected else None
+    return ChatResult(
+        request=chat.request, baseline=baseline_result(chat.baseline), selected=selected
     )
 
 

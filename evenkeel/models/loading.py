@@ -39,7 +39,11 @@ class LoadedModel:
     def shape(self) -> ModelShape:
         """What `auto` in params.yaml follows from."""
         width = self.model.config.get_text_config().hidden_size
-        return ModelShape(layers=len(architecture_of(self.model).blocks(self.model)), d_model=width)
+        return ModelShape(
+            layers=len(architecture_of(self.model).blocks(self.model)),
+            d_model=width,
+            chat_template=bool(getattr(self.tokenizer, "chat_template", None)),
+        )
 
     @property
     def name(self) -> str:

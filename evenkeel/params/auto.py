@@ -27,6 +27,8 @@ class ModelShape(BaseModel):
     """Transformer blocks."""
     d_model: PositiveInt
     """Width of the residual stream."""
+    chat_template: bool = False
+    """Whether its tokenizer has a chat template."""
 
     @property
     def is_small(self) -> bool:
@@ -144,6 +146,9 @@ RULES: Mapping[str, Rule] = {
     "evaluation.reft.steps": _by_size(100, 60),
     "evaluation.reft.batch_rows": _by_size(24, 16),
     "evaluation.reft.shuffles": _by_size(5, 1),
+    "evaluation.chat": Rule(
+        "true if the tokenizer has a chat template", lambda given: given.model.chat_template
+    ),
     "evaluation.heldout_texts": _by_size(400, 60),
     "evaluation.batch_size": _by_size(64, 16),
     "demonstration.recipes.*.layers": Rule("the middle layer", lambda given: [given.model.middle]),

@@ -160,6 +160,9 @@ class EvaluationParams(Section):
     """Plain held-out texts behind perplexity and KL, half for selection and half for the report."""
     batch_size: PositiveInt
     """Texts in a forward pass."""
+    chat: bool
+    """The selected intervention is measured once more on the test prompts, asked through the
+    model's chat template."""
     resamples: Annotated[int, Field(ge=100)]
     """Bootstrap resamples of items behind each interval."""
     generation: GenerationParams

@@ -16,6 +16,7 @@ from evenkeel.reporting.benchmarks import Benchmark, Harness
 from evenkeel.reporting.cards import make_cards
 from evenkeel.reporting.case_studies import CaseStudies
 from evenkeel.reporting.lineage import read_lineage
+from evenkeel.reporting.model import ModelInfo
 from evenkeel.reporting.reading import Reader
 from evenkeel.sae.results import Context
 from evenkeel.sae.results import read_table as read_features
@@ -45,8 +46,8 @@ def read_shape(metrics: Path) -> ModelShape:
     Raises:
         BadInputError: model.json is missing or is not what the stage writes.
     """
-    model = read_record(metrics / "model.json", kinds.ModelInfo)
-    return ModelShape(layers=model.layers, d_model=model.d_model)
+    model = read_record(metrics / "model.json", ModelInfo)
+    return ModelShape(layers=model.layers, d_model=model.d_model, chat_template=model.chat_template)
 
 
 def gather_results(
@@ -71,7 +72,7 @@ def gather_results(
     benchmarks = metrics / "benchmarks"
     truth = reader.record_if_there(folders.validation / "summary.json", kinds.GroundTruth)
     return kinds.Results(
-        model=reader.record(metrics / "model.json", kinds.ModelInfo),
+        model=reader.record(metrics / "model.json", ModelInfo),
         probes=reader.record(metrics / "probes.json", kinds.Probes),
         projections=reader.table(folders.plots / "projections.csv", kinds.ProjectionRow),
         sae=reader.record(metrics / "sae.json", kinds.SaeInfo),

@@ -4,14 +4,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pydantic import ConfigDict, Field, field_validator
+from pydantic import ConfigDict, field_validator
 
 from evenkeel.conditions.recipe import Recipe
-from evenkeel.evaluation.result import EvaluationResult, JointResult, Measured
+from evenkeel.evaluation.result import EvaluationResult, JointResult
 from evenkeel.reporting.benchmarks import Benchmark, Harness
 from evenkeel.reporting.cards import Card
 from evenkeel.reporting.case_studies import CaseStudies
 from evenkeel.reporting.lineage import StageNode
+from evenkeel.reporting.model import ModelInfo
 from evenkeel.reporting.reading import Interval, Row
 
 
@@ -38,44 +39,6 @@ class Probes(Row):
     """probes.json."""
 
     axes: dict[str, AxisProbes]
-
-
-class Template(Row):
-    """A template of the prompts, with the unsteered model."""
-
-    split: str
-    template: str
-    prompts: int
-    continuation_mass: float
-    """Probability that one of the scored words follows."""
-    definitional_accuracy: float | None
-    flag: str | None
-    """What it has too little of, by a rule that was fixed on validation."""
-
-
-class ModelAxis(Measured):
-    """One axis of the unsteered model over all splits."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-    templates: Sequence[Template] = ()
-
-
-class ModelInfo(Row):
-    """model.json, as far as the report shows it."""
-
-    source: str
-    name: str
-    revision: str
-    family: str
-    layers: int
-    d_model: int
-    parameters: int
-    axes: Mapping[str, ModelAxis] = Field(default_factory=dict)
-    heldout_perplexity: float | None = None
-    heldout_perplexity_ci95: Interval | None = None
-    dequantized_from: str | None = None
-    """Type of the quantized weights that were loaded at full precision."""
 
 
 class ProjectionRow(Row):

@@ -6,6 +6,7 @@ from evenkeel.conditions.recipe import Recipe
 from evenkeel.evaluation.result import (
     Baseline,
     BiasTest,
+    ChatResult,
     Choices,
     Competence,
     ConditionResult,
@@ -134,6 +135,11 @@ def evaluation(
                 change_ci95=None, minimum_detectable_change=None,
             )
         ],
+        chat=ChatResult(
+            request="Write <b>a</b> text.",
+            baseline=Baseline(measures=BASELINE, too_weak=weak),
+            selected=Baseline(measures=STEERED, too_weak=weak) if selected else None,
+        ),
     )  # fmt: skip
 
 

@@ -11,14 +11,19 @@ from pydantic import BaseModel
 from evenkeel.interpretation.records import Detection, Explanation, Failure, Interpretation
 from evenkeel.reporting.benchmarks import Benchmark, Harness
 from evenkeel.reporting.cards import Card, make_cards
-from evenkeel.reporting.case_studies import BestCase, CaseStudies, Finding
+from evenkeel.reporting.case_studies import (
+    AnswerRow,
+    AnswerShare,
+    BestCase,
+    CaseStudies,
+    Finding,
+)
 from evenkeel.reporting.lineage import StageNode
+from evenkeel.reporting.model import LeadIns, ModelAxis, ModelInfo, Template
 from evenkeel.reporting.results import (
     AxisProbes,
     AxisResults,
     GroundTruth,
-    ModelAxis,
-    ModelInfo,
     ProbeRow,
     Probes,
     ProjectionRow,
@@ -26,7 +31,6 @@ from evenkeel.reporting.results import (
     RecoveryRow,
     Results,
     SaeInfo,
-    Template,
 )
 from evenkeel.sae.results import Context
 from tests.reporting.evaluations import axis_results, estimates, joint
@@ -271,6 +275,15 @@ def case_studies() -> CaseStudies:
             ),
             Finding(claim="one axis alone", verdict="undecided", difference=None),
         ],
+        answers=[
+            AnswerRow(
+                recipe=recipe,
+                layer=None,
+                multiplier=None,
+                classes={"<i>female</i>": AnswerShare(share=0.4, share_ci95=(0.2, 0.6))},
+            )
+            for recipe in (None, best.recipe)
+        ],
     )
 
 
@@ -299,6 +312,11 @@ def make_results(
         model=ModelInfo(
             source="organism", name="organism", revision="ab" * 32, family="gpt2", layers=6,
             d_model=128, parameters=1_200_000,
+            lead_ins=LeadIns(
+                used="sentence", suited="none",
+                kinds={kind: {"definitional_accuracy": share, "definitional_margin": 2.0}
+                       for kind, share in (("none", 0.97), ("sentence", 0.925))},
+            ),
             axes={
                 axis: ModelAxis(
                     measures=estimates(reference_correlation=0.96, reference_slope=1.0),

@@ -277,7 +277,9 @@ def test_every_axis_has_its_section_and_its_link(html: str) -> None:
     assert re.sub(r"<svg.*?</svg>", "", gender, flags=re.DOTALL).count("<h3>") == 3
     for part in (gender, race):
         assert part.count("<svg") == 6
-        assert part.count("<details>") == 6
+        assert part.count("<details>") == 7
+        assert part.count("Asked through the chat template") == 1
+        assert "By competence none suits it; here prompts have one." in part
     assert "Hispanic" in race
     assert "female" in gender
     assert "female" not in race

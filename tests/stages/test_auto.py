@@ -102,6 +102,7 @@ def test_the_organism_keeps_its_values() -> None:
         "evaluation.reft.steps": 100,
         "evaluation.reft.batch_rows": 24,
         "evaluation.reft.shuffles": 5,
+        "evaluation.chat": False,
         "evaluation.heldout_texts": 400,
         "evaluation.batch_size": 64,
     }

@@ -1,6 +1,7 @@
 """The evaluate stage on a tiny model: files in, files out, the same bytes twice."""
 
 import json
+import math
 import signal
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from evenkeel.sae.saving import save_module
 from evenkeel.scoring import token_reads
 from evenkeel.selection.backing_off import STEPS, TRIED
 from evenkeel.steering.continuations import continue_texts
+from evenkeel.steering.hooks import steer
 from evenkeel.steering.spec import InterventionSpec
 from evenkeel.vectors.shuffled import ShuffledFitter, ShuffledVectors
 from evenkeel.vectors.vector import SteeringVector
@@ -160,6 +162,7 @@ def test_the_stage_writes_what_it_says(inputs: dict[str, Path]) -> None:
         assert {name, f"{name}_ci95"} <= record["baseline"].keys() & record["selected"].keys()
     for name in ("bias_reduction", "perplexity_ratio", "definitional_margin_ratio", "kl_neutral"):
         assert {name, f"{name}_ci95"} <= record["selected"].keys()
+    assert result.chat is None  # the tokenizer has no chat template
     assert result.sample["test"]["items"] == 4
     assert result.sample["test"]["texts"] + result.sample["validation"]["texts"] == 6
 
@@ -191,6 +194,75 @@ def test_the_stage_writes_what_it_says(inputs: dict[str, Path]) -> None:
     spec = InterventionSpec.load(inputs["output"] / "gender" / "intervention")
     assert spec.metadata["recipe"] == recipe.model_dump(mode="json")
     assert len(spec.interventions) == (3 if recipe.layer == "all" else 1)
+
+
+def test_a_chat_model_is_also_asked_in_a_chat(
+    inputs: dict[str, Path], tiny_gpt2: Any, tokenizer: Any
+) -> None:
+    """As an answer begins: what a model without hooks gives after the template's own text."""
+    before = "[user]Write a short text.[bot]"
+    template = "{% for m in messages %}[user]{{ m.content }}{% endfor %}[bot]"
+    (inputs["model"] / "chat_template.jinja").write_text(template)
+    record_provenance(inputs["model"], "local", "tiny", "float32")
+    assert run(inputs).exit_code == 0
+    chat, selected = result_of(inputs).chat, result_of(inputs).selected
+    assert chat is not None
+    assert chat.selected is not None
+    assert selected is not None
+    assert result_of(inputs).auto["evaluation.chat"] is True
+    of_test = [prompt for prompt in make_prompts() if prompt.split == "test"]
+    spec = InterventionSpec.load(inputs["output"] / "gender" / "intervention")
+    before_steering = spread_by_hand(tiny_gpt2, tokenizer, of_test, before)
+    with steer(tiny_gpt2, spec):
+        after = spread_by_hand(tiny_gpt2, tokenizer, of_test, before)
+    assert chat.baseline.value("item_spread") == pytest.approx(before_steering, rel=1e-4)
+    assert chat.selected.value("item_spread") == pytest.approx(after, rel=1e-4)
+    assert chat.selected.value("bias_reduction") == pytest.approx(
+        1 - after / before_steering, abs=1e-4
+    )
+    assert {"definitional_accuracy", "mean_log_odds"} <= chat.selected.measures.keys()
+    assert "perplexity" not in chat.baseline.measures
+
+    change_params(inputs, chat=False)
+    assert run(inputs).exit_code == 0
+    assert result_of(inputs).chat is None
+    assert result_of(inputs).selected == selected
+
+
+def spread_by_hand(model: Any, tokenizer: Any, prompts: list[Prompt], before: str) -> float:
+    """Standard deviation over items of the log-odds of female, one text at a time."""
+    odds: dict[str, list[float]] = {}
+    for prompt in prompts:
+        if prompt.kind != "stereotypical":
+            continue
+        context = tokenizer(before + prompt.text)["input_ids"]
+        log_probs = {}
+        for group, words in prompt.continuations.items():
+            total = 0.0
+            for word in words:
+                added = tokenizer(word)["input_ids"]
+                with torch.no_grad():
+                    logits = model(torch.tensor([context + added])).logits[0].double()
+                table = logits.log_softmax(-1)
+                places = range(len(context), len(context) + len(added))
+                total += math.exp(
+                    sum(
+                        float(table[place - 1, token])
+                        for place, token in zip(places, added, strict=True)
+                    )
+                )
+            log_probs[group] = math.log(total)
+        odds.setdefault(prompt.item, []).append(log_probs["female"] - log_probs["male"])
+    return float(torch.tensor([sum(row) / len(row) for row in odds.values()]).std())
+
+
+def test_without_a_chat_template_there_is_no_chat(inputs: dict[str, Path]) -> None:
+    change_params(inputs, chat=True)
+    refused = run(inputs)
+    assert refused.exit_code == 2
+    assert "evaluation.chat is true, but this model's tokenizer has no chat template" in (
+        refused.output
+    )
 
 
 def test_a_sceptic_finds_the_controls(inputs: dict[str, Path]) -> None:
