@@ -1,10 +1,13 @@
 """Make the model that all later stages read: train the organism, or fetch or copy a real one."""
 
+import logging
 from pathlib import Path
 
 import click
 
 from stages.command import FilePath, FolderPath, OutputFile, OutputFolder, print_table, stage
+
+log = logging.getLogger(__name__)
 
 RESAMPLES = 2000
 BATCH_SIZE = 64
@@ -49,6 +52,7 @@ def main(
     from evenkeel.datasets.records import CorpusText
     from evenkeel.files import atomic_file, atomic_folder, read_jsonl, write_json
     from evenkeel.metrics.by_axis import metrics_by_axis
+    from evenkeel.metrics.lead_ins import judge_lead_ins
     from evenkeel.models.sources import load_prepared, prepare_model
     from evenkeel.params import load_params
 
@@ -65,17 +69,18 @@ def main(
         Live(dir=str(curve), save_dvc_exp=False, dvcyaml=None, report=None) as live,
     ):
 
-        def log(step: int, loss: float) -> None:
+        def log_loss(step: int, loss: float) -> None:
             live.step = step
             live.log_metric("loss", loss)
 
-        prepare_model(folder, params, learned, seed, log)
+        prepare_model(folder, params, learned, seed, log_loss)
         loaded = load_prepared(folder, params)
         axes = metrics_by_axis(loaded, asked, plain, BATCH_SIZE, RESAMPLES, seed)
         first = next(iter(axes.values()))
         perplexity = {
             f"heldout_{name}": first.pop(name) for name in ("perplexity", "perplexity_ci95")
         }
+        lead_ins = judge_lead_ins(loaded, asked, BATCH_SIZE)
         model = loaded.model
         record = {
             "source": params.source,
@@ -86,6 +91,7 @@ def main(
             "parameters": sum(parameter.numel() for parameter in model.parameters()),
             "tokenizer": loaded.encoder.describe(),
             **perplexity,
+            "lead_ins": lead_ins.record() if lead_ins else None,
         }
         write_json(measured, record | {"axes": axes})
 
@@ -94,6 +100,14 @@ def main(
         ["axis", *SHOWN],
         [[axis, *(found[name] for name in SHOWN)] for axis, found in axes.items()],
     )
+    if lead_ins and lead_ins.gain > 0:
+        log.warning(
+            "%s a neutral sentence before them this model is right on %.1f %% more of the "
+            "definitional train prompts: set dataset.lead_in to %s and run again",
+            "with" if lead_ins.suited == "sentence" else "without",
+            100 * lead_ins.gain,
+            str(lead_ins.suited == "sentence").lower(),
+        )
 
 
 if __name__ == "__main__":

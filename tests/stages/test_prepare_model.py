@@ -53,7 +53,11 @@ def test_a_model_is_published_with_its_measures_or_not_at_all(
     result = run(project)
     assert result.exit_code == 0, result.output
     before = contents(project)
-    assert json.loads((project / "model.json").read_text())["name"] == "given"
+    record = json.loads((project / "model.json").read_text())
+    assert record["name"] == "given"
+    lead_ins = record["lead_ins"]
+    assert lead_ins["used"] == "sentence"
+    assert lead_ins["kinds"].keys() == {"none", "sentence"}
 
     def fail(*_arguments: Any) -> None:
         raise RuntimeError("no measure")
