@@ -31,7 +31,7 @@ import click
 from evenkeel.activations.content import cut_into_shards
 from evenkeel.activations.shard_job import ModelFolder, ShardJob, ShardTask, header_of
 from evenkeel.activations.sources import open_texts
-from evenkeel.activations.writer import Workers, _tasks, write_store
+from evenkeel.activations.writer import Workers, shard_tasks, write_store
 from evenkeel.execution.job import Executor
 from evenkeel.execution.local import InProcess
 from evenkeel.execution.on_ray import OnRay
@@ -215,7 +215,7 @@ def throughput(
     workers = Workers(case.executor, ModelFolder(model))
     header = header_of(loaded, PARAMS)
     contents = cut_into_shards(loaded, rows, header, shard_mib * 2**20)
-    tasks: Iterator[ShardTask] = _tasks(path, contents, len(rows), workers)
+    tasks: Iterator[ShardTask] = shard_tasks(path, contents, len(rows), workers)
     job = TimedJob(work, PARAMS, ModelFolder(model) if case.executor.apart else loaded)
     walls, driver, theirs, tokens = [], [], [], []
     for task, seconds in case.executor.run(job, tasks):

@@ -104,7 +104,7 @@ def write_store(
             done: list[PlannedShard] = []
             job = _job(work, loaded, params, workers, header, progress)
             contents = cut_into_shards(loaded, texts, header, shard_bytes)
-            tasks = _tasks(path, contents, total, workers)
+            tasks = shard_tasks(path, contents, total, workers)
             try:
                 for task, _ in workers.executor.run(job, tasks):
                     done.append(task.planned)
@@ -227,7 +227,7 @@ def _job(
     return ShardJob(work.resolve(), params, workers.model, workers.storage)
 
 
-def _tasks(
+def shard_tasks(
     path: Path, contents: Iterable[ShardContent], total: int | None, workers: Workers
 ) -> Iterator[ShardTask]:
     """A task a shard, its texts beside it or where other processes find them."""
