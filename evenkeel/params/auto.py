@@ -68,7 +68,9 @@ def _corpus_layers(given: Given) -> list[int]:
     named = given["sae.training.hook_name"]
     parts = named.split(".") if isinstance(named, str) else []
     layer = int(parts[1]) if len(parts) > 1 and parts[1].isdecimal() else given.model.middle
-    return [layer]
+    further = given["sae.training.layers"]
+    further = further if isinstance(further, list) else []
+    return sorted({layer, *(named for named in further if isinstance(named, int))})
 
 
 def _hook_name(given: Given) -> str:
@@ -123,7 +125,9 @@ RULES: Mapping[str, Rule] = {
         needs_model=False,
     ),
     "activations.corpus.layers": Rule(
-        "the layer of the SAE: that of sae.training.hook_name, or the middle one", _corpus_layers
+        "the layers of SAEs: that of sae.training.hook_name, or the middle one, and "
+        "sae.training.layers",
+        _corpus_layers,
     ),
     "activations.corpus.max_texts": _by_size(20_000, 2_000),
     "sae.training.hook_name": Rule(

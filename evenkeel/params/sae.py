@@ -2,9 +2,16 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
 
-from evenkeel.params.fields import Section
+from evenkeel.params.fields import Section, distinct
 
 Architecture = Literal["standard", "topk", "batchtopk", "jumprelu", "matryoshka_batchtopk"]
 
@@ -18,6 +25,11 @@ class SaeTrainingParams(Section):
     ]
     """Where the SAE reads, in TransformerLens's words: blocks.3.hook_resid_post. It must be among
     activations.corpus; everything after training takes it from the SAE itself."""
+    layers: (
+        Annotated[list[NonNegativeInt], Field(min_length=1), AfterValidator(distinct)] | None
+    ) = None
+    """Layers at which SAEs are trained at once, each alone, at the site of hook_name; null: at
+    hook_name's alone. Later stages use the one of hook_name, the others lie in layers/<layer>."""
     architecture: Architecture
     """SAELens's name. batchtopk and matryoshka_batchtopk are saved as jumprelu."""
     d_sae: Annotated[int, Field(ge=2)]

@@ -113,29 +113,30 @@ def ce_loss_recovered(
     }
 
 
-def warn_of_quality(measures: Mapping[str, float]) -> list[str]:
+def warn_of_quality(measures: Mapping[str, Any], which: str = "the SAE") -> list[str]:
     """Log, and return, what makes an SAE's latents no account of the model; nothing of a good one.
 
     Args:
         measures: those of `measure_reconstruction` and `ce_loss_recovered`.
+        which: SAE.
     """
     found = []
     explained, recovered = measures["explained_variance"], measures["ce_loss_recovered"]
     if not explained >= MIN_EXPLAINED:  # nor is NaN
         found.append(
-            f"the SAE explains {explained:.3g} of the variance of the residual stream on held-out "
+            f"{which} explains {explained:.3g} of the variance of the residual stream on held-out "
             f"texts (below {MIN_EXPLAINED}): its latents do not describe this model here; is it an "
             "SAE of this model, this place and this scale of activations?"
         )
     if not recovered >= MIN_EXPLAINED:
         found.append(
-            f"with the SAE's reconstruction in place, {recovered:.3g} of the loss that the place "
-            f"is worth is recovered (below {MIN_EXPLAINED}): what the model uses is not in it"
+            f"with the reconstruction of {which} in place, {recovered:.3g} of the loss that the "
+            f"place is worth is recovered (below {MIN_EXPLAINED}): what the model uses is not in it"
         )
     if measures["dead_fraction"] > MAX_DEAD:
         found.append(
-            f"{measures['dead_fraction']:.0%} of the SAE's latents fire on no token of the corpus "
-            f"(above {MAX_DEAD:.0%}); train a smaller one, or on more text"
+            f"{measures['dead_fraction']:.0%} of the latents of {which} fire on no token of the "
+            f"corpus (above {MAX_DEAD:.0%}); train a smaller one, or on more text"
         )
     for warning in found:
         log.warning("warning: %s", warning)

@@ -29,18 +29,24 @@ def inference_module(trained: Any) -> Any:
         return read_sae(Path(folder))
 
 
-def save_module(folder: Path, module: Any, frequency: Float[Tensor, " d_sae"]) -> None:
-    """Write cfg.json, sae_weights.safetensors and sparsity.safetensors, whole or not at all.
+def write_module(folder: Path, module: Any, frequency: Float[Tensor, " d_sae"]) -> None:
+    """Write cfg.json, sae_weights.safetensors and sparsity.safetensors into a folder.
 
     Args:
-        folder: replaced if it exists.
+        folder: made where it is not there; what is in it stays.
         module: SAELens's SAE, for use and not for training.
         frequency: share of the tokens on which each latent fires.
     """
+    folder.mkdir(parents=True, exist_ok=True)
+    module.save_model(folder)
+    write_json(folder / "cfg.json", read_json(folder / "cfg.json"))  # with sorted keys
+    (folder / "sparsity.safetensors").write_bytes(save({"sparsity": log_sparsity(frequency)}))
+
+
+def save_module(folder: Path, module: Any, frequency: Float[Tensor, " d_sae"]) -> None:
+    """The same, whole or not at all; the folder is replaced if it exists."""
     with atomic_folder(folder) as part:
-        module.save_model(part)
-        write_json(part / "cfg.json", read_json(part / "cfg.json"))  # with sorted keys
-        (part / "sparsity.safetensors").write_bytes(save({"sparsity": log_sparsity(frequency)}))
+        write_module(part, module, frequency)
 
 
 def fold_input_scale(module: Any, corpus: Corpus) -> None:

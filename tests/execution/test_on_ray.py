@@ -12,17 +12,22 @@ import pytest
 
 from evenkeel.activations import writer
 from evenkeel.activations.shard_job import ModelFolder
+from evenkeel.activations.store import ActivationStore
 from evenkeel.activations.writer import Workers, write_store
 from evenkeel.errors import BadInputError
 from evenkeel.execution import on_ray
 from evenkeel.execution.job import ATTEMPTS
+from evenkeel.execution.local import InProcess
 from evenkeel.execution.on_ray import OnRay
 from evenkeel.models.loading import load_model
 from evenkeel.models.provenance import record_provenance
+from evenkeel.params import SaeParams
+from evenkeel.sae.job import write_saes
 from tests.activations.conftest import capture_params
 from tests.execution.jobs import Watched, WatchedJob
 from tests.execution.squares import Squares
 from tests.execution.test_local import SHARD_BYTES, bytes_of
+from tests.sae.conftest import training_params, write_corpus
 
 ray = pytest.importorskip("ray", reason="needs Ray: pip install 'evenkeel[ray]'")
 pytestmark = pytest.mark.xdist_group("ray")  # one worker starts the cluster for all
@@ -56,6 +61,28 @@ def test_workers_of_another_version(cluster: Any, monkeypatch: pytest.MonkeyPatc
 
     with pytest.raises(BadInputError, match=r"this machine {'torch': '0'}; install the same"):
         list(OnRay().run(Squares(), [1]))
+
+
+def test_saes_of_two_layers(cluster: Any, tiny_folder: Path, tmp_path: Path) -> None:
+    record_provenance(tiny_folder, "local", "tiny", "float32")
+    loaded = load_model(tiny_folder, device="cpu")
+    write_corpus(tmp_path / "corpus.h5", loaded, layers=[1, 2])
+    training = training_params(layers=[2])
+    params = SaeParams(
+        source="train", release=None, sae_id=None, path=None, heldout_share=0.2, training=training
+    )
+    written = []
+    for executor in (InProcess(), OnRay(2)):
+        folder = tmp_path / type(executor).__name__
+        folder.mkdir()
+        with ActivationStore.open(tmp_path / "corpus.h5") as store:
+            model = ModelFolder(tiny_folder)
+            records = write_saes(folder, loaded, model, store, params, 0, executor)
+        files = {file for file in folder.rglob("*") if file.is_file()}
+        written.append((records, {str(f.relative_to(folder)): f.read_bytes() for f in files}))
+
+    assert written[0] == written[1]
+    assert "layers/2/sae_weights.safetensors" in written[0][1]
 
 
 def test_a_worker_and_a_whole_node_are_killed_amid_a_shard(

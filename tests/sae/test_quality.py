@@ -92,9 +92,9 @@ GOOD = {"explained_variance": 0.9, "ce_loss_recovered": 0.95, "dead_fraction": 0
         ({}, []),
         ({"explained_variance": -11.0}, ["explains -11 of the variance"]),
         ({"explained_variance": math.nan}, ["explains nan of the variance"]),
-        ({"dead_fraction": 0.83}, ["83% of the SAE's latents fire on no token"]),
+        ({"dead_fraction": 0.83}, ["83% of the latents of the SAE fire on no token"]),
         ({"ce_loss_recovered": 0.2}, ["0.2 of the loss"]),
-        ({"explained_variance": 0.1, "dead_fraction": 0.9}, ["explains 0.1", "90% of the SAE"]),
+        ({"explained_variance": 0.1, "dead_fraction": 0.9}, ["explains 0.1", "90% of the latents"]),
     ],
 )
 def test_an_sae_that_says_little_is_warned_of(

@@ -118,6 +118,9 @@ def test_a_value_that_is_given_wins_and_the_others_follow_it(tmp_path: Path) -> 
     path = changed(tmp_path, sae__training__hook_name="blocks.4.hook_mlp_out")
     (corpus,) = load_params(path, "activations.corpus", model=ORGANISM)
     assert corpus.layers == [4]
+    path = changed(tmp_path, sae__training__layers=[5, 1])
+    (corpus,) = load_params(path, "activations.corpus", model=ORGANISM)
+    assert corpus.layers == [1, 3, 5]
 
 
 def test_deep_models_are_searched_at_five_depths() -> None:

@@ -9,10 +9,14 @@ import torch
 from click.testing import CliRunner, Result
 from sae_lens import SAE
 
+from evenkeel.execution import choosing
+from evenkeel.execution.local import InProcess
 from evenkeel.files.markers import MARKER
 from evenkeel.models.loading import load_model
 from evenkeel.models.provenance import record_provenance
+from evenkeel.sae.loading import open_sae
 from stages.train_sae import main
+from tests.execution.elsewhere import Elsewhere
 from tests.sae.conftest import write_corpus
 from tests.stages.conftest import set_params
 
@@ -55,6 +59,48 @@ def test_it_trains_measures_and_writes_the_same_bytes_again(corpus: Path) -> Non
     }
     assert run().exit_code == 0
     assert written(corpus) == first
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    files = [file for file in (folder / "sae").rglob("*") if file.is_file()]
+    return {str(file.relative_to(folder)): file.read_bytes() for file in files}
+
+
+def test_several_layers_and_whoever_trains_them_the_bytes_are_the_same(
+    corpus: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run().exit_code == 0
+    alone, measured = tree(corpus), json.loads((corpus / "sae.json").read_text())
+    model = load_model(corpus / "model", "cpu")
+    write_corpus(corpus / "corpus.h5", model, layers=[0, 1, 2])
+    set_params(corpus, "sae.training.layers", [2, 1, 0])
+    made = []
+    for executor in (InProcess(), Elsewhere()):
+        monkeypatch.setattr(choosing, "executor_of", lambda *_, executor=executor: executor)
+        result = run()
+        assert result.exit_code == 0, result.output
+        made.append(tree(corpus) | {"sae.json": (corpus / "sae.json").read_bytes()})
+    assert made[0] == made[1]
+    assert {name: content for name, content in made[0].items() if name in alone} | {
+        "sae/.evenkeel": alone["sae/.evenkeel"]
+    } == alone  # the SAE of hook_name is the one that is trained without others
+    record = json.loads(made[0]["sae.json"])
+    further = record.pop("layers")
+    assert record | {"warnings": measured["warnings"]} == measured
+    assert list(further) == ["0", "2"]
+    for layer in (0, 2):
+        assert open_sae(corpus / "sae" / "layers" / str(layer)).place.layer == layer
+        assert further[str(layer)]["hook_name"] == f"blocks.{layer}.hook_resid_post"
+
+
+def test_layers_that_the_store_lacks_are_named_before_one_is_trained(corpus: Path) -> None:
+    set_params(corpus, "sae.training.layers", [0, 2])
+    result = run()
+    assert result.exit_code == 2
+    assert "corpus.h5 keeps no resid_post of layers [0, 2]; set activations.corpus.layers to " in (
+        result.stderr
+    )
+    assert "[0, 1, 2]" in result.stderr
 
 
 def test_a_local_sae_is_measured_and_its_scale_folded(corpus: Path) -> None:
