@@ -1,11 +1,20 @@
 """Choose an intervention against one kind of bias on validation, and measure it once on test."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from evenkeel.terminal import say
-from stages.command import FilePath, FolderPath, Output, OutputPlace, print_table, stage
+from stages.command import (
+    FilePath,
+    FolderPath,
+    Output,
+    OutputPlace,
+    executor_options,
+    print_table,
+    stage,
+)
 
 SHOWN = (
     "item_spread", "mean_log_odds", "reference_correlation", "reference_slope", "stereotype_gap",
@@ -15,7 +24,6 @@ SHOWN = (
 """Metrics of the stage's table; the JSON file has all."""
 
 
-@stage
 @click.option("--axis", required=True, help="Kind of bias.")
 @click.option("--model", type=FolderPath, default=Path("models/base"), help="Model to steer.")
 @click.option(
@@ -57,6 +65,8 @@ SHOWN = (
     default=Path("reports/plots/evaluation"),
     help="Folder for AXIS/{sweep,pareto,dose,nulls,items}.csv.",
 )
+@stage
+@executor_options
 def main(
     axis: str,
     model: Path,
@@ -68,6 +78,7 @@ def main(
     output: Path,
     metrics: Path,
     plots: Path,
+    executor: Any,
     params_path: Path,
 ) -> None:
     """Choose an intervention on validation prompts and measure it, once, on test prompts.
@@ -77,9 +88,13 @@ def main(
     best of every other method. A run that was killed goes on where it was.
 
     \b
-    Example:
+    Examples:
       python -m stages.evaluate --axis gender
+      python -m stages.evaluate --axis gender --workers 2
     """
+    from contextlib import nullcontext
+
+    from evenkeel.activations.shard_job import ModelFolder
     from evenkeel.datasets.reading import read_prompts
     from evenkeel.datasets.records import CorpusText
     from evenkeel.evaluation.protocol import evaluate_axis
@@ -88,6 +103,7 @@ def main(
     from evenkeel.models.loading import load_model
     from evenkeel.params import load_params, read_auto
     from evenkeel.sae.dictionary import Dictionary
+    from evenkeel.scoring.pass_job import PassJob
     from evenkeel.scoring.result_cache import cache_beside
     from evenkeel.statistics.estimate import Estimate
     from evenkeel.vectors.shuffled import ShuffledVectors
@@ -96,7 +112,9 @@ def main(
     (trust,) = load_params(params_path, "model.trust_remote_code")
     loaded = load_model(model, trust_remote_code=trust)
     seed, params = load_params(params_path, "seed", "evaluation", model=loaded.shape)
-    with cache_beside(output / axis, loaded) as cache:
+    job = PassJob(ModelFolder(model.absolute(), trust))
+    workers = executor.started(job) if executor.apart else nullcontext(None)
+    with workers as running, cache_beside(output / axis, loaded, running) as cache:
         evaluation = evaluate_axis(
             loaded,
             axis,

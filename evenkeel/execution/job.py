@@ -24,6 +24,10 @@ class Job(Protocol[Task_contra, Result_co]):
         ...
 
 
+Running = Callable[[Iterable[Task]], Iterator[tuple[Task, Result]]]
+"""Runs tasks of a job whose workers are there: each with its result, in the order they end."""
+
+
 class Executor(Protocol):
     """Runs the tasks of a job; which executor runs them changes nothing in what they write."""
 
@@ -41,4 +45,8 @@ class Executor(Protocol):
         Raises:
             BadInputError: as the job does; a task killed `ATTEMPTS` workers; no worker is left.
         """
+        ...
+
+    def started(self, job: Job[Task, Result]) -> AbstractContextManager[Running[Task, Result]]:
+        """Workers that stay while the block runs, for a job whose tasks come bit by bit."""
         ...

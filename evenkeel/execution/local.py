@@ -7,13 +7,13 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
 from evenkeel.errors import BadInputError
-from evenkeel.execution.job import ATTEMPTS, Job, Result, Task
+from evenkeel.execution.job import ATTEMPTS, Job, Result, Running, Task
 
 
 class InProcess:
@@ -22,9 +22,13 @@ class InProcess:
     apart = False
 
     def run(self, job: Job[Task, Result], tasks: Iterable[Task]) -> Iterator[tuple[Task, Result]]:
+        with self.started(job) as running:
+            yield from running(tasks)
+
+    @contextmanager
+    def started(self, job: Job[Task, Result]) -> Iterator[Running[Task, Result]]:
         with job.opened() as work:
-            for task in tasks:
-                yield task, work(task)
+            yield lambda tasks: ((task, work(task)) for task in tasks)
 
 
 @dataclass(frozen=True)
@@ -35,18 +39,32 @@ class Processes:
     apart = True
 
     def run(self, job: Job[Task, Result], tasks: Iterable[Task]) -> Iterator[tuple[Task, Result]]:
+        with self.started(job) as running:
+            yield from running(tasks)
+
+    @contextmanager
+    def started(self, job: Job[Task, Result]) -> Iterator[Running[Task, Result]]:
+        pools = [self._pool(job)]  # the last one lives
+        try:
+            yield lambda tasks: self._spread(job, pools, tasks)
+        finally:
+            _end(pools[-1])
+
+    def _spread(
+        self, job: Job[Task, Result], pools: list[ProcessPoolExecutor], tasks: Iterable[Task]
+    ) -> Iterator[tuple[Task, Result]]:
+        """Run tasks in the last pool, and in new ones where processes die."""
         coming = iter(tasks)
         lost: deque[Task] = deque()  # with a worker that died
         deaths = 0
         while True:
             running: dict[Future[Result], Task] = {}
-            pool = self._pool(job)
             try:
                 while True:
                     missing = self.workers - len(running)
                     for task in [*islice(_drained(lost), missing)] or islice(coming, missing):
                         lost.append(task)  # until it is with a worker
-                        running[pool.submit(_work, task)] = lost.pop()
+                        running[pools[-1].submit(_work, task)] = lost.pop()
                     if not running:
                         return
                     for future in wait(running, return_when=FIRST_COMPLETED).done:
@@ -58,8 +76,8 @@ class Processes:
                 deaths += 1
                 if deaths == ATTEMPTS:
                     raise died(f"{ATTEMPTS} times in a row a process") from error
-            finally:
-                _end(pool)
+                _end(pools.pop())
+                pools.append(self._pool(job))
 
     def _pool(self, job: Job[Any, Any]) -> ProcessPoolExecutor:
         threads = max(1, (os.cpu_count() or 1) // self.workers)

@@ -4,13 +4,13 @@ import logging
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
 from evenkeel.errors import BadInputError
-from evenkeel.execution.job import ATTEMPTS, Job, Result, Task
+from evenkeel.execution.job import ATTEMPTS, Job, Result, Running, Task
 from evenkeel.execution.local import died
 
 log = logging.getLogger(__name__)
@@ -42,6 +42,11 @@ class OnRay:
     apart = True
 
     def run(self, job: Job[Task, Result], tasks: Iterable[Task]) -> Iterator[tuple[Task, Result]]:
+        with self.started(job) as running:
+            yield from running(tasks)
+
+    @contextmanager
+    def started(self, job: Job[Task, Result]) -> Iterator[Running[Task, Result]]:
         ray = _connected()
         actor_class = ray.remote(_Worker)
         needs, workers = self._placing(ray.cluster_resources())
@@ -50,7 +55,7 @@ class OnRay:
             for _ in range(workers)
         ]
         try:
-            yield from _spread(ray, actors, tasks)
+            yield lambda tasks: _spread(ray, actors, tasks)
         finally:
             for actor in actors:
                 ray.kill(actor)

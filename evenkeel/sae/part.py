@@ -1,5 +1,6 @@
 """As much of an SAE as it takes to edit some of its latents, also as JSON and tensors."""
 
+import copyreg
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -75,3 +76,11 @@ def _module(config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Any:
     module = SAE.from_dict(dict(config) | {"device": "cpu"})
     module.load_state_dict(dict(tensors))
     return module
+
+
+def _reduced(sae: LoadedSae) -> tuple[Any, ...]:
+    return from_record, (*record_of(sae), "an SAE of another process")
+
+
+# As JSON and tensors to other processes: modules of SAELens hold what pickles refuse.
+copyreg.pickle(LoadedSae, _reduced)

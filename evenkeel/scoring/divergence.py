@@ -1,6 +1,7 @@
 """How far a model is moved on ordinary text, by steering or by what stands before the text."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -44,26 +45,40 @@ def text_divergences(
     batches = length_sorted(lengths, batch_size, rows_of_logits(model))
     sizes = [len(members) for members in batches]
 
+    def task(number: int, passes: slice) -> _Divergences:
+        return _Divergences([texts[index] for index in batches[number]], edits[passes])
+
     def run(number: int, begun: int) -> Iterator[Float[ndarray, " texts"]]:
-        inputs = padded([texts[index] for index in batches[number]])
-        row, column = _scored(inputs)
-        with recorded(model) as outputs:
-            base = _log_probs(model, inputs, row, column)
-        probs = base.exp()
-        for interventions in edits[begun:]:
-            start = first_affected(interventions)
-            with steer(model, interventions), resumed(model, outputs, start):
-                steered = _log_probs(model, inputs, row, column)
-            yield _summed(probs, base - steered, row, sizes[number])
+        return task(number, slice(begun, None)).run(model)
 
     def question() -> list[Any]:
         return ["divergences", [digest_of(edit) for edit in edits], texts, batch_size]
 
     result = np.zeros((len(edits), len(texts)))
-    found = cache.results("divergence", question, sizes, len(edits), run)
+    found = cache.results("divergence", question, sizes, len(edits), run, task)
     for batch, number, divergences in found:
         result[number, batches[batch]] = divergences
     return result
+
+
+@dataclass(frozen=True)
+class _Divergences:
+    """Texts of one batch, under one edit after the other."""
+
+    texts: Sequence[Sequence[int]]
+    edits: Sequence[Sequence[Intervention]]
+
+    def run(self, model: Any) -> Iterator[Float[ndarray, " texts"]]:
+        inputs = padded(self.texts)
+        row, column = _scored(inputs)
+        with recorded(model) as outputs:
+            base = _log_probs(model, inputs, row, column)
+        probs = base.exp()
+        for interventions in self.edits:
+            start = first_affected(interventions)
+            with steer(model, interventions), resumed(model, outputs, start):
+                steered = _log_probs(model, inputs, row, column)
+            yield _summed(probs, base - steered, row, len(self.texts))
 
 
 def prefix_divergences(

@@ -4,7 +4,7 @@ import hashlib
 import json
 import shutil
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from io import BytesIO
@@ -13,16 +13,18 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-from jaxtyping import Float
-from numpy import ndarray
 
 from evenkeel.files import work_folder
 from evenkeel.lock import writing_alone
 from evenkeel.models.devices import input_device
 from evenkeel.models.loading import LoadedModel
 from evenkeel.progress import Progress
+from evenkeel.scoring.pass_job import PassTask, Result
 
-Result = Float[ndarray, " numbers"]
+PASSES_AT_ONCE = 16
+"""Of a task: so many edits share one pass of the unsteered model."""
+Running = Callable[[Iterable[PassTask]], Iterator[tuple[PassTask, list[Result]]]]
+"""Runs passes elsewhere: tasks with their results, in any order."""
 _CHECKSUM_BYTES = 4
 
 
@@ -35,10 +37,13 @@ class ResultCache:
     Args:
         folder: of the files; None keeps nothing.
         asked: JSON of what computes: the model, its device, versions.
+        running: other processes that run the passes; this one does, if not given.
     """
 
-    def __init__(self, folder: Path | None = None, asked: Any = None) -> None:
-        self._folder, self._asked = folder, asked
+    def __init__(
+        self, folder: Path | None = None, asked: Any = None, running: Running | None = None
+    ) -> None:
+        self._folder, self._asked, self._running = folder, asked, running
 
     def results(
         self,
@@ -47,6 +52,7 @@ class ResultCache:
         sizes: Sequence[int],
         passes: int,
         run: Callable[[int, int], Iterator[Result]],
+        task: Callable[[int, slice], PassTask] | None = None,
     ) -> Iterator[tuple[int, int, Result]]:
         """Every batch's results, pass by pass: first what was kept, then what still has to run.
 
@@ -56,6 +62,7 @@ class ResultCache:
             sizes: how many numbers a pass over each batch gives.
             passes: over each batch.
             run: gives the results of a batch from one pass on, by the numbers of both.
+            task: the same of some passes over a batch, for another process.
 
         Returns:
             The number of the batch and of the pass over it, and its result.
@@ -64,11 +71,21 @@ class ResultCache:
         with self._file(question) as file:
             kept = _whole_results(file, [sizes[batch] for batch, _ in order])
             done, begun = divmod(len(kept), max(passes, 1))
-            rest = (
-                _written(file, result)
-                for batch in range(done, len(sizes))
-                for result in run(batch, begun if batch == done else 0)
-            )
+            first = {done: begun}
+            computed: Iterator[Result]
+            if self._running is None or task is None:
+                computed = (
+                    result
+                    for batch in range(done, len(sizes))
+                    for result in run(batch, first.get(batch, 0))
+                )
+            else:
+                computed = _in_order(self._running, [
+                    task(batch, slice(start, min(start + PASSES_AT_ONCE, passes)))
+                    for batch in range(done, len(sizes))
+                    for start in range(first.get(batch, 0), passes, PASSES_AT_ONCE)
+                ])  # fmt: skip
+            rest = (_written(file, result) for result in computed)
             shown = Progress(rest, title, len(order), initial=len(kept), unit="pass")
             for (batch, number), result in zip(order, chain(kept, shown), strict=True):
                 yield batch, number, result
@@ -87,10 +104,17 @@ NOT_KEPT = ResultCache()
 
 
 @contextmanager
-def cache_beside(output: Path, loaded: LoadedModel) -> Iterator[ResultCache]:
+def cache_beside(
+    output: Path, loaded: LoadedModel, running: Running | None = None
+) -> Iterator[ResultCache]:
     """Keep a result cache in a hidden folder beside an output, and remove it after the block.
 
     Where the block raises, or the process dies, it stays for the next run.
+
+    Args:
+        output: of the evaluation.
+        loaded: the model that is read.
+        running: other processes that run the passes.
 
     Raises:
         BadInputError: another process is writing the same output.
@@ -100,8 +124,20 @@ def cache_beside(output: Path, loaded: LoadedModel) -> Iterator[ResultCache]:
     folder = work_folder(output)
     output.parent.mkdir(parents=True, exist_ok=True)
     with writing_alone(output):
-        yield ResultCache(folder, asked)
+        yield ResultCache(folder, asked, running)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _in_order(running: Running, tasks: Sequence[PassTask]) -> Iterator[Result]:
+    """The results of tasks in the order of the tasks; those that end early wait."""
+    place = {id(task): number for number, task in enumerate(tasks)}
+    ended: dict[int, list[Result]] = {}
+    following = 0
+    for task, results in running(tasks):
+        ended[place[id(task)]] = results
+        while following in ended:
+            yield from ended.pop(following)
+            following += 1
 
 
 def _written(file: BinaryIO, result: Result) -> Result:

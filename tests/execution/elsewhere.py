@@ -2,12 +2,14 @@
 
 import pickle
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from evenkeel.execution.job import Job
+from evenkeel.execution.job import Job, Running
 
 
-def _pickled(thing: Any) -> Any:
+def pickled(thing: Any) -> Any:
+    """What another process would get."""
     return pickle.loads(pickle.dumps(thing))  # noqa: S301
 
 
@@ -16,7 +18,21 @@ class Elsewhere:
 
     apart = True
 
+    def __init__(self) -> None:
+        self.tasks = 0
+        """Done so far."""
+
     def run(self, job: Job[Any, Any], tasks: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
-        with _pickled(job).opened() as work:
-            for task in reversed(list(tasks)):
-                yield task, work(_pickled(task))
+        with self.started(job) as running:
+            yield from running(tasks)
+
+    @contextmanager
+    def started(self, job: Job[Any, Any]) -> Iterator[Running[Any, Any]]:
+        with pickled(job).opened() as work:
+
+            def backwards(tasks: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
+                for task in reversed(list(tasks)):
+                    self.tasks += 1
+                    yield task, pickled(work(pickled(task)))
+
+            yield backwards

@@ -74,6 +74,18 @@ def test_what_the_others_were_doing_when_one_died_is_done(tmp_path: Path) -> Non
     assert (tmp_path / "once").exists()
 
 
+@pytest.mark.parametrize("executor", EXECUTORS)
+def test_workers_that_stay(executor: Executor, tmp_path: Path) -> None:
+    with executor.started(Squares(once=tmp_path / "once")) as running:
+        assert sorted(running([1, 2])) == [(1, 1), (2, 4)]
+        assert list(running([])) == []
+        if executor.apart:
+            assert sorted(running([6, 7, 8])) == [(6, 36), (7, 49), (8, 64)]  # 7 kills one
+        with pytest.raises(BadInputError, match=r"^13 is refused$"):
+            list(running([13]))
+        assert dict(running([3])) == {3: 9}
+
+
 def test_choosing() -> None:
     assert isinstance(executor_of("local"), InProcess)
     assert isinstance(executor_of("local", 1), InProcess)

@@ -1,7 +1,8 @@
 """An evaluation that was killed goes on where it was, and says what it would have said."""
 
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,10 @@ from evenkeel.scoring.prompt_set import PromptSet
 from evenkeel.scoring.result_cache import ResultCache, cache_beside
 from evenkeel.scoring.steered_reads import SteeredReads
 from evenkeel.steering.intervention import Ablate, Add
+from evenkeel.steering.latents import Clamp, Scale
+from evenkeel.steering.spec import digest_of
+from tests.execution.elsewhere import pickled
+from tests.steering.saes import random_sae
 
 EDITS = [
     [Add(torch.arange(32.0), scale, layer=layer, site="resid_post")]
@@ -86,6 +91,49 @@ def test_killed_in_any_pass_it_goes_on(ask: Ask, passes: Passes, tmp_path: Path)
         np.testing.assert_array_equal(ask(ResultCache(folder)), expected)
         # The unsteered model runs again on batches that are not done, for what its blocks return.
         assert total - last <= passes.count <= total - last + total // MODELS
+
+
+@contextmanager
+def elsewhere(model: Any) -> Iterator[Any]:
+    """A worker that sees only what was pickled, and works from the last task back."""
+    worker = deepcopy(model)
+
+    def running(tasks: Any) -> Iterator[Any]:
+        for task in reversed(list(tasks)):
+            results = list(pickled(task).run(worker))
+            yield task, results
+
+    yield running
+
+
+def test_who_runs_the_passes_changes_no_bit(
+    ask: Ask, tiny_gpt2: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same answers, and the same file: either goes on where the other was."""
+    monkeypatch.setattr(cache_module, "PASSES_AT_ONCE", 2)
+    expected = ask(ResultCache(tmp_path / "here"))
+    with elsewhere(tiny_gpt2) as running:
+        found = ask(ResultCache(tmp_path / "there", running=running))
+        np.testing.assert_array_equal(found, expected)
+        for file in (tmp_path / "here").iterdir():
+            whole = file.read_bytes()
+            assert (tmp_path / "there" / file.name).read_bytes() == whole
+            (tmp_path / "there" / file.name).write_bytes(whole[: len(whole) // 2])
+        again = ask(ResultCache(tmp_path / "there", running=running))
+    np.testing.assert_array_equal(again, expected)
+    for file in (tmp_path / "here").iterdir():
+        assert (tmp_path / "there" / file.name).read_bytes() == file.read_bytes()
+
+
+def test_edits_of_latents_go_to_other_processes() -> None:
+    sae = random_sae("resid_post", 1, "topk", first=1)
+    edits = [Clamp.of(sae, [2, 5], value=0.5), Scale.of(sae, [3], factor=2.0)]
+    stream = torch.randn(2, 3, 32)
+    again = pickled(edits)
+    for edit, other in zip(edits, again, strict=True):
+        assert torch.equal(other(stream), edit(stream))
+        assert (digest_of(other), other.first_position) == (digest_of(edit), 1)
+    assert again[0].sae is again[1].sae  # an SAE goes once, however many edits share it
 
 
 def test_what_is_done_does_not_run_again(ask: Ask, passes: Passes, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from click.testing import CliRunner, Result
 
 from evenkeel.datasets.records import CorpusText, Prompt
 from evenkeel.evaluation.result import EvaluationResult, JointResult
+from evenkeel.execution import choosing
 from evenkeel.files import write_jsonl
 from evenkeel.models.provenance import record_provenance
 from evenkeel.sae.saving import save_module
@@ -40,6 +41,7 @@ from tests.evaluation.samples import (
     make_prompts,
     make_vectors,
 )
+from tests.execution.elsewhere import Elsewhere
 
 SMALL = {
     "methods": ["caa", "pca"],
@@ -530,7 +532,7 @@ def test_bad_input_leaves_earlier_outputs_alone(
 
 
 def test_features_are_ablated_among_random_sets_and_may_be_selected(
-    inputs: dict[str, Path],
+    inputs: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     change_params(
         inputs,
@@ -560,6 +562,12 @@ def test_features_are_ablated_among_random_sets_and_may_be_selected(
     assert (null.kind, null.draws) == ("random_latents", 4)
     spec = InterventionSpec.load(inputs["output"] / "gender" / "intervention")
     assert spec.interventions[0].features == (3, 7)  # type: ignore[attr-defined]
+
+    before, executor = contents(inputs), Elsewhere()
+    monkeypatch.setattr(choosing, "executor_of", lambda *_: executor)
+    assert run(inputs).exit_code == 0
+    assert contents(inputs) == before  # whoever runs the passes
+    assert executor.tasks > 10
 
 
 def test_a_learned_edit_may_be_selected_and_deployed(inputs: dict[str, Path]) -> None:
