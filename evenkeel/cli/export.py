@@ -19,11 +19,13 @@ from evenkeel.terminal import say
 @click.option(
     "--format",
     "kind",
-    type=click.Choice(["hf", "gguf", "lm-eval", "easysteer", "peft"]),
+    type=click.Choice(["hf", "hf-code", "gguf", "lm-eval", "easysteer", "hotwire", "peft"]),
     default="hf",
-    help="hf: a model folder with the change in its weights; gguf: a llama.cpp control vector; "
+    help="hf: a model folder with the change in its weights; hf-code: a model folder with code "
+    "that steers, which its users have to trust; gguf: a llama.cpp control vector; "
     "lm-eval: a .pt file for the model 'steered' of lm-evaluation-harness; easysteer: a .json file "
-    "with GGUF files beside it; peft: a LoRA adapter.",
+    "with GGUF files beside it; hotwire: a .pt file with a .json file beside it; peft: a LoRA "
+    "adapter.",
 )
 @click.option(
     "--include-sinks",
@@ -52,6 +54,7 @@ def export(
     Examples:
       evenkeel export models/debiased --include-sinks
       evenkeel export --axis race --include-sinks models/debiased
+      evenkeel export --format hf-code models/steered
       evenkeel export --format gguf --include-sinks vector.gguf
       evenkeel export --format lm-eval --include-sinks steered.pt
       evenkeel export --format easysteer --include-sinks steering.json
@@ -60,7 +63,9 @@ def export(
     from evenkeel.export.baked import write_baked_model
     from evenkeel.export.control_vector import write_control_vector
     from evenkeel.export.easysteer import write_easysteer
+    from evenkeel.export.hotwire import write_hotwire
     from evenkeel.export.steered import write_steered_file
+    from evenkeel.export.with_code import write_model_with_code
     from evenkeel.models.loading import load_model
     from evenkeel.steering.spec import InterventionSpec, with_sinks
 
@@ -70,12 +75,18 @@ def export(
     loaded = load_model(model_path, trust_remote_code=trust_remote_code)
     if kind == "hf":
         write_baked_model(output, loaded.model, loaded.tokenizer, spec)
+    elif kind == "hf-code":
+        write_model_with_code(output, loaded.model, loaded.tokenizer, spec)
     elif kind == "gguf":
         write_control_vector(output, loaded.model, spec)
     elif kind == "easysteer":
         write_easysteer(output, loaded.model, spec)
+    elif kind == "hotwire":
+        write_hotwire(output, loaded.model, spec)
     elif kind == "peft":
         write_adapter(output, loaded.model, spec)
     else:
         write_steered_file(output, loaded.model, spec)
     say(f"{output}: written, and read back alike", err=True)
+    if kind == "hf-code":
+        say("it brings code: whoever loads it has to say trust_remote_code=True", err=True)
