@@ -60,6 +60,20 @@ _NONE = "none"
     default=Path("models/probes"),
     help="Folder that train_probes wrote, for the playground.",
 )
+@click.option(
+    "--sae",
+    "sae_path",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("models/sae"),
+    help="SAE that train_sae wrote, for the playground.",
+)
+@click.option(
+    "--features",
+    "features_path",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("data/features"),
+    help="What extract_features and interpret_features wrote of it.",
+)
 @click.option("--max-rows", type=click.IntRange(min=1), default=16, help="Texts at a time.")
 @click.option("--max-queue", type=click.IntRange(min=1), default=64, help="Waiting requests.")
 @click.option("--max-tokens", type=click.IntRange(min=1), default=1024, help="New, of one text.")
@@ -82,6 +96,8 @@ def serve(
     default: str | None,
     vectors_path: Path,
     probes_path: Path,
+    sae_path: Path,
+    features_path: Path,
     max_rows: int,
     max_queue: int,
     max_tokens: int,
@@ -116,6 +132,7 @@ def serve(
     from evenkeel.models.loading import load_model
     from evenkeel.probes.probe_set import ProbeSet
     from evenkeel.serving.engine import Engine
+    from evenkeel.serving.features import Features
     from evenkeel.serving.limits import Limits
     from evenkeel.serving.measures import Measures
     from evenkeel.serving.service import Service
@@ -129,6 +146,8 @@ def serve(
     loaded = load_model(model_path, trust_remote_code=trust_remote_code)
     catalogue = _catalogue(loaded, axis, specs, default, vectors_path)
     probes = ProbeSet.load(probes_path) if probes_path.exists() else None
+    both = sae_path.exists() and features_path.exists()
+    features = Features.load(loaded, sae_path, features_path) if both else None
     limits = Limits(max_rows, max_queue, max_tokens, max_body, timeout)
     measures = Measures()
     service = Service(
@@ -139,6 +158,7 @@ def serve(
         loaded.name,
         log_prompts=log_prompts,
         probes=probes,
+        features=features,
     )
     app = build_app(service, key=key, hosts=hosts)
     listening = bound(host, port)

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from jaxtyping import Float, Int
+from torch import Tensor
 
 from evenkeel.activations.capture import capture_texts, measure_sinks
-from evenkeel.activations.sinks import FIRST_TOKENS
+from evenkeel.activations.sinks import FIRST_TOKENS, SinkProbe
 from evenkeel.models.loading import LoadedModel
 from evenkeel.sae.association import strongest_latents
 from evenkeel.sae.loading import LoadedSae
@@ -46,13 +47,27 @@ def read_prompts(loaded: LoadedModel, sae: LoadedSae, texts: Sequence[str]) -> l
     for text, ids in zip(texts, loaded.encoder.encode_all(texts), strict=True):
         rows = torch.from_numpy(stream[start : start + len(ids)])
         start += len(ids)
-        latents = sae.encode(rows).numpy().copy()
-        sinks = probe(rows).numpy() if probe is not None else np.zeros(len(rows), dtype=bool)
-        sinks[: max(sae.first_position, FIRST_TOKENS)] = True
-        latents[sinks] = 0
+        latents = latents_of_text(sae, rows, probe)
         words = loaded.encoder.spelling.in_place(ids.tolist())
         read.append(ReadPrompt(text, tuple(words), latents))
     return read
+
+
+def latents_of_text(
+    sae: LoadedSae, rows: Float[Tensor, "tokens d_model"], probe: SinkProbe | None
+) -> Float[np.ndarray, "tokens d_sae"]:
+    """Every latent on every token of one text, as of `ReadPrompt`.
+
+    Args:
+        sae: the autoencoder.
+        rows: the text's activations at its place.
+        probe: tells later attention sinks there.
+    """
+    latents: np.ndarray = sae.encode(rows).numpy().copy()
+    sinks = probe(rows).numpy() if probe is not None else np.zeros(len(rows), dtype=bool)
+    sinks[: max(sae.first_position, FIRST_TOKENS)] = True
+    latents[sinks] = 0
+    return latents
 
 
 def common_features(

@@ -60,7 +60,9 @@ def add_playground(app: FastAPI, service: Service) -> None:
         text = _text(service, body)
         service.encoder.require_room(len(text.ids), "the text")
         loaded, probes = service.engine.loaded, service.probes
-        found = await service.engine.call(lambda: read_text(loaded, text, body.axis, row, probes))
+        found = await service.engine.call(
+            lambda: read_text(loaded, text, body.axis, row, probes, service.features)
+        )
         return AsciiJson(found)
 
 
@@ -70,6 +72,7 @@ def _about(service: Service) -> dict[str, Any]:
         "model": service.name,
         "chat": service.chats,
         "axes": [{"name": axis.name, "groups": axis.group_names} for axis in AXES.values()],
+        "features": str(service.features.sae.place) if service.features else None,
         "probes": [detector.axis for detector in detectors],
         "interventions": [
             {"name": named.name, "sha256": named.sha256}

@@ -14,6 +14,7 @@ from evenkeel.models.sites import HookPoint
 from evenkeel.probes.detection import detect
 from evenkeel.probes.probe_set import ProbeSet
 from evenkeel.scoring.group_reads import EncodedPrompt, encode_continuation, group_log_probs
+from evenkeel.serving.features import Features
 from evenkeel.steering.acting import relative_changes
 from evenkeel.steering.hooks import steer
 from evenkeel.steering.rows import RowSpec
@@ -31,13 +32,19 @@ class Text:
 
 
 def read_text(
-    loaded: LoadedModel, text: Text, axis: str, row: RowSpec, probes: ProbeSet | None
+    loaded: LoadedModel,
+    text: Text,
+    axis: str,
+    row: RowSpec,
+    probes: ProbeSet | None,
+    features: Features | None = None,
 ) -> dict[str, Any]:
     """Each token of a text, and how probable each group of an axis is after it.
 
     Returns:
         `tokens`: each with its `text`, the `change` that steering makes (of the residual stream's
-        norm, the largest of all places) and the `probe` score of the text so far, or null;
+        norm, the largest of all places), the `probe` score of the text so far, or null, and the
+        `features` that fire most there; `cards`: what is known of these, by number;
         `groups`: each with its `name`, and its share of the probability of all groups' words,
         `unsteered` and `steered`, and the `mass` of all those words.
     """
@@ -45,6 +52,8 @@ def read_text(
     largest = torch.stack(list(changes.values())).amax(0).tolist() if changes else None
     scores = _probe_scores(loaded, text.ids, axis, probes)
     shown = loaded.encoder.spelling.in_place(text.ids)
+    firing = features.read(loaded, text.ids) if features else [[] for _ in text.ids]
+    numbers = sorted({int(one["feature"]) for token in firing for one in token})
     return {
         "tokens": [
             {
@@ -52,9 +61,11 @@ def read_text(
                 "prompt": place < text.prompt,
                 "change": largest[place] if largest else 0.0,
                 "probe": scores[place] if scores else None,
+                "features": firing[place],
             }
             for place in range(len(text.ids))
         ],
+        "cards": {number: features.cards[number] for number in numbers} if features else {},
         "places": [str(point) for point in changes],
         "groups": _groups(loaded, text, axis, row),
     }

@@ -19,6 +19,7 @@ from evenkeel.serving.asked import Meant, meant
 from evenkeel.serving.batch import Row
 from evenkeel.serving.catalogue import Catalogue
 from evenkeel.serving.engine import Engine, check_spec
+from evenkeel.serving.features import Features
 from evenkeel.serving.jobs import Choice, Job, Piece
 from evenkeel.serving.json_answers import to_json
 from evenkeel.serving.limits import Limits
@@ -48,6 +49,8 @@ class Service:
     log_prompts: bool = False
     probes: ProbeSet | None = None
     """For the playground."""
+    features: Features | None = None
+    """For the playground, too."""
 
     @cached_property
     def encoder(self) -> TextEncoder:

@@ -16,6 +16,7 @@ from evenkeel.models.provenance import Provenance
 from evenkeel.serving.api import build_app
 from evenkeel.serving.catalogue import Catalogue
 from evenkeel.serving.engine import Engine
+from evenkeel.serving.features import Features
 from evenkeel.serving.limits import Limits
 from evenkeel.serving.measures import Measures
 from evenkeel.serving.service import Service
@@ -25,6 +26,7 @@ from evenkeel.steering.spec import InterventionSpec
 from evenkeel.vectors.vector import SteeringVector
 from evenkeel.vectors.vector_set import VectorSet
 from tests.conftest import _tiny_gpt2
+from tests.steering.saes import random_sae
 
 TEMPLATE = (
     "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}"
@@ -97,9 +99,28 @@ def chat_tokenizer(tokenizer: Any) -> Any:
     return chatty
 
 
+def make_features() -> Features:
+    """Twelve latents that fire often; what is known of them tries to be more than text."""
+    sae = random_sae("resid_post", 1, first=1)
+    cards = [
+        {
+            "feature": number,
+            "label": f"label {number} <img src=x onerror=alert(1)>",
+            "explanation": None,
+            "axes": ["gender"],
+            "fires_on": ["she"],
+            "promotes": [" her", "<b>"],
+            "suppresses": [" him"],
+            "frequency": 0.25,
+        }
+        for number in range(12)
+    ]
+    return Features(sae, [10.0] * 12, cards)
+
+
 @pytest.fixture(scope="session")
 def service(chat_tokenizer: Any) -> Service:
-    return make_service(chat_tokenizer)
+    return make_service(chat_tokenizer, features=make_features())
 
 
 @pytest.fixture(scope="session")

@@ -8,8 +8,11 @@ from typing import Any
 from urllib.parse import quote
 
 import httpx
+import numpy as np
 import pytest
 
+from evenkeel.sae.prompted import read_prompts
+from evenkeel.serving.service import Service
 from tests.serving.conftest import make_service, serving
 
 pytestmark = pytest.mark.xdist_group("browser")  # one browser at a time
@@ -86,6 +89,54 @@ def test_keyboard_link_and_download(browser: Any, address: str) -> None:
     saved = json.loads(file.read_text())
     assert saved["settings"]["prompt"] == "Hello there"
     assert saved["steered"]["intervention"].startswith("push; multiplier=1")
+
+
+def test_a_token_shows_its_features_and_a_card_colours_the_text(
+    browser: Any, address: str, service: Service
+) -> None:
+    asked = {"prompt": "My father said that", "which": "prompt", "chat": False}
+    find = opened(browser, address, asked | {"colour": "feature"})
+    tokens = lambda: browser.find_elements("css selector", "#read span")  # noqa: E731
+    cards = lambda: browser.find_elements("css selector", "#cards button")  # noqa: E731
+    loaded, features = service.engine.loaded, service.features
+    assert features is not None
+    ids = loaded.encoder.encode("My father said that")
+    (read,) = read_prompts(loaded, features.sae, ["My father said that"])
+    tokens()[0].click()
+    until(lambda: "None fires there" in find("features-note").text)
+    tokens()[3].click()
+    until(cards)
+    row = read.latents[3]
+    order = [number for number in np.argsort(-row, kind="stable") if row[number] > 0][:8]
+    titles = [card.find_element("css selector", "strong").text for card in cards()]
+    expected = [
+        f"Feature {number}: label {number} <img src=x onerror=alert(1)>" for number in order
+    ]
+    assert titles == expected
+    assert "promotes her, <b>" in cards()[0].text
+    assert f"activation {row[order[0]]:.2f}" in cards()[0].text
+    cards()[0].click()
+    until(lambda: cards()[0].get_attribute("aria-pressed") == "true")
+    assert f"Darker: feature {order[0]}" in find("legend").text
+    strongest = [np.argsort(-each, kind="stable")[:8] for each in read.latents]
+    fires = [bool(each[order[0]] > 0 and order[0] in top) for each, top in zip(
+        read.latents, strongest, strict=True)]  # fmt: skip
+    shown = ["transparent" not in t.get_attribute("style") or " 0%" not in t.get_attribute("style")
+             for t in tokens()]  # fmt: skip
+    assert len(shown) == len(ids)
+    assert shown == fires
+    cards()[0].click()
+    until(lambda: "the feature that fires most" in find("legend").text)
+    assert not browser.find_elements("css selector", "img, #cards b")
+    assert not browser.get_log("browser")
+
+
+def test_without_an_autoencoder_there_is_no_such_colour(browser: Any, tokenizer: Any) -> None:
+    with serving(make_service(tokenizer)) as plain:
+        find = opened(browser, plain, {"colour": "feature"})
+        assert find("colour").get_property("value") == "change"
+        choice = browser.find_element("css selector", "#colour [value=feature]")
+        assert not choice.is_enabled()
 
 
 def test_hostile_text_stays_text(browser: Any, address: str) -> None:
