@@ -192,3 +192,24 @@ def test_rows_that_do_not_fit_are_refused(tiny_gpt2: Any) -> None:
     with pytest.raises(BadInputError, match="finite"):
         RowSpec(add, float("nan"))
     assert_same_state(before, state(tiny_gpt2))
+
+
+def test_an_edit_whose_gates_are_all_closed_is_not_computed(
+    tiny_gpt2: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    computed: list[Tensor] = []
+    on = Ablate.on
+    monkeypatch.setattr(
+        Ablate,
+        "on",
+        lambda *given: lambda stream: computed.append(stream) or on(*given)(stream),
+    )
+    direction = torch.arange(32.0)
+    for bias, times in ((-1e9, 0), (1e9, 1)):
+        computed.clear()
+        item = Ablate(direction, layer=1, site="resid_post", gates=(ProbeGate(direction, bias),))
+        plain = tiny_gpt2(torch.tensor([[5, 9, 2]])).logits
+        with steer(tiny_gpt2, [RowSpec([item])]):
+            steered = tiny_gpt2(torch.tensor([[5, 9, 2]])).logits
+        assert len(computed) == times
+        assert torch.equal(steered, plain) == (times == 0)
