@@ -170,7 +170,7 @@ def _edit_of(item: Intervention, sinks: SinkProbe | None) -> _Edit:
         raise _impossible(item, f"it acts at all positions, not {item.positions!r}")
     match item:
         case Add():
-            tensors = {"shift": item.direction.detach().double() * item.scale}
+            tensors = {"shift": item.direction.detach().double().cpu() * item.scale}
         case Ablate():
             basis = orthonormal_basis("directions", item.directions)
             tensors = _affine(basis.mT, torch.zeros(len(basis)), -basis * item.multiplier)

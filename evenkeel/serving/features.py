@@ -22,6 +22,8 @@ STRONGEST = 8
 """Features of a token that are told."""
 _WORDS = 6
 """Of either end that stand on a card."""
+_READ = ("bottom_words", "frequency", "max_active")
+"""Columns that are read beside the leading ones."""
 TABLE, INTERPRETATIONS = "features.parquet", "interpretations.jsonl"
 
 
@@ -44,11 +46,15 @@ class Features:
         """
         sae = open_sae(sae_folder)
         sae.require_fit(loaded.model)
-        table = read_table(folder / TABLE)
-        if len(table) != sae.d_sae:
+        table = read_table(folder / TABLE).sort_values("feature")
+        if table["feature"].tolist() != list(range(sae.d_sae)):
             raise BadInputError(
                 f"{folder / TABLE}: {len(table)} features, but the SAE in {sae_folder} has "
-                f"{sae.d_sae}; run extract_features again"
+                f"{sae.d_sae}, from 0; run extract_features again"
+            )
+        if missing := [name for name in _READ if name not in table.columns]:
+            raise BadInputError(
+                f"{folder / TABLE}: no column {', '.join(missing)}; run extract_features again"
             )
         known: dict[int, Interpretation] = {}
         if (folder / INTERPRETATIONS).exists():

@@ -11,7 +11,7 @@ from evenkeel.errors import BadInputError
 from evenkeel.files import write_jsonl
 from evenkeel.interpretation.records import Explanation, Interpretation
 from evenkeel.sae.parquet import write_parquet
-from evenkeel.sae.results import LEADING
+from evenkeel.sae.results import LEADING, read_table
 from evenkeel.sae.saving import save_module
 from evenkeel.serving.features import Features
 from tests.serving.conftest import loaded_model
@@ -63,5 +63,12 @@ def test_cards_are_those_of_the_table_and_the_interpretations(
 def test_a_table_of_another_autoencoder(tokenizer: Any, tmp_path: Path) -> None:
     save_module(tmp_path / "sae", random_sae("resid_post", 1).module, torch.ones(12))
     write_features(tmp_path, 11)
-    with pytest.raises(BadInputError, match=r"11 features, but the SAE in .* has 12; run extract"):
+    with pytest.raises(BadInputError, match=r"11 features, but the SAE in .* has 12, from 0; run"):
+        Features.load(loaded_model(tokenizer), tmp_path / "sae", tmp_path)
+    write_features(tmp_path)
+    table = read_table(tmp_path / "features.parquet").drop(columns="max_active")
+    write_parquet(tmp_path / "features.parquet", table)
+    with pytest.raises(
+        BadInputError, match=r"features\.parquet: no column max_active; run extract"
+    ):
         Features.load(loaded_model(tokenizer), tmp_path / "sae", tmp_path)
