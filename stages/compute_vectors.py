@@ -75,8 +75,9 @@ def main(
     from evenkeel.vectors.actadd import axis_differences, text_pairs
     from evenkeel.vectors.computing import compute_vectors
     from evenkeel.vectors.decoder import DecoderRows
-    from evenkeel.vectors.erasers import EraserSet, fit_erasers
+    from evenkeel.vectors.erasers import EraserSet
     from evenkeel.vectors.group_term import group_term_streams
+    from evenkeel.vectors.nullspaces import fit_erasers
     from evenkeel.vectors.summary import best_rows, vector_metrics
     from evenkeel.vectors.vector_set import VectorSet
 
@@ -108,7 +109,7 @@ def main(
             group_terms=group_terms,
             decoder=decoder,
         )
-        erasers = fit_erasers(store, params.erasers)
+        erasers = fit_erasers(store, params)
     vectors = VectorSet.of(result.vector for result in results if result.vector)
     with atomic_folder(output) as folder:
         for axis, of_axis in vectors.by_axis.items():

@@ -1,7 +1,7 @@
 """Choose an intervention against one kind of bias on validation, and measure it once on test."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 
@@ -101,11 +101,12 @@ def main(
     from evenkeel.evaluation.summary import summarize_evaluation
     from evenkeel.files import atomic_folder, read_jsonl, write_json, write_jsonl, write_table
     from evenkeel.models.loading import load_model
-    from evenkeel.params import load_params, read_auto
+    from evenkeel.params import EraserMethod, load_params, read_auto
     from evenkeel.sae.dictionary import Dictionary
     from evenkeel.scoring.pass_job import PassJob
     from evenkeel.scoring.result_cache import cache_beside
     from evenkeel.statistics.estimate import Estimate
+    from evenkeel.vectors.erasers import EraserSet
     from evenkeel.vectors.shuffled import ShuffledVectors
     from evenkeel.vectors.vector_set import VectorSet
 
@@ -128,6 +129,9 @@ def main(
             params,
             seed,
             Dictionary.open(sae) if "sae" in params.methods else None,
+            EraserSet.load(vectors / axis / "erasers").erasers
+            if set(params.methods) & set(get_args(EraserMethod))
+            else (),
             cache,
         )
         auto = read_auto(params_path, loaded.shape, "evaluation")

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from evenkeel.conditions.condition import DosedCondition
+from evenkeel.conditions.places import places
 from evenkeel.conditions.recipe import Recipe
 from evenkeel.errors import BadInputError
 from evenkeel.params import Action, GateKind, Layers
@@ -100,8 +101,8 @@ def make_vector_conditions(
         vectors: all there are.
         axis: the vectors' axis.
         methods: the vectors' methods.
-        layers: indices at each of which vectors are tried; "all": at each that has some, and at all
-            of them at once.
+        layers: indices at each of which vectors are tried; "all": at each that has some. Where more
+            than one layer is tried, so are all that have vectors at once.
         multipliers: to try, by action. Several vectors of one hook point are never added: each
             would favour a group.
         gates: kinds of gate to try on each ablation, of those with a midpoint on each mean
@@ -127,13 +128,13 @@ def make_vector_conditions(
                 if (vector.site, vector.feature) == (site, feature):
                     by_layer[vector.layer] = (*by_layer.get(vector.layer, ()), vector)
             by_layer = {layer: spanning(found) for layer, found in by_layer.items()}
-            places = list(_places(by_layer, "all" if method == "sae" else layers))
-            tried = {found[0].layer: found for place in places for found in place}
+            tried_at = list(places(by_layer, "all" if method == "sae" else layers))
+            tried = {found[0].layer: found for place in tried_at for found in place}
             fitted = {
                 kind: {layer: fit_gates(kind, found) for layer, found in tried.items()}
                 for kind in dict.fromkeys(["none", *gates])
             }
-            for place in places:
+            for place in tried_at:
                 for action, forces in multipliers.items():
                     if action == "add" and any(len(found) > 1 for found in place):
                         continue
@@ -157,19 +158,3 @@ def spanning(vectors: Vectors) -> Vectors:
     combination of those before it.
     """
     return vectors if len(vectors) == 1 else vectors[:-1]
-
-
-def _places(by_layer: Mapping[int, Vectors], layers: Layers) -> Iterator[tuple[Vectors, ...]]:
-    if layers == "all":
-        for layer in sorted(by_layer):
-            yield (by_layer[layer],)
-        if len(by_layer) > 1:
-            yield tuple(by_layer[layer] for layer in sorted(by_layer))
-        return
-    for layer in layers:
-        if layer not in by_layer:
-            raise BadInputError(
-                f"evaluation.layers names layer {layer}, but there is a vector only for layers "
-                f"{sorted(by_layer)}; add it to activations.statements.layers or drop it here"
-            )
-        yield (by_layer[layer],)

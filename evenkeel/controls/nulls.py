@@ -10,6 +10,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from evenkeel.conditions.condition import Condition, DosedCondition
+from evenkeel.conditions.eraser import EraserCondition
 from evenkeel.conditions.latents import LatentsCondition, random_latents
 from evenkeel.conditions.learned import LearnedCondition
 from evenkeel.conditions.vector import VectorCondition, Vectors
@@ -43,7 +44,7 @@ def null_conditions(
     """The condition with other directions in the place of its own, by kind.
 
     Hook points, action, multiplier and norm are the condition's. Of latents: others that fire as
-    often. Of a learned edit: the same training on shuffled items, and the edit in random subspaces.
+    often. Of erasers: the projection turned to random directions, and along shuffled ones. Of a learned edit: the same training on shuffled items, and the edit in random subspaces.
 
     Args:
         condition: what was chosen.
@@ -56,6 +57,17 @@ def null_conditions(
     """
     if isinstance(condition, LatentsCondition):
         return {"random_latents": random_latents(condition, draws, seed)}
+    if isinstance(condition, EraserCondition):
+        return {
+            RANDOM: condition.rotated(draws, seed),
+            "shuffled": [
+                condition.along(
+                    shuffled.span(eraser.point, len(eraser.proj_right), draw)
+                    for eraser in condition.erasers
+                )
+                for draw in range(draws)
+            ],
+        }
     if isinstance(condition, LearnedCondition):
         return {
             "shuffled_items": condition.of_shuffled_items(draws),

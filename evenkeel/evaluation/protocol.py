@@ -7,6 +7,7 @@ from typing import Any, get_args
 import numpy as np
 
 from evenkeel.conditions.condition import Condition, DosedCondition
+from evenkeel.conditions.eraser import make_eraser_conditions
 from evenkeel.conditions.latents import make_latents_conditions
 from evenkeel.conditions.learned import make_learned_conditions
 from evenkeel.conditions.prompt import PromptCondition
@@ -18,7 +19,7 @@ from evenkeel.datasets.records import Prompt
 from evenkeel.evaluation.items import Row, item_rows
 from evenkeel.evaluation.material import CHAT_REQUEST, Material
 from evenkeel.models.loading import LoadedModel
-from evenkeel.params import Action, EvaluationParams, LearnedMethod
+from evenkeel.params import Action, EraserMethod, EvaluationParams, LearnedMethod
 from evenkeel.sae.dictionary import Dictionary
 from evenkeel.scoring.result_cache import NOT_KEPT, ResultCache
 from evenkeel.selection.backing_off import back_off
@@ -32,6 +33,7 @@ from evenkeel.selection.reft import ReftTrainer
 from evenkeel.selection.search import STAGES, SearchResult, search
 from evenkeel.selection.tables import candidate_row
 from evenkeel.steering.spec import InterventionSpec
+from evenkeel.vectors.erasers import Eraser
 from evenkeel.vectors.shuffled import ShuffledVectors
 from evenkeel.vectors.vector import SteeringVector
 
@@ -153,6 +155,7 @@ def evaluate_axis(
     params: EvaluationParams,
     seed: int,
     dictionary: Dictionary | None = None,
+    erasers: Sequence[Eraser] = (),
     cache: ResultCache = NOT_KEPT,
 ) -> Evaluation:
     """Search on validation, select, measure the best of each method on test, and the controls.
@@ -169,6 +172,7 @@ def evaluate_axis(
         params: what to try and how much to try.
         seed: of sampling, resampling and null directions.
         dictionary: of the SAE whose features are tried (method sae).
+        erasers: of the axis, made from that model.
         cache: keeps what the passes over the prompt sets give.
 
     Raises:
@@ -178,7 +182,7 @@ def evaluate_axis(
     validation, test = material.evaluator("validation"), material.evaluator("test")
     chat = material.chat if params.chat else None
     budget = Budget.of(params)
-    meant, random = _conditions(loaded, axis, vectors, prompts, params, seed, dictionary)
+    meant, random = _conditions(loaded, axis, vectors, prompts, params, seed, dictionary, erasers)
     if "reft" in params.methods:
         reft = params.reft
         train = ReftTrainer(loaded, prompts, training_texts, reft, seed).train
@@ -252,6 +256,7 @@ def _conditions(
     params: EvaluationParams,
     seed: int,
     dictionary: Dictionary | None,
+    erasers: Sequence[Eraser],
 ) -> tuple[list[Condition], list[Condition]]:
     """Candidates that mean something, and the same with random directions in their place."""
     ablations = params.ablate_multipliers
@@ -266,9 +271,13 @@ def _conditions(
     latent_actions: tuple[Action, ...] = ("clamp", "scale")
     of_vectors = {a: m for a, m in multipliers.items() if a not in latent_actions}
     of_latents = {a: m for a, m in multipliers.items() if a in latent_actions}
-    fit_gates = GateFitter(loaded, prompts, vectors).fit
+    points = [vector.point for vector in vectors] + [eraser.point for eraser in erasers]
+    fitter = GateFitter(loaded, prompts, list(dict.fromkeys(points)))
+    fit_gates = fitter.fit
     has_features = any(vector.method == "sae" for vector in vectors)
-    made = [method for method in params.methods if method not in get_args(LearnedMethod)]
+    erasing = [method for method in params.methods if method in get_args(EraserMethod)]
+    others = (*erasing, *get_args(LearnedMethod))
+    made = [method for method in params.methods if method not in others]
     methods = [method for method in made if method != "sae" or has_features]
     meant: list[Condition] = list(
         make_vector_conditions(
@@ -279,6 +288,9 @@ def _conditions(
         meant += make_latents_conditions(
             vectors, axis, dictionary, of_latents, params.gates, fit_gates
         )
+    meant += make_eraser_conditions(
+        erasers, axis, erasing, params.layers, params.gates, fitter.at_items
+    )
     generator = np.random.default_rng([seed, 0])
     stand_ins = [
         random_vector(vector, generator) for vector in vectors if vector.method in made[:1]

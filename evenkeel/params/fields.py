@@ -20,6 +20,7 @@ Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 Dtype = Literal["float32", "float16", "bfloat16"]
 VectorMethod = Literal["caa", "group", "term", "pca", "probe", "actadd", "sae"]
+EraserMethod = Literal["leace", "inlp", "sentence_debias"]
 LearnedMethod = Literal["reft"]
 Action = Literal["add", "ablate", "mean_ablate", "clamp", "scale"]
 Sinks = Literal["exclude", "include"]

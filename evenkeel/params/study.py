@@ -15,6 +15,7 @@ from evenkeel.params.fields import (
     Action,
     Axis,
     Concept,
+    EraserMethod,
     GateKind,
     Layers,
     LearnedMethod,
@@ -63,7 +64,13 @@ class VectorsParams(Section):
     sae: decoder rows of features, at the SAE's own layer and site."""
     actadd: ActAddParams
     erasers: Annotated[list[Concept], AfterValidator(distinct)]
-    """What LEACE erasers are fitted to erase: the group that a statement is about, its label."""
+    """What erasers are fitted to erase: the group that a statement is about, its label."""
+    eraser_methods: Annotated[list[EraserMethod], AfterValidator(distinct)]
+    """leace: the smallest affine change after which no linear probe reads the concept; inlp: the
+    normals of linear probes, each trained on what those before it leave, projected out;
+    sentence_debias: principal components of matched statements' differences, projected out."""
+    eraser_rank: PositiveInt
+    """Dimensions that inlp and sentence_debias take out, at most."""
     sae: FeatureVectorsParams
     shuffles: Annotated[int, Field(ge=1)]
     """Vectors of shuffled labels beside each, for the null-direction baselines of evaluate."""
@@ -109,17 +116,20 @@ class EvaluationParams(Section):
     """staged: read growing parts of the validation set, and drop what cannot win; exhaustive: read
     every candidate on the whole set."""
     methods: Annotated[
-        list[VectorMethod | LearnedMethod], Field(min_length=1), AfterValidator(distinct)
+        list[VectorMethod | EraserMethod | LearnedMethod],
+        Field(min_length=1),
+        AfterValidator(distinct),
     ]
-    """Vectors to try, each of which must be among vectors.methods; reft trains edits of the frozen
-    model on the train split (LoReFT)."""
+    """Vectors to try, each of which must be among vectors.methods; erasers of the group, each among
+    vectors.eraser_methods; reft trains edits of the frozen model on the train split (LoReFT)."""
     actions: Annotated[list[Action], Field(min_length=1), AfterValidator(distinct)]
     """What is done with a vector: add it; ablate: project it out; mean_ablate: put the projection
     midway between the groups in its place, where a gate of kind probe is open. What is done with
     the latents of the axis's features, all at once (method sae): clamp them to a value; scale them.
     """
     layers: Layers
-    """Layers at which each vector is tried; all also tries every layer at once."""
+    """Layers at which each vector or eraser is tried; all is each of them. Where there is more than
+    one, every layer that has a vector is tried at once as well."""
     add_multipliers: Annotated[list[float], Field(min_length=1), AfterValidator(distinct)]
     """Of an added vector, in units of the mean norm of the residual stream at its site."""
     ablate_multipliers: Annotated[

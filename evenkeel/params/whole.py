@@ -10,7 +10,7 @@ from evenkeel.params.benchmarks import BenchmarksParams
 from evenkeel.params.corpus import CorpusParams
 from evenkeel.params.dataset import DatasetParams
 from evenkeel.params.demonstration import DemonstrationParams
-from evenkeel.params.fields import LearnedMethod, Section, Seed
+from evenkeel.params.fields import EraserMethod, LearnedMethod, Section, Seed
 from evenkeel.params.interpretation import InterpretationParams
 from evenkeel.params.model import ModelParams
 from evenkeel.params.sae import FeaturesParams, SaeParams
@@ -45,8 +45,16 @@ class Params(Section):
 
     @model_validator(mode="after")
     def _sections_fit(self) -> Self:
-        known = {*self.vectors.methods, *get_args(LearnedMethod)}
-        missing = sorted(set(self.evaluation.methods) - known)
+        asked, vectors = set(self.evaluation.methods), self.vectors
+        erasers = asked & set(get_args(EraserMethod))
+        fitted = set(vectors.eraser_methods) if "group" in vectors.erasers else set()
+        if unfitted := sorted(erasers - fitted):
+            raise ValueError(
+                f"evaluation.methods names {unfitted}, which vectors.eraser_methods does not fit "
+                "to the concept group; add them there and group to vectors.erasers, or drop them "
+                "here"
+            )
+        missing = sorted(asked - erasers - {*vectors.methods, *get_args(LearnedMethod)})
         if missing:
             raise ValueError(
                 f"evaluation.methods names {missing}, which vectors.methods does not compute; "

@@ -18,15 +18,21 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from evenkeel.files.tables import cell_text
-from evenkeel.params import Action, LearnedMethod
+from evenkeel.params import Action, EraserMethod, LearnedMethod
 from evenkeel.reporting.palette import LIGHT, PLACEHOLDERS, Palette, with_palette, with_variables
 from evenkeel.reporting.wording import interval_of, number
 
 Draw = Callable[[Figure, Palette], None]
 
 PNG_DPI = 200
-SHAPES = dict(zip([*get_args(Action), *get_args(LearnedMethod)], "^osDvPX", strict=False))
-"""Marker of each action, and of what is learned and has none."""
+SHAPES = dict(
+    zip(
+        [*get_args(Action), *get_args(LearnedMethod), *get_args(EraserMethod)],
+        "^osDvPXhdp",
+        strict=False,
+    )
+)
+"""Marker of each action, and of the methods that have none."""
 NO_GATE = "none"
 _TIP = "tip:"
 

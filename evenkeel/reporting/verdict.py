@@ -16,6 +16,8 @@ METHODS = {
     "probe": "the normal of the linear probe",
     "actadd": "the difference of one pair of texts (ActAdd)",
     "leace": "the LEACE eraser",
+    "inlp": "iterative nullspace projection (INLP)",
+    "sentence_debias": "the subspace of group-swapped differences (SentenceDebias)",
     "sae": "the decoder rows of SAE features",
     "random": "random directions",
     "random_features": "random SAE features",

@@ -21,7 +21,6 @@ from evenkeel.models.sites import HookPoint
 from evenkeel.params import GateKind
 from evenkeel.probes.logistic import choose_c, scores
 from evenkeel.steering.gates import BandGate, ProbeGate
-from evenkeel.vectors.vector import SteeringVector
 
 REGULARIZATION = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 """Values of C (inverse L2 strength) that a gate's probe is chosen from, on validation."""
@@ -48,13 +47,13 @@ class GateFitter:
     Args:
         loaded: the model to steer.
         prompts: of one axis and all splits; those that name their item are read.
-        vectors: whose layers and sites the gates read.
+        points: where gates are asked for.
     """
 
     def __init__(
-        self, loaded: LoadedModel, prompts: Sequence[Prompt], vectors: Sequence[SteeringVector]
+        self, loaded: LoadedModel, prompts: Sequence[Prompt], points: Sequence[HookPoint]
     ) -> None:
-        self._loaded, self._vectors = loaded, vectors
+        self._loaded, self._points = loaded, points
         self._prompts = [p for p in prompts if p.direction == "group_given_item"]
         self._at_items: dict[HookPoint, Gating] = {}
 
@@ -81,17 +80,21 @@ class GateFitter:
             )
         if kind == "band":
             return Gating((self._band(point, vector.direction),))
+        return self.at_items(point)
+
+    def at_items(self, point: HookPoint) -> Gating:
+        """The gating of kind probe of any intervention at a hook point; errors as of `fit`."""
         if point not in self._at_items:
             self._at_items[point] = Gating((self._probe(point),), self._midpoint(point))
         return self._at_items[point]
 
     @cached_property
     def _train(self) -> WordStreams:
-        return _word_streams(self._loaded, self._prompts, "train", self._vectors)
+        return _word_streams(self._loaded, self._prompts, "train", self._points)
 
     @cached_property
     def _validation(self) -> WordStreams:
-        return _word_streams(self._loaded, self._prompts, "validation", self._vectors)
+        return _word_streams(self._loaded, self._prompts, "validation", self._points)
 
     def _band(self, point: HookPoint, direction: Tensor) -> BandGate:
         """Around the mean of stereotypical prompts, from their items on."""
@@ -141,7 +144,7 @@ def best_cut(values: Float[ndarray, " rows"], positive: Bool[ndarray, " rows"]) 
 
 
 def _word_streams(
-    loaded: LoadedModel, prompts: Sequence[Prompt], split: str, vectors: Sequence[SteeringVector]
+    loaded: LoadedModel, prompts: Sequence[Prompt], split: str, points: Sequence[HookPoint]
 ) -> WordStreams:
     rows: dict[str, tuple[bool, int, bool]] = {}
     for prompt in prompts:
@@ -156,8 +159,8 @@ def _word_streams(
             f"the {split} split lacks stereotypical prompts, or definitional ones of a group, that "
             "gates are fitted to; give it some of each, or set evaluation.gates to [none]"
         )
-    sites = sorted({vector.site for vector in vectors})
-    layers = sorted({vector.layer for vector in vectors})
+    sites = sorted({point.site for point in points})
+    layers = sorted({point.layer for point in points})
     streams = capture_texts(loaded, list(rows), sites, layers)
     return WordStreams(streams, stereotypical.astype(bool), group, ends_item.astype(bool))
 

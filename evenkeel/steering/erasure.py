@@ -54,18 +54,21 @@ class MeanAblate(Intervention):
 
 @dataclass(frozen=True, eq=False)
 class Erase(Intervention):
-    """stream - proj_left @ proj_right @ (stream - bias): least-squares concept erasure.
+    """stream - multiplier * proj_left @ proj_right @ (stream - bias): a projection around a point.
 
-    Belrose et al. 2023, "LEACE: Perfect linear concept erasure in closed form", theorem 4.3. After
-    it no linear probe reads the concept that the eraser was fitted to.
+    Of LEACE (Belrose et al. 2023, "LEACE: Perfect linear concept erasure in closed form", theorem
+    4.3) an oblique one, after which no linear probe reads the concept that it was fitted to.
     """
 
     proj_left: Float[Tensor, "width rank"]
     proj_right: Float[Tensor, "rank width"]
     bias: Float[Tensor, " width"]
+    multiplier: float = 1.0
+    """Share of the erasure."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check_number("Erase: multiplier", self.multiplier)
         left, right = self.proj_left, self.proj_right
         if left.dim() != 2 or left.shape != right.mT.shape:
             raise BadInputError(
@@ -80,7 +83,7 @@ class Erase(Intervention):
     def on(self, device: torch.device, dtype: torch.dtype) -> Edit:
         computed = exact(dtype)
         right = self.proj_right.detach().double().mT
-        write = self.proj_left.detach().mT.to(device, computed)
+        write = (self.multiplier * self.proj_left.detach().double().mT).to(device, computed)
         read = right.to(device, computed)
         at_bias = (self.bias.detach().double() @ right).to(device, computed)
         return in_exact(dtype, lambda stream: stream - (stream @ read - at_bias) @ write)

@@ -87,14 +87,26 @@ def interventions_of(
 def erasure_of(
     eraser: Eraser,
     *,
+    multiplier: float = 1.0,
+    kept: Float[Tensor, " d_model"] | None = None,
     positions: Positions = "all",
     gates: tuple[Gate, ...] = (),
 ) -> Erase:
-    """The erasure of the concept that an eraser was fitted to, at its hook point."""
+    """The erasure of the concept that an eraser was fitted to, at its hook point.
+
+    Args:
+        eraser: what is projected out.
+        multiplier: share of it.
+        kept: activation that stays as it is, and whose component takes the place of what is erased;
+            None: the eraser's own.
+        positions: where it acts.
+        gates: where it acts, too.
+    """
     return Erase(
         eraser.proj_left,
         eraser.proj_right,
-        eraser.bias,
+        eraser.bias if kept is None else kept,
+        multiplier,
         layer=eraser.point.layer,
         site=eraser.point.site,
         positions=positions,

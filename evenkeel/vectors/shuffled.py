@@ -15,6 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from evenkeel.errors import BadInputError
+from evenkeel.models.sites import HookPoint
 from evenkeel.tensor_files import read_tensors, write_tensors
 from evenkeel.vectors.contrasts import Contrast
 from evenkeel.vectors.vector import SteeringVector, replaced
@@ -50,6 +51,26 @@ class ShuffledVectors:
                 "vectors.shuffles to evaluation.null_draws, and run compute_vectors again"
             )
         return replaced(vector, directions[draw].double(), "shuffled")
+
+    def span(self, point: HookPoint, rank: int, draw: int) -> Float[Tensor, "rank d_model"]:
+        """As many shuffles of the groups at a hook point, from a number on; the first follows the
+        last.
+
+        Raises:
+            BadInputError: there are fewer.
+        """
+        key = shuffle_key("groups", point.site, point.layer, None)
+        names = [
+            name for name in sorted(self.directions) if name == key or name.startswith(f"{key}/")
+        ]
+        rows = torch.cat([self.directions[name] for name in names]) if names else torch.empty(0, 0)
+        if rank > len(rows):
+            raise BadInputError(
+                f"{len(rows)} shuffles of {key} among the vectors of shuffled labels, but an "
+                f"eraser takes out {rank} dimensions; raise vectors.shuffles, and run "
+                "compute_vectors again"
+            )
+        return rows[(torch.arange(rank) + draw) % len(rows)]
 
     def save(self, path: Path) -> None:
         """Write one safetensors file."""

@@ -79,6 +79,13 @@ def test_each_ablation_is_tried_with_each_gate_of_its_own_vectors() -> None:
         torch.testing.assert_close(vector.project(edit(stream)), torch.full((1, 5), 3.0))
 
 
+def test_beside_several_layers_all_that_have_a_vector_are_tried_at_once() -> None:
+    for layers, places in (([0, 2], [(0,), (2,), (0, 1, 2)]), ([1], [(1,)])):
+        found = make_vector_conditions(make_vectors(), "gender", ["caa"], layers, {"ablate": [1.0]})
+        edited = [tuple(edit.layer for edit in each.interventions) for each in found]
+        assert edited == places
+
+
 def test_one_layer_is_not_tried_twice() -> None:
     found = make_vector_conditions(
         make_vectors(layers=1), "gender", ["caa"], "all", {"ablate": [1.0]}

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 import torch
 
 from evenkeel.datasets.records import Prompt, Split
+from evenkeel.params import EraserMethod
 from evenkeel.sae.dictionary import Dictionary
+from evenkeel.vectors.erasers import Eraser
 from evenkeel.vectors.vector import SteeringVector
 from tests.steering.saes import random_sae
 
@@ -162,3 +164,27 @@ def make_vectors(methods: tuple[str, ...] = ("caa",), layers: int = 3) -> list[S
         for method in methods
         for layer in range(layers)
     ]
+
+
+def make_erasers(methods: Sequence[EraserMethod] = ("leace",), layers: int = 3) -> list[Eraser]:
+    """Random projections of rank 2, of LEACE oblique ones, of the same seed each time."""
+    generator = torch.Generator().manual_seed(3)
+    erasers = []
+    for method in methods:
+        for layer in range(layers):
+            left = torch.linalg.qr(torch.randn(32, 2, generator=generator)).Q
+            aside = torch.randn(2, 32, generator=generator)
+            aside -= aside @ left @ left.mT
+            erasers.append(
+                Eraser(
+                    left,
+                    left.mT + 0.1 * aside * (method == "leace"),
+                    torch.randn(32, generator=generator),
+                    axis="gender",
+                    concept="group",
+                    site="resid_post",
+                    layer=layer,
+                    method=method,
+                )
+            )
+    return erasers

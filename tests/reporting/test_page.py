@@ -13,7 +13,7 @@ import pytest
 
 from evenkeel.conditions.recipe import Recipe
 from evenkeel.params import BenchmarkName
-from evenkeel.params.fields import Action, LearnedMethod
+from evenkeel.params.fields import Action, EraserMethod, LearnedMethod
 from evenkeel.reporting.benchmarks import WORDINGS
 from evenkeel.reporting.cards import Histogram
 from evenkeel.reporting.drawing import SHAPES, kind, look
@@ -102,7 +102,11 @@ def test_hostile_text_is_inert() -> None:
 
 
 def test_every_action_has_a_shape_of_its_own() -> None:
-    assert set(SHAPES) == {*get_args(Action), *get_args(LearnedMethod)}
+    assert set(SHAPES) == {
+        *get_args(Action),
+        *get_args(LearnedMethod),
+        *get_args(EraserMethod),
+    }
     assert len(set(SHAPES.values())) == len(SHAPES)
 
 

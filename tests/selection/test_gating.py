@@ -81,7 +81,7 @@ def vector(width: int = 32) -> SteeringVector:
 @pytest.mark.parametrize("kind", ["band", "probe"])
 def test_fitted_gates_know_unseen_terms(kind: Any, prompts: list[Prompt]) -> None:
     seen = [prompt for prompt in prompts if prompt.split != "test"]
-    fitted = GateFitter(None, seen, [vector()]).fit(kind, (vector(),))  # type: ignore[arg-type]
+    fitted = GateFitter(None, seen, [vector().point]).fit(kind, (vector(),))  # type: ignore[arg-type]
     (gate,) = fitted.gates
     assert isinstance(gate, BandGate if kind == "band" else ProbeGate)
     asked = [prompt for prompt in prompts if prompt.split == "test" and prompt.kind != "neutral"]
@@ -96,7 +96,7 @@ def test_fitted_gates_know_unseen_terms(kind: Any, prompts: list[Prompt]) -> Non
 
 
 def test_every_word_is_read(read: list[str], prompts: list[Prompt]) -> None:
-    fitter = GateFitter(None, prompts, [vector()])  # type: ignore[arg-type]
+    fitter = GateFitter(None, prompts, [vector().point])  # type: ignore[arg-type]
     assert fitter.fit("none", (vector(),)).gates == ()
     assert not read
     fitter.fit("probe", (vector(),))
@@ -110,6 +110,6 @@ def test_every_word_is_read(read: list[str], prompts: list[Prompt]) -> None:
 def test_what_gates_cannot_be_fitted_to_is_refused(prompts: list[Prompt]) -> None:
     spoilt = [prompt.model_copy(update={"text": "Someone said that"}) for prompt in prompts]
     with pytest.raises(BadInputError, match="does not hold its item 'maid'"):
-        GateFitter(None, spoilt, [vector()]).fit("probe", (vector(),))  # type: ignore[arg-type]
+        GateFitter(None, spoilt, [vector().point]).fit("probe", (vector(),))  # type: ignore[arg-type]
     with pytest.raises(BadInputError, match="width of 16, but this model has 32"):
-        GateFitter(None, prompts, [vector()]).fit("band", (vector(16),))  # type: ignore[arg-type]
+        GateFitter(None, prompts, [vector().point]).fit("band", (vector(16),))  # type: ignore[arg-type]

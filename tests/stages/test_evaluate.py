@@ -26,7 +26,9 @@ from evenkeel.scoring import token_reads
 from evenkeel.selection.backing_off import STEPS, TRIED
 from evenkeel.steering.continuations import continue_texts
 from evenkeel.steering.hooks import steer
+from evenkeel.steering.erasure import Erase
 from evenkeel.steering.spec import InterventionSpec
+from evenkeel.vectors.erasers import EraserSet
 from evenkeel.vectors.shuffled import ShuffledFitter, ShuffledVectors
 from evenkeel.vectors.vector import SteeringVector
 from evenkeel.vectors.vector_set import VectorSet
@@ -36,6 +38,7 @@ from tests.controls.test_nulls import GROUPS, LABELS, STATEMENTS, X
 from tests.evaluation.samples import (
     TEXTS,
     make_dictionary,
+    make_erasers,
     make_feature_vectors,
     make_four_groups,
     make_prompts,
@@ -598,3 +601,32 @@ def test_a_learned_edit_may_be_selected_and_deployed(inputs: dict[str, Path]) ->
     layers = row.recipe.layer if isinstance(row.recipe.layer, tuple) else (row.recipe.layer,)
     assert tuple(item.layer for item in spec.interventions) == layers
     assert all(len(item.rotation) == row.recipe.rank for item in spec.interventions)  # type: ignore[attr-defined]
+
+
+def test_an_eraser_may_be_selected_and_deployed(inputs: dict[str, Path]) -> None:
+    folder = inputs["vectors"] / "gender" / "erasers"
+    EraserSet.of(make_erasers(("leace", "inlp"))).save(folder)
+    params = yaml.safe_load(Path("params.yaml").read_text())
+    params["vectors"] |= {"eraser_methods": ["leace", "inlp"]}
+    params["evaluation"] |= SMALL | {
+        "methods": ["leace", "inlp"], "prefixes": [], "max_perplexity_ratio": 1e3
+    }  # fmt: skip
+    inputs["params"].write_text(yaml.safe_dump(params))
+    printed = run(inputs)
+    assert printed.exit_code == 0, printed.output
+    result = result_of(inputs)
+    assert [row.name for row in result.conditions] == [
+        "leace", "leace_probe", "inlp", "inlp_probe"
+    ]  # fmt: skip
+    assert result.selection.candidates == 2 * 2 * 4
+    assert result.selected is not None
+    assert {(null.kind, null.draws) for null in result.nulls} == {("random", 3), ("shuffled", 3)}
+    spec = InterventionSpec.load(inputs["output"] / "gender" / "intervention")
+    assert all(isinstance(item, Erase) for item in spec.interventions)
+
+
+def test_an_eraser_that_is_not_fitted_is_refused(inputs: dict[str, Path]) -> None:
+    change_params(inputs, methods=["inlp"])
+    printed = run(inputs)
+    assert printed.exit_code == 2
+    assert "evaluation.methods names ['inlp'], which vectors.eraser_methods does" in printed.output

@@ -37,7 +37,13 @@ def spec() -> InterventionSpec:
             Ablate(torch.randn(2, 32), 0.5, layer=1, site="resid_post"),
             MeanAblate(torch.randn(32), torch.randn(32), layer=0, site="head_z"),
             Erase(
-                torch.randn(32, 2), torch.randn(2, 32), torch.randn(32), layer=0, site="attn_out"
+                torch.randn(32, 2),
+                torch.randn(2, 32),
+                torch.randn(32),
+                0.5,
+                layer=0,
+                site="attn_out",
+                gates=gates[:1],
             ),
             Clamp.of(random_sae("resid_post", 1), (3, 8), value=2.0),
             Scale.of(random_sae("resid_post", 1, "topk"), (3, 8), factor=0.125, positions="last"),
