@@ -13,7 +13,7 @@ from evenkeel.params import Params
 
 ROOT = Path(__file__).parents[1]
 EXPERIMENTS = sorted(path.stem for path in (ROOT / "conf" / "experiment").glob("*.yaml"))
-ELSEWHERE = {"organism-findings", "smollm2-135m", "smollm2-findings"}
+ELSEWHERE = {"organism-baselines", "organism-findings", "smollm2-135m", "smollm2-findings"}
 """Experiments that are on no published system's model, and run by other commands."""
 
 

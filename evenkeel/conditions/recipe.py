@@ -13,7 +13,8 @@ class Recipe(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     method: str
-    """Of the vectors (caa, group, term, ..., random), reft, or prompt."""
+    """Of the vectors (caa, group, term, ..., random) or erasers (leace, ...), reft, prompt, or
+    few_shot."""
     site: str | None = None
     layer: int | Literal["all"] | tuple[int, ...] | None = None
     """The layer's index, or "all" of those that have a vector, or those that are edited at once."""
@@ -21,9 +22,11 @@ class Recipe(BaseModel):
     multiplier: float | None = None
     """add: in units of the mean norm of the residual stream at the vector's hook point; ablate:
     share taken out; mean_ablate: share of the way to the midpoint; clamp: the latents' value;
-    scale: their factor; of a learned edit: share of it."""
+    scale: their factor; of a learned edit: share of it; of an
+    eraser: the same."""
     rank: int | None = None
-    """Of a learned edit: dimensions of the residual stream that it writes to."""
+    """Of a learned edit: dimensions of the residual stream that it writes to; of an eraser: those
+    that it takes out."""
     gate: GateKind = "none"
     features: tuple[int, ...] = ()
     """Latents that are edited."""
@@ -40,6 +43,8 @@ class Recipe(BaseModel):
 
     @property
     def name(self) -> str:
-        """What is compared on the test split: method, action and gate."""
+        """What is compared on the test split: method, action and gate, and whether a prefix stands
+        before them."""
+        prompted = "prompt" if self.prefix and self.site else None
         gate = None if self.gate == "none" else self.gate
-        return "_".join(part for part in (self.method, self.action, gate) if part)
+        return "_".join(part for part in (prompted, self.method, self.action, gate) if part)

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from evenkeel.conditions.condition import DosedCondition
-from evenkeel.controls.nulls import null_conditions, rank_p
+from evenkeel.conditions.condition import Condition, DosedCondition
+from evenkeel.controls.nulls import hardest_nulls, null_conditions, rank_p
 from evenkeel.controls.reprobing import Reprobed, reprobe
 from evenkeel.datasets.records import Prompt
 from evenkeel.models.loading import LoadedModel
@@ -75,6 +75,40 @@ def run_controls(
             seed=seed,
         ),
     )
+
+
+def rank_all(
+    conditions: Sequence[Condition],
+    test: Evaluator,
+    shuffled: ShuffledVectors,
+    draws: int,
+    seed: int,
+) -> dict[Condition, dict[str, float | None]]:
+    """Rank of each condition's bias reduction among its hardest null directions, by their kind.
+
+    Condition and null directions are read on the same prompts. Conditions that have no null
+    directions are left out.
+
+    Args:
+        conditions: to be ranked.
+        test: what they are read on.
+        shuffled: vectors of shuffled labels.
+        draws: null directions of each; 0 for none at all.
+        seed: of the draws.
+    """
+    nulls = {
+        condition: found
+        for condition in conditions
+        if draws and (found := hardest_nulls(condition, shuffled, draws, seed))
+    }
+    tried = [each for condition, (_, drawn) in nulls.items() for each in (condition, *drawn)]
+    measured = iter(test.compare(tried, "null directions", intervals="none") if tried else ())
+    ranks: dict[Condition, dict[str, float | None]] = {}
+    for condition, (kind, drawn) in nulls.items():
+        value = next(measured).value("bias_reduction")
+        others = [next(measured).value("bias_reduction") for _ in drawn]
+        ranks[condition] = {kind: rank_p(value, np.array(others, dtype=float))}
+    return ranks
 
 
 def null_rows(controls: Controls | None) -> list[dict[str, Any]]:

@@ -44,7 +44,8 @@ def null_conditions(
     """The condition with other directions in the place of its own, by kind.
 
     Hook points, action, multiplier and norm are the condition's. Of latents: others that fire as
-    often. Of erasers: the projection turned to random directions, and along shuffled ones. Of a learned edit: the same training on shuffled items, and the edit in random subspaces.
+    often. Of erasers: the projection turned to random directions, and along shuffled ones. Of a
+    learned edit: the same training on shuffled items, and the edit in random subspaces.
 
     Args:
         condition: what was chosen.
@@ -60,13 +61,7 @@ def null_conditions(
     if isinstance(condition, EraserCondition):
         return {
             RANDOM: condition.rotated(draws, seed),
-            "shuffled": [
-                condition.along(
-                    shuffled.span(eraser.point, len(eraser.proj_right), draw)
-                    for eraser in condition.erasers
-                )
-                for draw in range(draws)
-            ],
+            "shuffled": _shuffled(condition, shuffled, draws),
         }
     if isinstance(condition, LearnedCondition):
         return {
@@ -76,14 +71,44 @@ def null_conditions(
     assert isinstance(condition, VectorCondition)
     return {
         **random_and_orthogonal(condition, draws, seed),
-        "shuffled": [
-            replace(
-                condition,
-                vectors=_each(condition.vectors, partial(shuffled.in_place_of, draw=draw)),
+        "shuffled": _shuffled(condition, shuffled, draws),
+    }
+
+
+def hardest_nulls(
+    condition: Condition, shuffled: ShuffledVectors, draws: int, seed: int
+) -> tuple[str, Sequence[Condition]] | None:
+    """The kind of `null_conditions` that is hardest to beat and takes no training, and its draws.
+
+    None of conditions that have no directions, and of random ones, which are nulls themselves.
+    """
+    match condition:
+        case LatentsCondition():
+            return "random_latents", random_latents(condition, draws, seed)
+        case LearnedCondition():
+            return "random_subspace", condition.in_random_subspaces(draws, seed)
+        case EraserCondition() | VectorCondition() if condition.recipe.method != RANDOM:
+            return "shuffled", _shuffled(condition, shuffled, draws)
+    return None
+
+
+def _shuffled(
+    condition: EraserCondition | VectorCondition, shuffled: ShuffledVectors, draws: int
+) -> list[Condition]:
+    if isinstance(condition, EraserCondition):
+        return [
+            condition.along(
+                shuffled.span(eraser.point, len(eraser.proj_right), draw)
+                for eraser in condition.erasers
             )
             for draw in range(draws)
-        ],
-    }
+        ]
+    return [
+        replace(
+            condition, vectors=_each(condition.vectors, partial(shuffled.in_place_of, draw=draw))
+        )
+        for draw in range(draws)
+    ]
 
 
 def random_conditions(

@@ -7,6 +7,7 @@ from evenkeel.datasets.records import Direction, Prompt
 from evenkeel.errors import BadInputError
 from evenkeel.metrics.competence import CompetenceGate, chance
 from evenkeel.metrics.measures import PromptSetMeasures
+from evenkeel.metrics.sampled import per_item
 from evenkeel.models.chat import render_message
 from evenkeel.models.loading import LoadedModel
 from evenkeel.params import EvaluationParams, Split
@@ -75,9 +76,12 @@ class Material:
             [prompt for prompt in prompts if prompt.direction == "group_given_item"],
             self._params.generation.prompts,
         )
-        sampling = Sampling(tuple(continued), self._params.generation, self._seed)
-        texts = self._texts[split]
-        return self._evaluator_of(split, prompts, texts, self._params.resamples, sampling)
+        generation = self._params.generation
+        items = per_item(prompts, generation.per_item) if split == "test" else ()
+        sampling = Sampling(tuple(continued), generation, self._seed, tuple(items))
+        return self._evaluator_of(
+            split, prompts, self._texts[split], self._params.resamples, sampling
+        )
 
     @cached_property
     def controls(self) -> Evaluator:
@@ -113,6 +117,14 @@ class Material:
     def _share_of_texts(self, split: Split, share: float) -> Sequence[str]:
         texts = self._texts[split]
         return texts[: max(1, round(share * len(texts)))]
+
+    @cached_property
+    def comparison(self) -> Evaluator:
+        """One stereotypical test prompt of each item, and nothing else, for null directions of many
+        conditions; no model is too weak for it."""
+        prompts = per_item(self.of_split("test"), 1, self._params.direction)
+        evaluator = self._evaluator_of("test", prompts, (), 0)
+        return evaluator.with_gate(CompetenceGate(evaluator.gate.chance, margin=-1.0))
 
     def _part(self, share: float) -> Evaluator:
         """The evaluator of a share of the validation split."""

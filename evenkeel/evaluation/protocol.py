@@ -2,32 +2,26 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, get_args
-
-import numpy as np
+from typing import Any
 
 from evenkeel.conditions.condition import Condition, DosedCondition
-from evenkeel.conditions.eraser import make_eraser_conditions
-from evenkeel.conditions.latents import make_latents_conditions
 from evenkeel.conditions.learned import make_learned_conditions
-from evenkeel.conditions.prompt import PromptCondition
-from evenkeel.conditions.vector import make_vector_conditions
-from evenkeel.controls.controls import Controls, null_rows, run_controls
+from evenkeel.controls.controls import Controls, null_rows, rank_all, run_controls
 from evenkeel.controls.feature_ablation import FeatureAblation, ablate_features
-from evenkeel.controls.nulls import RANDOM, random_vector
+from evenkeel.controls.nulls import RANDOM
 from evenkeel.datasets.records import Prompt
+from evenkeel.evaluation.candidates import behind_prefixes, candidate_conditions
 from evenkeel.evaluation.items import Row, item_rows
 from evenkeel.evaluation.material import CHAT_REQUEST, Material
 from evenkeel.models.loading import LoadedModel
-from evenkeel.params import Action, EraserMethod, EvaluationParams, LearnedMethod
+from evenkeel.params import EvaluationParams
 from evenkeel.sae.dictionary import Dictionary
 from evenkeel.scoring.result_cache import NOT_KEPT, ResultCache
 from evenkeel.selection.backing_off import back_off
 from evenkeel.selection.budget import Budget
-from evenkeel.selection.choice import Selection, best_of, select
+from evenkeel.selection.choice import Selection, select
 from evenkeel.selection.dose import dose_rows
 from evenkeel.selection.evaluator import Candidate, Evaluator, Measurement
-from evenkeel.selection.gating import GateFitter
 from evenkeel.selection.pareto import ParetoFront, compare_at_matched_cost
 from evenkeel.selection.reft import ReftTrainer
 from evenkeel.selection.search import STAGES, SearchResult, search
@@ -64,12 +58,15 @@ class Evaluation:
     selection: Selection
     """Among the candidates that mean something."""
     best: tuple[Candidate, ...]
-    """On validation: of each method, action and gate, of random directions, of prefixes."""
+    """On validation: of each method, action and gate, of random directions, of prefixes, and the
+    selected one behind the best prefix."""
     measured: dict[Condition, Candidate]
     """These on test."""
     front: ParetoFront
     controls: Controls | None
     """None if nothing was selected."""
+    p_nulls: dict[Condition, dict[str, float | None]]
+    """Of other conditions: rank of their bias reduction among null directions, by kind."""
     feature_ablation: FeatureAblation | None
     """On test; None if no method is sae, or no feature is associated with the axis."""
     dose: list[dict[str, Any]]
@@ -182,7 +179,9 @@ def evaluate_axis(
     validation, test = material.evaluator("validation"), material.evaluator("test")
     chat = material.chat if params.chat else None
     budget = Budget.of(params)
-    meant, random = _conditions(loaded, axis, vectors, prompts, params, seed, dictionary, erasers)
+    meant, random = candidate_conditions(
+        loaded, axis, vectors, prompts, params, seed, dictionary, erasers
+    )
     if "reft" in params.methods:
         reft = params.reft
         train = ReftTrainer(loaded, prompts, training_texts, reft, seed).train
@@ -203,14 +202,14 @@ def evaluate_axis(
     searched = SearchResult([*found, *chance], searched.passes + len(weaker))
     selection = select(found, budget)
     best = selection.best + select(chance, budget).best
-    if params.prefixes:
-        prefixes = [PromptCondition(text) for text in params.prefixes]
-        tried = validation.compare(prefixes, "prefixes", with_kl=with_kl)
-        best = (*best, best_of(tried, budget))
-    on_test = test.measure([candidate.condition for candidate in best], "test")
-    measured = {candidate.condition: candidate for candidate in on_test}
     chosen = selection.selected.condition if selection.selected else None
     assert chosen is None or isinstance(chosen, DosedCondition)
+    best = (*best, *behind_prefixes(validation, budget, prompts, params, chosen, with_kl))
+    on_test = test.measure([candidate.condition for candidate in best], "test")
+    measured = {candidate.condition: candidate for candidate in on_test}
+    if chosen:
+        measured[chosen] = test.with_sampled_groups(measured[chosen])
+    others = [candidate.condition for candidate in best if candidate.condition is not chosen]
     return Evaluation(
         loaded=loaded,
         axis=axis,
@@ -231,6 +230,7 @@ def evaluate_axis(
         )
         if chosen
         else None,
+        p_nulls=rank_all(others, material.comparison, shuffled, params.compared_null_draws, seed),
         feature_ablation=ablate_features(
             material.controls, vectors, axis, dictionary, params.null_draws, seed
         )
@@ -246,56 +246,3 @@ def _chat(evaluator: Evaluator, chosen: Condition | None) -> ChatMeasurement:
     steered = evaluator.compare(asked, "chat", intervals="all")
     selected = steered[0].measurement if steered else None
     return ChatMeasurement(CHAT_REQUEST, evaluator.baseline, selected)
-
-
-def _conditions(
-    loaded: LoadedModel,
-    axis: str,
-    vectors: Sequence[SteeringVector],
-    prompts: Sequence[Prompt],
-    params: EvaluationParams,
-    seed: int,
-    dictionary: Dictionary | None,
-    erasers: Sequence[Eraser],
-) -> tuple[list[Condition], list[Condition]]:
-    """Candidates that mean something, and the same with random directions in their place."""
-    ablations = params.ablate_multipliers
-    by_action: dict[Action, Sequence[float]] = {
-        "add": params.add_multipliers,
-        "ablate": ablations,
-        "mean_ablate": ablations,
-        "clamp": params.clamp_values,
-        "scale": params.scale_factors,
-    }
-    multipliers = {action: by_action[action] for action in params.actions}
-    latent_actions: tuple[Action, ...] = ("clamp", "scale")
-    of_vectors = {a: m for a, m in multipliers.items() if a not in latent_actions}
-    of_latents = {a: m for a, m in multipliers.items() if a in latent_actions}
-    points = [vector.point for vector in vectors] + [eraser.point for eraser in erasers]
-    fitter = GateFitter(loaded, prompts, list(dict.fromkeys(points)))
-    fit_gates = fitter.fit
-    has_features = any(vector.method == "sae" for vector in vectors)
-    erasing = [method for method in params.methods if method in get_args(EraserMethod)]
-    others = (*erasing, *get_args(LearnedMethod))
-    made = [method for method in params.methods if method not in others]
-    methods = [method for method in made if method != "sae" or has_features]
-    meant: list[Condition] = list(
-        make_vector_conditions(
-            vectors, axis, methods, params.layers, of_vectors, params.gates, fit_gates
-        )
-    )
-    if dictionary and "sae" in methods:
-        meant += make_latents_conditions(
-            vectors, axis, dictionary, of_latents, params.gates, fit_gates
-        )
-    meant += make_eraser_conditions(
-        erasers, axis, erasing, params.layers, params.gates, fitter.at_items
-    )
-    generator = np.random.default_rng([seed, 0])
-    stand_ins = [
-        random_vector(vector, generator) for vector in vectors if vector.method in made[:1]
-    ]
-    if not stand_ins:
-        return meant, []
-    random = make_vector_conditions(stand_ins, axis, [RANDOM], params.layers, of_vectors)
-    return meant, list(random)

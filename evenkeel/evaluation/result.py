@@ -129,8 +129,9 @@ class ConditionResult(Measured):
     minimum_detectable: dict[str, float | None]
     """Smallest change of each metric that a sample like this one finds with power 0.8."""
     p_nulls: dict[str, float | None] | None = None
-    """Rank of its bias reduction among null-direction baselines, by kind; None where none were
-    tried in its place."""
+    """Rank of its bias reduction among null-direction baselines, by kind: of all kinds for the
+    selected condition; for others of the hardest one, on one prompt of each item. None where there
+    are none to put in its place."""
 
 
 class SelectionResult(Result):
@@ -232,7 +233,8 @@ class EvaluationResult(Result):
     bias_test: BiasTest
     baseline: Baseline
     conditions: list[ConditionResult]
-    """The best of each method, action and gate, of random directions, and of prefixes."""
+    """The best of each method, action and gate, of random directions and of prefixes, and what was
+    selected behind the best prefix."""
     selected: ConditionResult | None
     selection: SelectionResult
     power: float

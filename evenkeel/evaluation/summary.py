@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from evenkeel.conditions.condition import Condition
 from evenkeel.controls.controls import SHOWN, Controls
 from evenkeel.controls.feature_ablation import SHOWN as ABLATED
 from evenkeel.controls.nulls import quantiles
@@ -176,7 +177,6 @@ def _conditions(evaluation: Evaluation) -> list[ConditionResult]:
     rows = []
     for candidate in evaluation.best:
         name, result = candidate.condition.name, evaluation.measured[candidate.condition]
-        is_selected = evaluation.selected is result
         rows.append(
             ConditionResult(
                 name=name,
@@ -188,13 +188,18 @@ def _conditions(evaluation: Evaluation) -> list[ConditionResult]:
                 spread_p_holm=rounded(adjusted[name]),
                 definitional_choices=_choices(measures, before, result),
                 minimum_detectable=smallest_detectable(result.measures, measures.units),
-                p_nulls={kind: rounded(p) for kind, p in evaluation.controls.p_nulls.items()}
-                if is_selected and evaluation.controls
-                else None,
+                p_nulls=_p_nulls(evaluation, candidate.condition),
                 **wider.of(result.measurement),
             )
         )
     return rows
+
+
+def _p_nulls(evaluation: Evaluation, condition: Condition) -> dict[str, float | None] | None:
+    controls = evaluation.controls
+    is_selected = controls is not None and controls.selected.condition is condition
+    found = controls.p_nulls if controls and is_selected else evaluation.p_nulls.get(condition)
+    return {kind: rounded(p) for kind, p in found.items()} if found else None
 
 
 def _choices(measures: PromptSetMeasures, before: Readings, result: Candidate) -> Choices:

@@ -118,7 +118,7 @@ class PromptSetMeasures:
         direction: Direction = "group_given_item",
     ) -> None:
         self.prompt_set = prompt_set
-        self.resamples = resamples
+        self.resamples, self.seed = resamples, seed
         self.direction: Direction = direction
         self.items = ItemMeasures(prompt_set, direction, resamples, seed)
         other: Direction = (

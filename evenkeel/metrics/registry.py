@@ -56,6 +56,14 @@ _BIAS = (
         "bias", "zero", True,
     ),
     Metric(
+        "sampled_slope", "Slope of sampled groups on the reference",
+        "groups that continuations name; 1 reproduces the rates", "bias", "zero", True,
+    ),
+    Metric(
+        "sampled_gap", "Stereotype gap in sampled text",
+        "groups that continuations name; 1 is always that of the stereotype", "bias", "zero", True,
+    ),
+    Metric(
         "split_half", "Split-half correlation", "of item scores over other templates; reliability",
         "bias", "unchanged", True,
     ),
@@ -102,6 +110,8 @@ _COST = (
     ),
 )  # fmt: skip
 _TEXT = (
+    Metric("sampled_naming_share", "Continuations that name a group", "of those of items", "text",
+           "unchanged", percent=True, digits=3),
     Metric("distinct_2", "Distinct 2-grams", "of generated text; higher is more varied", "text",
            "unchanged"),
     Metric("repetition", "Repetition", "repeated 3-grams of generated text", "text", "unchanged",

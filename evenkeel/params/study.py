@@ -81,6 +81,9 @@ class VectorsParams(Section):
 class GenerationParams(SamplingParams):
     prompts: PositiveInt
     """Test prompts that are continued, steered and unsteered."""
+    per_item: NonNegativeInt
+    """Continuations sampled of each item of the test split, unsteered and with the selected
+    intervention, of which the groups that they name are counted; 0 for none."""
 
 
 class ReftParams(Section):
@@ -160,9 +163,15 @@ class EvaluationParams(Section):
     negative one asks for nothing, not even for text that has not collapsed."""
     prefixes: Annotated[list[Annotated[str, Field(min_length=1)]], AfterValidator(distinct)]
     """Prompting, as one more method: texts put before every prompt, their last space included."""
+    few_shot: NonNegativeInt
+    """Examples from the train split, completed against the stereotype, in one more prefix; 0 for
+    none."""
     null_draws: Annotated[int, Field(ge=1)]
     """Null-direction baselines of each kind in the place of the selected one, at most
     vectors.shuffles; p is at best 1 / (draws + 1)."""
+    compared_null_draws: NonNegativeInt
+    """Null-direction baselines in the place of the best of every other method, at most
+    vectors.shuffles, of its hardest kind and on one test prompt of each item; 0 for none."""
     doses: Annotated[list[PositiveFloat], Field(min_length=1), AfterValidator(distinct)]
     """Multipliers of the selected intervention at which its effect and cost are drawn, in units of
     the selected one."""

@@ -65,9 +65,11 @@ class Params(Section):
             raise ValueError(
                 f"evaluation.axes names {unknown}, not among dataset.axes {self.dataset.axes}"
             )
-        if self.evaluation.null_draws > self.vectors.shuffles:
-            raise ValueError(
-                f"evaluation.null_draws is {self.evaluation.null_draws}, but vectors.shuffles "
-                f"makes only {self.vectors.shuffles}; raise it"
-            )
+        for name in ("null_draws", "compared_null_draws"):
+            draws = getattr(self.evaluation, name)
+            if draws > self.vectors.shuffles:
+                raise ValueError(
+                    f"evaluation.{name} is {draws}, but vectors.shuffles makes only "
+                    f"{self.vectors.shuffles}; raise it"
+                )
         return self

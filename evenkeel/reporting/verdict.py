@@ -22,6 +22,7 @@ METHODS = {
     "random": "random directions",
     "random_features": "random SAE features",
     "prompt": "a prompt prefix",
+    "few_shot": "examples before the prompt",
     "reft": "a learned edit (LoReFT)",
 }
 GATES = {
@@ -75,7 +76,7 @@ def described(recipe: Recipe) -> str:
     """A condition as a noun phrase."""
     if recipe.prefix:
         prefix = f"putting “{visible(recipe.prefix.strip())}” before every prompt"
-        return prefix if recipe.action is None else f"{prefix}, and {_steered(recipe)}"
+        return prefix if recipe.site is None else f"{prefix}, and {_steered(recipe)}"
     return _steered(recipe)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal, Self
 
@@ -10,6 +10,7 @@ from evenkeel.conditions.condition import Condition
 from evenkeel.datasets.records import Prompt
 from evenkeel.metrics.competence import CompetenceGate, withheld
 from evenkeel.metrics.measures import PromptSetMeasures
+from evenkeel.metrics.sampled import SampledMeasures
 from evenkeel.params import GenerationParams
 from evenkeel.scoring.divergence import prefix_divergences, text_divergences
 from evenkeel.scoring.prompt_set import PromptSet, Readings
@@ -61,6 +62,8 @@ class Sampling:
     prompts: tuple[Prompt, ...]
     params: GenerationParams
     seed: int
+    items: tuple[Prompt, ...] = ()
+    """Prompts of items that are continued once each, to count the groups that are named."""
 
 
 class Evaluator:
@@ -112,6 +115,7 @@ class Evaluator:
         """Every metric of the unsteered model."""
         texts = self._continue()
         measures = self.measures.of(self.readings) | self._text_measures(texts)
+        measures |= self._sampled_groups()
         too_weak = self.gate.reason(measures)
         return Measurement(
             self.readings, withheld(measures) if too_weak else measures, too_weak, tuple(texts)
@@ -174,6 +178,14 @@ class Evaluator:
             candidates.append(Candidate(condition, measurement))
         return candidates
 
+    def with_sampled_groups(self, candidate: Candidate) -> Candidate:
+        """The candidate with the metrics of the groups that its continuations of items name."""
+        condition, measurement = candidate.condition, candidate.measurement
+        with steer(self._model, condition.interventions):
+            found = self._sampled_groups(condition.prefix)
+        measures = measurement.measures | (withheld(found) if measurement.too_weak else found)
+        return replace(candidate, measurement=replace(measurement, measures=measures))
+
     def _steered(self, conditions: Sequence[Condition], title: str) -> list[Readings]:
         """Readings of each condition; those without a prefix share the unsteered passes."""
         edits = [c.interventions for c in conditions if c.interventions and not c.prefix]
@@ -218,18 +230,28 @@ class Evaluator:
         samples = self.sampling.params.samples
         return text_measures(texts, samples, self.measures.resamples, self.sampling.seed)
 
+    def _sampled_groups(self, prefix: str = "") -> Measures:
+        items = self.sampling.items if self.sampling else ()
+        if not items:
+            return {}
+        measures = SampledMeasures(items, self.measures.resamples, self.measures.seed)
+        return measures.of(self._continuations(items, prefix))
+
     def _continue(self, prefix: str = "") -> list[str]:
         if self.sampling is None:
             return []
+        samples = self.sampling.params.samples
+        return self._continuations(
+            [prompt for prompt in self.sampling.prompts for _ in range(samples)], prefix
+        )
+
+    def _continuations(self, prompts: Sequence[Prompt], prefix: str) -> list[str]:
+        assert self.sampling is not None
         params = self.sampling.params
         return continue_texts(
             self._model,
             self._tokenizer,
-            [
-                prefix + prompt.lead_in + prompt.text
-                for prompt in self.sampling.prompts
-                for _ in range(params.samples)
-            ],
+            [prefix + prompt.lead_in + prompt.text for prompt in prompts],
             max_new_tokens=params.max_new_tokens,
             temperature=params.temperature,
             top_p=params.top_p,

@@ -6,7 +6,8 @@ from evenkeel.statistics.estimate import Estimate
 
 OF_BIAS = {
     "item_spread", "bias_reduction", "mean_log_odds", "mean_log_odds_change",
-    "reference_correlation", "reference_slope", "stereotype_gap", "split_half",
+    "reference_correlation", "reference_slope", "stereotype_gap", "sampled_slope", "sampled_gap",
+    "split_half",
     "direction_agreement", "moved_away_share", "crossed_away_share",
 }  # fmt: skip
 

@@ -11,6 +11,7 @@ from evenkeel.conditions.prompt import PromptCondition
 from evenkeel.conditions.vector import make_vector_conditions
 from evenkeel.metrics.competence import CompetenceGate
 from evenkeel.metrics.measures import PromptSetMeasures
+from evenkeel.metrics.sampled import SampledMeasures, per_item
 from evenkeel.models.architecture import architecture_of
 from evenkeel.params import Action, GenerationParams
 from evenkeel.scoring.divergence import text_divergences
@@ -19,13 +20,16 @@ from evenkeel.scoring.prompt_set import PromptSet
 from evenkeel.selection.budget import Budget
 from evenkeel.selection.evaluator import Evaluator, Sampling
 from evenkeel.selection.tables import candidate_row
+from evenkeel.steering.continuations import continue_texts
 from evenkeel.steering.hooks import steer
 from evenkeel.steering.intervention import Add
 from tests.evaluation.samples import TEXTS, make_prompts, make_vectors
 
 ANY = CompetenceGate(chance=0.5, margin=-1)
 MULTIPLIERS: dict[Action, list[float]] = {"add": [-0.5, 0.5], "ablate": [1.0]}
-HOW = GenerationParams(prompts=3, max_new_tokens=4, temperature=0.7, top_p=0.9, samples=2)
+HOW = GenerationParams(
+    prompts=3, per_item=2, max_new_tokens=4, temperature=0.7, top_p=0.9, samples=2
+)
 
 
 def conditions() -> Sequence[Condition]:
@@ -48,7 +52,7 @@ def evaluate(
         gate,
         batch_size=4,
         behind=lambda prefix: PromptSet.of(model, tokenizer, of_test, TEXTS, prefix=prefix),
-        sampling=Sampling(tuple(of_test[:3]), HOW, 0),
+        sampling=Sampling(tuple(of_test[:3]), HOW, 0, tuple(per_item(of_test, 2))),
     )
 
 
@@ -107,6 +111,25 @@ def test_kl_is_measured_where_it_is_asked(
         moved = text_divergences(tiny_gpt2, edits, prompt_set.texts, 4)
         expected = evaluator.measures.kl_neutral(moved[0]).value
         assert candidate.value("kl_neutral") == pytest.approx(expected, rel=1e-5)
+
+
+def test_groups_that_continuations_name_are_counted_before_and_after(
+    tiny_gpt2: Any, tokenizer: Any, evaluator: Evaluator
+) -> None:
+    assert evaluator.sampling is not None
+    items = evaluator.sampling.items
+    (candidate,) = evaluator.compare([conditions()[1]], "")
+    found = evaluator.with_sampled_groups(candidate)
+    how = {"max_new_tokens": 4, "temperature": 0.7, "top_p": 0.9, "batch_size": 4, "seed": 0}
+    texts = [prompt.text for prompt in items]
+    before = continue_texts(tiny_gpt2, tokenizer, texts, **how)
+    with steer(tiny_gpt2, candidate.condition.interventions):
+        after = continue_texts(tiny_gpt2, tokenizer, texts, **how)
+    assert before != after
+    for measures, continued in ((evaluator.baseline.measures, before), (found.measures, after)):
+        for name, estimate in SampledMeasures(items, 100, 0).of(continued).items():
+            assert measures[name] == estimate
+    assert found.value("bias_reduction") == candidate.value("bias_reduction")
 
 
 def test_a_prefix_is_a_condition_like_any_other(

@@ -25,8 +25,8 @@ from evenkeel.sae.saving import save_module
 from evenkeel.scoring import token_reads
 from evenkeel.selection.backing_off import STEPS, TRIED
 from evenkeel.steering.continuations import continue_texts
-from evenkeel.steering.hooks import steer
 from evenkeel.steering.erasure import Erase
+from evenkeel.steering.hooks import steer
 from evenkeel.steering.spec import InterventionSpec
 from evenkeel.vectors.erasers import EraserSet
 from evenkeel.vectors.shuffled import ShuffledFitter, ShuffledVectors
@@ -56,12 +56,15 @@ SMALL = {
     "search": "exhaustive",
     "competence_margin": -1.0,
     "prefixes": ["Be fair. ", "It rained. "],
+    "few_shot": 0,
     "null_draws": 3,
+    "compared_null_draws": 2,
     "doses": [4.0, 1.0],
     "heldout_texts": 20,
     "resamples": 100,
     "generation": {
         "prompts": 5,
+        "per_item": 3,
         "max_new_tokens": 6,
         "temperature": 0.7,
         "top_p": 0.95,
@@ -150,11 +153,12 @@ def test_the_stage_writes_what_it_says(inputs: dict[str, Path]) -> None:
     assert "bias_reduction" in printed.output
     assert "p among shuffled" in printed.output
     result = result_of(inputs)
+    assert result.selected is not None
     assert {row.name for row in result.conditions} == {
         f"{method}_{action}"
         for method in ("caa", "pca")
         for action in ("add", "ablate", "ablate_probe", "mean_ablate_probe")
-    } | {"random_add", "random_ablate", "prompt"}
+    } | {"random_add", "random_ablate", "prompt", f"prompt_{result.selected.name}"}
     assert (result.selection.candidates, result.selection.passes) == (2 * 4 * 5, 40 + 4 * 3)
     selected = result.selected
     assert selected is not None
@@ -162,7 +166,8 @@ def test_the_stage_writes_what_it_says(inputs: dict[str, Path]) -> None:
     record = json.loads((inputs["metrics"] / "gender.json").read_text())
     for name in (
         "item_spread", "definitional_accuracy", "perplexity", "reference_correlation",
-        "reference_slope", "mean_log_odds", "distinct_2",
+        "reference_slope", "mean_log_odds", "distinct_2", "sampled_slope",
+        "sampled_naming_share",
     ):  # fmt: skip
         assert {name, f"{name}_ci95"} <= record["baseline"].keys() & record["selected"].keys()
     for name in ("bias_reduction", "perplexity_ratio", "definitional_margin_ratio", "kl_neutral"):
@@ -287,6 +292,16 @@ def test_a_sceptic_finds_the_controls(inputs: dict[str, Path]) -> None:
         median = entry.distributions["bias_reduction"].median
         assert median == pytest.approx(drawn.median(), rel=1e-4)
     assert result.selected.p_nulls == {entry.kind: entry.p for entry in result.nulls}
+    ranked = {row.name: row.p_nulls for row in result.conditions if row.p_nulls}
+    assert set(ranked) == {
+        f"{method}_{action}"
+        for method in ("caa", "pca")
+        for action in ("add", "ablate", "ablate_probe", "mean_ablate_probe")
+    }
+    for name, ranks in ranked.items():
+        if name != result.selected.name:
+            assert ranks.keys() == {"shuffled"}
+            assert ranks["shuffled"] in (0.333333, 0.666667, 1.0)
     assert {row.target for row in result.reprobing} == {"stereotypical", "definitional"}
 
     dose = table_of(inputs, "dose")
@@ -630,3 +645,18 @@ def test_an_eraser_that_is_not_fitted_is_refused(inputs: dict[str, Path]) -> Non
     printed = run(inputs)
     assert printed.exit_code == 2
     assert "evaluation.methods names ['inlp'], which vectors.eraser_methods does" in printed.output
+
+
+def test_examples_and_an_intervention_behind_them_are_conditions(inputs: dict[str, Path]) -> None:
+    change_params(inputs, prefixes=[], few_shot=1, compared_null_draws=0)
+    printed = run(inputs)
+    assert printed.exit_code == 0, printed.output
+    result = result_of(inputs)
+    assert result.selected is not None
+    rows = {row.name: row for row in result.conditions}
+    prefix = "This maid left because he. "
+    assert rows["few_shot"].recipe.prefix == prefix
+    both = rows[f"prompt_{result.selected.name}"]
+    assert both.recipe == result.selected.recipe.model_copy(update={"prefix": prefix})
+    assert both.value("item_spread") != rows["few_shot"].value("item_spread")
+    assert all(row.p_nulls is None for row in result.conditions if row.name != result.selected.name)
