@@ -21,7 +21,8 @@ class Recipe(BaseModel):
     action: Action | None = None
     multiplier: float | None = None
     """add: in units of the mean norm of the residual stream at the vector's hook point; ablate:
-    share taken out; mean_ablate: share of the way to the midpoint; clamp: the latents' value;
+    share taken out; mean_ablate: share of the way to the midpoint; rotate: of the
+    angle; clamp: the latents' value;
     scale: their factor; of a learned edit: share of it; of an
     eraser: the same."""
     rank: int | None = None

@@ -10,6 +10,7 @@ from torch import Tensor
 from evenkeel.conditions.vector import spanning
 from evenkeel.steering.erasure import MeanAblate
 from evenkeel.steering.intervention import Ablate, Add, Intervention
+from evenkeel.steering.rotation import Rotate
 from evenkeel.vectors.vector import SteeringVector
 
 
@@ -35,7 +36,7 @@ def in_place_of(
             return None
         directions = torch.stack([vector.direction for vector in spanning(at_point)])
         match intervention:
-            case Ablate() | MeanAblate():
+            case Ablate() | MeanAblate() | Rotate():
                 replaced.append(replace(intervention, directions=directions))
             case Add() if len(directions) == 1:
                 replaced.append(replace(intervention, direction=directions[0]))
@@ -65,7 +66,7 @@ def alignment(left: Sequence[Intervention], right: Sequence[Intervention]) -> fl
 def directions_of(intervention: Intervention) -> Float[Tensor, "count width"] | None:
     """Directions that an intervention adds or takes out, in float64; None if it has none."""
     match intervention:
-        case Ablate() | MeanAblate():
+        case Ablate() | MeanAblate() | Rotate():
             return torch.atleast_2d(intervention.directions).double()
         case Add():
             return intervention.direction.double()[None]

@@ -43,6 +43,7 @@ def candidate_conditions(
         "add": params.add_multipliers,
         "ablate": ablations,
         "mean_ablate": ablations,
+        "rotate": ablations,
         "clamp": params.clamp_values,
         "scale": params.scale_factors,
     }

@@ -22,7 +22,7 @@ Dtype = Literal["float32", "float16", "bfloat16"]
 VectorMethod = Literal["caa", "group", "term", "pca", "probe", "actadd", "sae"]
 EraserMethod = Literal["leace", "inlp", "sentence_debias"]
 LearnedMethod = Literal["reft"]
-Action = Literal["add", "ablate", "mean_ablate", "clamp", "scale"]
+Action = Literal["add", "ablate", "mean_ablate", "rotate", "clamp", "scale"]
 Sinks = Literal["exclude", "include"]
 """Whether attention sinks (a text's first token, and others like it) are left out or count."""
 Concept = Literal["label", "group"]

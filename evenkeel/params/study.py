@@ -127,8 +127,9 @@ class EvaluationParams(Section):
     vectors.eraser_methods; reft trains edits of the frozen model on the train split (LoReFT)."""
     actions: Annotated[list[Action], Field(min_length=1), AfterValidator(distinct)]
     """What is done with a vector: add it; ablate: project it out; mean_ablate: put the projection
-    midway between the groups in its place, where a gate of kind probe is open. What is done with
-    the latents of the axis's features, all at once (method sae): clamp them to a value; scale them.
+    midway between the groups in its place, where a gate of kind probe is open; rotate: turn the
+    residual stream away from it, its norm kept. What is done with the latents of the axis's
+    features, all at once (method sae): clamp them to a value; scale them.
     """
     layers: Layers
     """Layers at which each vector or eraser is tried; all is each of them. Where there is more than
@@ -138,7 +139,7 @@ class EvaluationParams(Section):
     ablate_multipliers: Annotated[
         list[Annotated[float, Field(gt=0, le=2)]], Field(min_length=1), AfterValidator(distinct)
     ]
-    """Share of the projection that is taken out, or moved; 1 removes it whole."""
+    """Share of the projection that is taken out or moved, or of the angle; 1 removes it whole."""
     clamp_values: Annotated[list[float], Field(min_length=1), AfterValidator(distinct)]
     """Values that latents are held at, in units of their activations; 0 ablates them."""
     scale_factors: Annotated[list[float], Field(min_length=1), AfterValidator(distinct)]

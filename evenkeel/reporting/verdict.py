@@ -100,6 +100,9 @@ def _steered(recipe: Recipe) -> str:
             return f"scaling {features} by {number(multiplier, 3)} {where}"
         case "add":
             return f"adding {direction} {where}, with a multiplier of {number(multiplier)}"
+        case "rotate":
+            share = "" if multiplier == 1 else f" by {percent(multiplier)} of the angle"
+            return f"turning the residual stream away from {direction}{share} {where}"
         case "mean_ablate":
             share = "" if multiplier == 1 else f", {percent(multiplier)} of the way"
             return f"moving the projection on {direction} to the groups’ midpoint{share} {where}"

@@ -12,10 +12,11 @@ from evenkeel.params import Sinks
 from evenkeel.steering.erasure import Erase, MeanAblate
 from evenkeel.steering.gates import Gate
 from evenkeel.steering.intervention import Ablate, Add, Intervention, Positions
+from evenkeel.steering.rotation import Rotate
 from evenkeel.vectors.erasers import Eraser
 from evenkeel.vectors.vector import SteeringVector
 
-VectorAction = Literal["add", "ablate", "mean_ablate"]
+VectorAction = Literal["add", "ablate", "mean_ablate", "rotate"]
 
 
 def interventions_of(
@@ -35,8 +36,10 @@ def interventions_of(
 
     Args:
         vectors: one or several of the same site and layer.
-        action: add; ablate (project out); mean_ablate (put the projection of `midpoint` there).
-        multiplier: of what is added; or the share of the projection that is taken out or moved.
+        action: add; ablate (project out); mean_ablate (put the projection of `midpoint` there);
+            rotate (turn the stream away, its norm kept).
+        multiplier: of what is added; or the share of the projection that is taken out or moved, or
+            of the angle.
         relative: whether what is added is in units of the vector's `stream_norm`, or absolute.
         midpoint: for mean_ablate.
         positions: where it acts.
@@ -79,6 +82,8 @@ def interventions_of(
     directions = directions if len(vectors) > 1 else directions[0]
     if action == "ablate":
         return [Ablate(directions, multiplier, **where)]
+    if action == "rotate":
+        return [Rotate(directions, multiplier, **where)]
     if midpoint is None:
         raise BadInputError("mean_ablate needs the midpoint that the projection is moved to")
     return [MeanAblate(directions, midpoint, multiplier, **where)]

@@ -20,6 +20,7 @@ from evenkeel.steering.gates import BandGate, Gate, ProbeGate, TokenGate
 from evenkeel.steering.intervention import Ablate, Add, Intervention
 from evenkeel.steering.latents import Clamp, Scale
 from evenkeel.steering.loreft import Loreft
+from evenkeel.steering.rotation import Rotate
 from evenkeel.tensor_files import read_tensor_folder, write_tensor_folder
 
 KIND = "intervention spec"
@@ -33,6 +34,7 @@ INTERVENTIONS: dict[str, type[Intervention]] = {
     "erase": Erase,
     "loreft": Loreft,
     "mean_ablate": MeanAblate,
+    "rotate": Rotate,
     "scale": Scale,
 }
 GATES: dict[str, type[Gate]] = {"band": BandGate, "probe": ProbeGate, "token": TokenGate}

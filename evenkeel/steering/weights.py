@@ -22,6 +22,7 @@ from evenkeel.params import Site
 from evenkeel.steering.intervention import SINKS_HINT, Add, Intervention
 from evenkeel.steering.latents import EditLatents
 from evenkeel.steering.plan import check_fit
+from evenkeel.steering.rotation import Rotate
 from evenkeel.steering.spec import Steering, interventions_in
 
 
@@ -44,6 +45,8 @@ def edited_weights(model: Any, spec: Steering) -> dict[tuple[nn.Module, str], Te
     outputs = [item for item in interventions if item.site in ("attn_out", "mlp_out")]
     stream = [item for item in interventions if item.site in ("resid_pre", "resid_post")]
     for item in inputs + outputs + stream:
+        if isinstance(item, Rotate):
+            raise _impossible(item, "keeping a norm is not linear")
         if isinstance(item, EditLatents):
             raise _impossible(item, "what it adds depends on latents that no weight computes")
         if not item.everywhere:

@@ -15,6 +15,7 @@ from evenkeel.steering.erasure import Erase, MeanAblate
 from evenkeel.steering.gates import BandGate, TokenGate
 from evenkeel.steering.intervention import Ablate, Add, Intervention
 from evenkeel.steering.nnsight import edit_traces
+from evenkeel.steering.rotation import Rotate
 from evenkeel.steering.wrapper import wrap
 from tests.models.families import SAMPLE, tiny_model
 
@@ -275,6 +276,10 @@ def test_what_is_added_to_a_norm_joins_the_bias_of_its_reader(tiny_gpt2: Any) ->
         (
             Add(torch.ones(32), layer=1, site="mlp_out", gates=(BandGate(torch.ones(32), 0, 1),)),
             "know no gates",
+        ),
+        (
+            Rotate(torch.ones(32), layer=1, site="mlp_out", sinks="include"),
+            "Rotate at layer 1, mlp_out cannot be written into weights: keeping a norm",
         ),
     ],
 )

@@ -6,6 +6,7 @@ from evenkeel.errors import BadInputError
 from evenkeel.steering.erasure import Erase, MeanAblate
 from evenkeel.steering.intervention import Ablate, Add, Intervention
 from evenkeel.steering.loreft import Loreft
+from evenkeel.steering.rotation import Rotate
 
 PLACE = {"layer": 0, "site": "resid_post"}
 
@@ -21,6 +22,7 @@ def every_kind() -> list[Intervention]:
         Ablate(torch.randn(2, 8), **PLACE),
         MeanAblate(torch.randn(8), torch.randn(8), **PLACE),
         Erase(torch.randn(8, 2), torch.randn(2, 8), torch.randn(8), **PLACE),
+        Rotate(torch.randn(2, 8), 0.5, **PLACE),
         Loreft(torch.eye(8)[1:3], torch.randn(2, 8), torch.randn(2), **PLACE),
     ]
 
@@ -67,6 +69,38 @@ def test_mean_ablate_gives_the_means_component_and_keeps_the_rest(stream: Tensor
     torch.testing.assert_close(away(replaced), away(stream))
 
 
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_rotated_stream_keeps_its_norm_and_what_it_was_beside_the_span(
+    stream: Tensor, count: int
+) -> None:
+    directions = torch.randn(count, 8, dtype=torch.float64)
+    rotated = Rotate(directions, **PLACE)(stream)
+    torch.testing.assert_close(rotated.norm(dim=-1), stream.norm(dim=-1))
+    ablated = Ablate(directions, **PLACE)(stream)
+    cosine = torch.nn.functional.cosine_similarity(rotated, ablated, dim=-1)
+    torch.testing.assert_close(cosine, torch.ones_like(cosine))
+    torch.testing.assert_close(Rotate(directions, 0.0, **PLACE)(stream), stream)
+    mirrored = Rotate(directions, 2.0, **PLACE)(stream)
+    torch.testing.assert_close(mirrored, Ablate(directions, 2.0, **PLACE)(stream))
+    torch.testing.assert_close(
+        _angle(Rotate(directions, 0.5, **PLACE)(stream), directions), _angle(stream, directions) / 2
+    )
+
+
+def _angle(stream: Tensor, directions: Tensor) -> Tensor:
+    """Between a stream and what is at right angles to the directions."""
+    outside = Ablate(directions, **PLACE)(stream)
+    return torch.atan2((stream - outside).norm(dim=-1), outside.norm(dim=-1))
+
+
+def test_a_stream_within_the_span_has_no_plane_to_turn_in_and_stays() -> None:
+    directions = torch.eye(8, dtype=torch.float64)[:2]
+    stream = torch.zeros(1, 3, 8, dtype=torch.float64)
+    stream[0, 0, 0], stream[0, 1, 5] = 3.0, 2.0
+    rotated = Rotate(directions, **PLACE)(stream)
+    assert torch.equal(rotated, stream)
+
+
 def test_erase_agrees_with_concept_erasure() -> None:
     leace = pytest.importorskip("concept_erasure")
     data, labels = torch.randn(200, 8, dtype=torch.float64), torch.arange(200) % 2
@@ -80,7 +114,7 @@ def test_erase_agrees_with_concept_erasure() -> None:
     assert gap_after.norm() < 1e-6
 
 
-@pytest.mark.parametrize("index", range(5))
+@pytest.mark.parametrize("index", range(6))
 def test_keep_leaves_the_other_positions_bit_for_bit(stream: Tensor, index: int) -> None:
     intervention = every_kind()[index]
     keep = torch.rand(3, 5) < 0.5
@@ -92,7 +126,7 @@ def test_keep_leaves_the_other_positions_bit_for_bit(stream: Tensor, index: int)
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
-@pytest.mark.parametrize("index", range(5))
+@pytest.mark.parametrize("index", range(6))
 def test_the_streams_type_is_kept(index: int, dtype: torch.dtype) -> None:
     assert every_kind()[index](torch.randn(2, 3, 8, dtype=dtype)).dtype == dtype
 
@@ -105,6 +139,8 @@ def test_the_streams_type_is_kept(index: int, dtype: torch.dtype) -> None:
         (lambda: Add(torch.ones(8), float("inf"), **PLACE), "Add: scale is inf"),
         (lambda: Ablate(torch.zeros(8), **PLACE), "Ablate: directions is zero"),
         (lambda: Ablate(torch.ones(2, 8), **PLACE), "2 directions span only 1 dimensions"),
+        (lambda: Rotate(torch.zeros(8), **PLACE), "Rotate: directions is zero"),
+        (lambda: Rotate(torch.ones(8), float("nan"), **PLACE), "Rotate: multiplier is nan"),
         (lambda: Ablate(torch.ones(0, 8), **PLACE), "not empty"),
         (
             lambda: MeanAblate(torch.ones(8), torch.ones(7), **PLACE),

@@ -21,6 +21,7 @@ from evenkeel.steering.erasure import Erase, MeanAblate
 from evenkeel.steering.gates import BandGate, Gate, ProbeGate, TokenGate
 from evenkeel.steering.intervention import Ablate, Add, Intervention, Positions
 from evenkeel.steering.latents import Clamp, Scale
+from evenkeel.steering.rotation import Rotate
 from tests.steering.saes import ARCHITECTURES, random_sae
 
 COLUMNS, NEW, WIDTH = 6, 4, 32
@@ -61,7 +62,7 @@ def interventions(draw: st.DrawFn, backend: str) -> Intervention:
     }
     kinds = ["add", "ablate", "mean_ablate", "erase"]
     if not weights and not site.startswith("ln"):  # where no SAE is at home
-        kinds += ["clamp", "scale"]
+        kinds += ["clamp", "scale", "rotate"]
     rank = draw(st.integers(1, 2))
     kind = draw(st.sampled_from(kinds))
     if kind in ("clamp", "scale"):
@@ -78,6 +79,8 @@ def interventions(draw: st.DrawFn, backend: str) -> Intervention:
             return Add(random(draw, WIDTH), draw(st.sampled_from([-3.0, 0.5])), **where)
         case "ablate":
             return Ablate(random(draw, rank, WIDTH), draw(st.sampled_from([0.5, 1.0])), **where)
+        case "rotate":
+            return Rotate(random(draw, rank, WIDTH), draw(st.sampled_from([0.5, 1.0])), **where)
         case "mean_ablate":
             return MeanAblate(random(draw, rank, WIDTH), random(draw, WIDTH), **where)
         case _:

@@ -16,6 +16,7 @@ from evenkeel.steering.gates import BandGate, ProbeGate, TokenGate
 from evenkeel.steering.intervention import Ablate, Add
 from evenkeel.steering.latents import Clamp, Scale
 from evenkeel.steering.loreft import Loreft
+from evenkeel.steering.rotation import Rotate
 from evenkeel.steering.spec import InterventionSpec
 from tests.steering.saes import random_sae
 
@@ -47,6 +48,7 @@ def spec() -> InterventionSpec:
             ),
             Clamp.of(random_sae("resid_post", 1), (3, 8), value=2.0),
             Scale.of(random_sae("resid_post", 1, "topk"), (3, 8), factor=0.125, positions="last"),
+            Rotate(torch.randn(2, 32), 0.5, layer=2, site="resid_post"),
             Loreft(torch.eye(32)[:2], torch.randn(2, 32), torch.randn(2), layer=1, site="mlp_out"),
         ),
         {"model": "tiny", "selected": {"bias_reduction": 0.9}},
