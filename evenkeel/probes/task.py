@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Int
 
 from evenkeel.errors import BadInputError
 from evenkeel.probes.control import control_labels
-from evenkeel.probes.logistic import Linear, choose_c, fit_logistic, scores
+from evenkeel.probes.logistic import Linear, choose_c, fit_logistics, scores
 from evenkeel.probes.metrics import accuracy, auroc
 from evenkeel.probes.probe import Probe, ProbeMetrics
 from evenkeel.probes.statements import biased, select, terms
@@ -145,8 +145,9 @@ class ProbeTask:
     ) -> tuple[float, float]:
         """Accuracy on test and on train of the same probe on random labels, over all draws."""
         on_test, on_train = [], []
-        for labels in self.controls:
-            linear = fit_logistic(train, labels[self.train], c)
+        of_train = [labels[self.train] for labels in self.controls]
+        linears = fit_logistics(train, of_train, [c] * len(of_train))
+        for labels, linear in zip(self.controls, linears, strict=True):
             on_test.append(accuracy(scores(test, linear), labels[self.test])[0])
             on_train.append(accuracy(scores(train, linear), labels[self.train])[0])
         return float(np.mean(on_test)), float(np.mean(on_train))
