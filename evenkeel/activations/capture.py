@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -227,3 +228,62 @@ def capture_texts(
                 for text, part in zip(batch, parts, strict=True):
                     found[point][text] = part.numpy()
     return {point: np.concatenate(parts) for point, parts in found.items()}
+
+
+def capture_beginnings(
+    loaded: LoadedModel,
+    texts: Sequence[str],
+    sites: Sequence[str],
+    layers: Sequence[int] | Literal["all"],
+    batch_tokens: int = 8192,
+) -> dict[HookPoint, Float[np.ndarray, "texts width"]]:
+    """`capture_texts` of last tokens, for texts many of which begin others.
+
+    A causal model does not see what follows: a text whose tokens are those that a longer one begins
+    with is read off that one, in the same pass.
+
+    Raises:
+        BadInputError: as of `capture_texts`.
+    """
+    if not texts:
+        raise BadInputError("no texts to capture activations of")
+    points = resolve_points(loaded.model, sites, layers)
+    ids = loaded.encoder.encode_all(texts)
+    longer = _longest_continuations([text_ids.tolist() for text_ids in ids])
+    hosts = sorted(set(longer))
+    guests: dict[int, list[int]] = {host: [] for host in hosts}
+    for text, host in enumerate(longer):
+        guests[host].append(text)
+    found: dict[HookPoint, list[Any]] = {point: [None] * len(texts) for point in points}
+    with recording(loaded.model, points) as forward:
+        for batch in plan_batches(np.array([len(ids[host]) for host in hosts]), batch_tokens):
+            members = [hosts[index] for index in batch]
+            own = [text for host in members for text in guests[host]]
+            row = [row for row, host in enumerate(members) for _ in guests[host]]
+            last = [len(ids[text]) - 1 for text in own]
+            inputs = padded([ids[host] for host in members], pad=loaded.tokenizer.pad_token_id)
+            kept = partial(_rows_at, row, last)
+            for point, rows in forward(inputs["input_ids"], kept).items():
+                for text, activation in zip(own, rows.float().cpu().numpy(), strict=True):
+                    found[point][text] = activation
+    return {point: np.stack(rows) for point, rows in found.items()}
+
+
+def _rows_at(
+    row: list[int],
+    position: list[int],
+    hidden: Float[Tensor, "texts length width"],
+    _: HookPoint,
+) -> Float[Tensor, "rows width"]:
+    return hidden[row, position]
+
+
+def _longest_continuations(ids: Sequence[list[int]]) -> list[int]:
+    """For each text the longest one that begins with its tokens; itself, if there is no other."""
+    order = sorted(range(len(ids)), key=lambda text: ids[text])
+    longest = list(range(len(ids)))
+    # In that order, what a text begins comes right after it.
+    for text, following in zip(order[-2::-1], order[:0:-1], strict=True):
+        if ids[following][: len(ids[text])] == ids[text]:
+            longest[text] = longest[following]
+    return longest

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 from torch import Tensor
 
-from evenkeel.activations.capture import capture_texts, past_first_token
+from evenkeel.activations.capture import capture_beginnings, past_first_token
 from evenkeel.conditions.vector import Gating, Vectors
 from evenkeel.datasets.records import Prompt
 from evenkeel.datasets.terms import find_term
@@ -161,7 +161,7 @@ def _word_streams(
         )
     sites = sorted({point.site for point in points})
     layers = sorted({point.layer for point in points})
-    streams = capture_texts(loaded, list(rows), sites, layers)
+    streams = capture_beginnings(loaded, list(rows), sites, layers)
     return WordStreams(streams, stereotypical.astype(bool), group, ends_item.astype(bool))
 
 

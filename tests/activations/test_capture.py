@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from evenkeel.activations.capture import (
+    capture_beginnings,
     capture_texts,
     measure_widths,
     recording,
@@ -72,6 +73,26 @@ def test_last_and_mean_are_of_all_tokens_but_sinks(
 
     np.testing.assert_allclose(last, [part[-1] for part in parts], atol=1e-5)
     np.testing.assert_allclose(mean, [part[left_out:].mean(axis=0) for part in parts], atol=1e-5)
+
+
+@pytest.mark.parametrize("batch_tokens", [16, 8192])
+def test_beginnings_are_read_off_longer_texts(loaded: LoadedModel, batch_tokens: int) -> None:
+    """Whatever else is read with them, each text gives what it gives alone; fewer rows are run."""
+    words = TEXTS[0].split(" ")
+    texts = [" ".join(words[:end]) for end in range(len(words), 2, -1)] + TEXTS[1:]
+    rows: list[int] = []
+    handle = loaded.model.transformer.h[0].register_forward_hook(
+        lambda _module, _args, output: rows.append(len(output))
+    )
+    try:
+        found = capture_beginnings(loaded, texts, SITES, [0, 2], batch_tokens)
+    finally:
+        handle.remove()
+    assert len(set(TEXTS)) <= sum(rows) < len(set(texts))
+    alone = [capture_texts(loaded, [text], SITES, [0, 2]) for text in texts]
+    for point, activations in found.items():
+        expected = np.concatenate([each[point] for each in alone])
+        np.testing.assert_allclose(activations, expected, atol=1e-5)
 
 
 def test_parts_of_a_block_sum_to_its_output(loaded: LoadedModel) -> None:

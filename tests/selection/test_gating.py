@@ -65,7 +65,7 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             HookPoint.of(site, layer): planted(texts).numpy() for site in sites for layer in layers
         }
 
-    monkeypatch.setattr("evenkeel.selection.gating.capture_texts", capture)
+    monkeypatch.setattr("evenkeel.selection.gating.capture_beginnings", capture)
     monkeypatch.setattr("evenkeel.selection.gating.past_first_token", lambda _loaded, texts: texts)
     return texts_read
 
