@@ -89,8 +89,11 @@ check: install-dev  ## Lint, format, types, tests, documentation: what CI runs
 families: install-dev  ## Write the table of model families from a tiny model of each
 	python -m tests.models.family_table docs/reference/families.md
 
+# Those of search and serving read the run that `make repro` left here; benchmarks.sinks wants a model.
+BENCHMARKS := activations cluster features probes reading search serving steering sweep
+
 bench: install-dev  ## Measure the hot paths as ratios to their floors
-	for script in benchmarks/*.py; do python -m benchmarks.$$(basename $$script .py); done
+	for script in $(BENCHMARKS); do python -m benchmarks.$$script; done
 
 clean:  ## Remove what stages wrote here (the cache of DVC stays)
 	git clean -fdX data models reports

@@ -4,12 +4,11 @@ A server of the pipeline's model is started, and clients in this process ask it 
 length, each for the next when it has the last. Steered and unsteered slices take turns, so that
 whatever else the machine does falls on both.
 
-    cd <a project after make repro> && python -m benchmarks.serving --seconds 60 --json serving.json
+    cd <a project after make repro> && python -m benchmarks.serving --seconds 60
 """
 
 import argparse
 import asyncio
-import json
 import re
 import statistics
 import subprocess
@@ -23,8 +22,8 @@ from typing import Any
 
 import httpx
 import psutil
-from rich.console import Console
-from rich.table import Table
+
+from benchmarks.figures import Figure, show
 
 PROMPTS = ("The nurse said that", "The old man was", "My friend thinks that the guest is", "The")
 SLICES = 6
@@ -143,32 +142,42 @@ async def measure(options: argparse.Namespace) -> dict[str, Any]:
     return found
 
 
+def figures(found: dict[str, Any]) -> Iterator[Figure]:
+    """What `measure` found, as rows."""
+    yield Figure(
+        "steered over unsteered, tokens per second", found["steered_over_unsteered"], 0.95, "higher"
+    )
+    yield Figure(
+        "... by the server's processor time", found["steered_over_unsteered_cpu"], 0.95, "higher"
+    )
+    yield Figure(
+        f"{found['clients']} clients over one at a time", found["together_over_one_at_a_time"], 3,
+        "higher",
+    )  # fmt: skip
+    yield Figure("growth of memory", found["memory_growth"])
+    for name in STEERING:
+        of_load = found[name]
+        yield Figure(f"{name}: requests", of_load["requests"], better="higher")
+        yield Figure(f"{name}: errors", of_load["errors"], 0)
+        yield Figure(f"{name}: tokens per second", of_load["tokens_per_second"], better="higher")
+        yield Figure(f"{name}: p50, ms", 1000 * of_load["p50_seconds"])
+        yield Figure(f"{name}: p99, ms", 1000 * of_load["p99_seconds"])
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", type=Path, default=Path("models/base"))
-    parser.add_argument("--axis", default="all")
-    parser.add_argument("--clients", type=int, default=8)
-    parser.add_argument("--seconds", type=float, default=60)
-    parser.add_argument("--tokens", type=int, default=48)
-    parser.add_argument("--json", type=Path)
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--model", type=Path, default=Path("models/base"), help="what is served")
+    parser.add_argument("--axis", default="all", help="whose intervention; all: the joint one")
+    parser.add_argument("--clients", type=int, default=8, help="that ask at the same time")
+    parser.add_argument("--seconds", type=float, default=60, help="of each load, in slices")
+    parser.add_argument("--tokens", type=int, default=48, help="of each answer")
+    parser.add_argument("--json", action="store_true", help="rows of JSON instead of a table")
     options = parser.parse_args()
+    if not options.model.is_dir():
+        sys.exit(f"{options.model}: no such folder; run this in a project after `make repro`")
     found = asyncio.run(measure(options))
-    table = Table("", "requests", "errors", "tokens/s", "p50 ms", "p99 ms")
-    for key, value in found.items():
-        if isinstance(value, dict):
-            table.add_row(
-                key, str(value["requests"]), str(value["errors"]),
-                f"{value['tokens_per_second']:.0f}",
-                f"{1000 * value['p50_seconds']:.0f}", f"{1000 * value['p99_seconds']:.0f}",
-            )  # fmt: skip
-    console = Console()
-    console.print(table)
-    console.print(f"steered over unsteered {found['steered_over_unsteered']:.3f}")
-    console.print(f"... by CPU time {found['steered_over_unsteered_cpu']:.3f}")
-    console.print(f"together over one at a time {found['together_over_one_at_a_time']:.2f}")
-    console.print(f"memory {found['memory_mib']} MiB, growth {found['memory_growth']:.1%}")
-    if options.json:
-        options.json.write_text(json.dumps(found, indent=2, sort_keys=True) + "\n")
+    title = f"Serving: {options.axis}, {options.clients} clients, {options.tokens} tokens each"
+    show(title, figures(found), options.json)
 
 
 if __name__ == "__main__":
