@@ -33,6 +33,11 @@ class Condition(ABC):
 class DosedCondition(Condition):
     """One that can be selected: its strength is a multiplier."""
 
+    @property
+    @abstractmethod
+    def effect(self) -> float | None:
+        """Its multiplier in units in which 0 does nothing; None where there are no such units."""
+
     @abstractmethod
     def at(self, dose: float) -> Self:
         """The condition at another multiplier, in units of its own effect."""

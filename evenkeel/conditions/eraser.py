@@ -56,6 +56,10 @@ class EraserCondition(DosedCondition):
             for eraser, gating in zip(self.erasers, gatings, strict=True)
         ]
 
+    @property
+    def effect(self) -> float:
+        return self.multiplier
+
     def at(self, dose: float) -> Self:
         """The condition at another multiplier, in units of its own."""
         return replace(self, multiplier=dose * self.multiplier)

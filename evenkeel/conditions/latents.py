@@ -61,6 +61,10 @@ class LatentsCondition(DosedCondition):
         """How often the latents fire together, per token of the corpus."""
         return float(self.dictionary.frequency[list(self.features)].sum())
 
+    @property
+    def effect(self) -> float | None:
+        return 1 - self.multiplier if self.action == "scale" else None
+
     def at(self, dose: float) -> Self:
         """The condition at another multiplier, in units of its own effect."""
         if self.action == "scale":  # 1 is what does nothing

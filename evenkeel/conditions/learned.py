@@ -52,6 +52,10 @@ class LearnedCondition(DosedCondition):
     def interventions(self) -> Sequence[Intervention]:
         return [replace(edit, multiplier=self.multiplier) for edit in self.edits]
 
+    @property
+    def effect(self) -> float:
+        return self.multiplier
+
     def at(self, dose: float) -> Self:
         """The condition at another multiplier, in units of its own."""
         return replace(self, multiplier=dose * self.multiplier)

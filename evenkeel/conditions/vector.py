@@ -76,6 +76,10 @@ class VectorCondition(DosedCondition):
             for intervention in self._at(vectors, gating)
         ]
 
+    @property
+    def effect(self) -> float:
+        return self.multiplier
+
     def at(self, dose: float) -> Self:
         """The condition at another multiplier, in units of its own."""
         return replace(self, multiplier=dose * self.multiplier)

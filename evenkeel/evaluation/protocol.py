@@ -222,9 +222,7 @@ def evaluate_axis(
         selection=selection,
         best=best,
         measured=measured,
-        front=compare_at_matched_cost(
-            [each for each in searched.candidates if each.share == 1], budget, test, RANDOM
-        ),
+        front=compare_at_matched_cost(searched.candidates, budget, test, RANDOM),
         controls=run_controls(
             loaded, measured[chosen], material.controls, shuffled, prompts, params.null_draws, seed
         )

@@ -99,6 +99,8 @@ class SweepRow(RecipeRow):
 
     share: float = 1
     """Of the validation set, that it was measured on."""
+    interpolated: bool = False
+    """Whether it was not measured itself, but the same at another multiplier."""
     bias_reduction: float | None
     perplexity_ratio: float | None
     definitional_accuracy: float | None

@@ -1,9 +1,9 @@
 """The prompts and texts of one split of an axis, encoded once, and a model's scores on them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -39,6 +39,17 @@ class Readings:
     definitional: Float[ndarray, "definitional_prompts groups"]
     losses: Float[ndarray, " texts"]
     """Negative log-likelihood of each text, in nats."""
+
+    def moved_to(self, other: Self, share: float) -> Self:
+        """Each number that share of the way to another model's; over 1 is beyond it."""
+        return replace(
+            self,
+            **{
+                field.name: (1 - share) * getattr(self, field.name)
+                + share * getattr(other, field.name)
+                for field in fields(self)
+            },
+        )
 
 
 @dataclass(frozen=True)

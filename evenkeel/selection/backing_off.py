@@ -37,7 +37,7 @@ def back_off(
     Returns:
         What was measured, in order; nothing where nothing over the budget is ahead.
     """
-    whole = [each for each in candidates if each.share == 1]
+    whole = [each for each in candidates if each.is_whole]
     most = max((_gain(each) for each in whole if budget.allows(each)), default=0.0)
     ahead = [each for each in whole if not budget.allows(each) and _gain(each) > most]
     ahead = [each for each in ahead if isinstance(each.condition, DosedCondition)]

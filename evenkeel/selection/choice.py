@@ -33,11 +33,11 @@ def select(candidates: Sequence[Candidate], budget: Budget) -> Selection:
         budget: what they may cost.
     """
     affordable = tuple(candidate for candidate in candidates if budget.allows(candidate))
-    helpful = [each for each in affordable if each.share == 1 and _gain(each) > 0]
+    helpful = [each for each in affordable if each.is_whole and _gain(each) > 0]
     by_name: dict[str, list[Candidate]] = {}
     for candidate in candidates:
         by_name.setdefault(candidate.condition.name, []).append(candidate)
-    best = [best_of(_most_measured(named), budget) for named in by_name.values()]
+    best = [best_of(most_measured(named), budget) for named in by_name.values()]
     number = len(candidates)
     if helpful:
         reason = (
@@ -64,10 +64,11 @@ def best_of(candidates: Sequence[M], budget: Budget) -> M:
     return _best(within) if within else min(candidates, key=_cost)
 
 
-def _most_measured(candidates: Sequence[Candidate]) -> list[Candidate]:
+def most_measured(candidates: Sequence[Candidate]) -> list[Candidate]:
     """Those of the candidates that were measured on the largest share of the prompt set."""
-    largest = max(candidate.share for candidate in candidates)
-    return [candidate for candidate in candidates if candidate.share == largest]
+    measured = [candidate for candidate in candidates if not candidate.interpolated]
+    largest = max((candidate.share for candidate in measured), default=0.0)
+    return [candidate for candidate in measured if candidate.share == largest]
 
 
 def _best(candidates: Sequence[M]) -> M:

@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Literal, Self
+from typing import Any, Literal, Protocol, Self
 
-from evenkeel.conditions.condition import Condition
+from evenkeel.conditions.condition import Condition, DosedCondition
 from evenkeel.datasets.records import Prompt
 from evenkeel.metrics.competence import CompetenceGate, withheld
 from evenkeel.metrics.measures import PromptSetMeasures
@@ -19,6 +19,7 @@ from evenkeel.scoring.steered_reads import SteeredReads
 from evenkeel.statistics.estimate import Estimate, Measures
 from evenkeel.steering.continuations import continue_texts, text_measures
 from evenkeel.steering.hooks import steer
+from evenkeel.steering.intervention import Intervention
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,10 +46,17 @@ class Candidate:
     measurement: Measurement
     share: float = 1.0
     """Of the prompt set that it was measured on."""
+    interpolated: bool = False
+    """Whether it follows from what another multiplier did there, and was not measured itself."""
 
     def value(self, name: str) -> float | None:
         """Value of a metric; None where it is unknown or was not measured."""
         return self.measurement.value(name)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it was measured itself, on the whole prompt set."""
+        return self.share == 1 and not self.interpolated
 
     @property
     def measures(self) -> Measures:
@@ -64,6 +72,15 @@ class Sampling:
     seed: int
     items: tuple[Prompt, ...] = ()
     """Prompts of items that are continued once each, to count the groups that are named."""
+
+
+class Reads(Protocol):
+    """What reads a prompt set from a model, as `SteeredReads` does."""
+
+    @property
+    def baseline(self) -> Readings: ...
+
+    def steered(self, edits: Sequence[Sequence[Intervention]], title: str, /) -> list[Readings]: ...
 
 
 class Evaluator:
@@ -95,7 +112,7 @@ class Evaluator:
         self.measures, self.gate, self.sampling = measures, gate, sampling
         self._model, self._tokenizer, self._behind = model, tokenizer, behind
         self.batch_size, self._cache = batch_size, cache
-        self._reads = SteeredReads(model, measures.prompt_set, batch_size, cache)
+        self.reads: Reads = SteeredReads(model, measures.prompt_set, batch_size, cache)
 
     def with_gate(self, gate: CompetenceGate) -> Self:
         """The same evaluator under another competence gate; what was read is shared."""
@@ -108,7 +125,7 @@ class Evaluator:
     @property
     def readings(self) -> Readings:
         """What the unsteered model gives; it reads the prompt set once."""
-        return self._reads.baseline
+        return self.reads.baseline
 
     @cached_property
     def baseline(self) -> Measurement:
@@ -142,21 +159,58 @@ class Evaluator:
             with_kl: measure kl_neutral as well, for half a prompt set more.
         """
         quick = self.measures if intervals == "all" else self.measures.values
-        divergences = self._divergences(conditions) if with_kl else [None] * len(conditions)
-        candidates = []
-        for condition, readings, divergence in zip(
-            conditions, self._steered(conditions, title), divergences, strict=True
-        ):
-            measures = quick.of(readings) | quick.against(self.readings, readings)
-            if intervals == "headline":
-                measures |= self.measures.headline(self.readings, readings)
-                measures["definitional_accuracy"] = self.measures.accuracy(readings)
-            if divergence is not None:
-                measures["kl_neutral"] = quick.kl_neutral(divergence)
-            too_weak = self._weak_before or self.gate.reason(measures)
-            measures = withheld(measures) if too_weak else measures
-            candidates.append(Candidate(condition, Measurement(readings, measures, too_weak)))
-        return candidates
+        known: list[Measures] = [{} for _ in conditions]
+        if with_kl:
+            known = [{"kl_neutral": quick.kl_neutral(d)} for d in self._divergences(conditions)]
+        return [
+            self._candidate(condition, readings, intervals, found)
+            for condition, readings, found in zip(
+                conditions, self._steered(conditions, title), known, strict=True
+            )
+        ]
+
+    def interpolate(
+        self,
+        condition: DosedCondition,
+        measured: Candidate,
+        *,
+        intervals: Literal["headline", "none"] = "headline",
+    ) -> Candidate:
+        """What `compare` would find, near enough, from what another multiplier did.
+
+        Log-probabilities are taken to move in proportion to the effect, and KL with its square.
+
+        Args:
+            condition: at the multiplier that is asked for; it has an effect.
+            measured: at another multiplier of the same sign, on this prompt set.
+            intervals: as of `compare`.
+        """
+        other = measured.condition
+        assert isinstance(other, DosedCondition)
+        assert condition.effect
+        assert other.effect
+        ratio = condition.effect / other.effect
+        readings = self.readings.moved_to(measured.measurement.readings, ratio)
+        kl = measured.value("kl_neutral")
+        known = {} if kl is None else {"kl_neutral": Estimate(kl * ratio**2)}
+        candidate = self._candidate(condition, readings, intervals, known)
+        return replace(candidate, share=measured.share, interpolated=True)
+
+    def _candidate(
+        self,
+        condition: Condition,
+        readings: Readings,
+        intervals: Literal["all", "headline", "none"],
+        known: Measures,
+    ) -> Candidate:
+        quick = self.measures if intervals == "all" else self.measures.values
+        measures = quick.of(readings) | quick.against(self.readings, readings) | known
+        if intervals == "headline":
+            measures |= self.measures.headline(self.readings, readings)
+            measures["definitional_accuracy"] = self.measures.accuracy(readings)
+        too_weak = self._weak_before or self.gate.reason(measures)
+        measures = withheld(measures) if too_weak else measures
+        return Candidate(condition, Measurement(readings, measures, too_weak))
 
     def measure(self, conditions: Sequence[Condition], title: str) -> list[Candidate]:
         """Measure a few conditions in full: every interval, KL, and continuations."""
@@ -189,7 +243,7 @@ class Evaluator:
     def _steered(self, conditions: Sequence[Condition], title: str) -> list[Readings]:
         """Readings of each condition; those without a prefix share the unsteered passes."""
         edits = [c.interventions for c in conditions if c.interventions and not c.prefix]
-        shared = iter(self._reads.steered(edits, title) if edits else ())
+        shared = iter(self.reads.steered(edits, title) if edits else ())
         readings = []
         for condition in conditions:
             if condition.prefix:

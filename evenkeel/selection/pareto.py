@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from evenkeel.selection.budget import Budget, M, Measured
+from evenkeel.selection.choice import most_measured
 from evenkeel.selection.evaluator import Candidate, Evaluator
 from evenkeel.selection.tables import recipe_cells
 
@@ -73,7 +74,8 @@ def compare_at_matched_cost(
     """Take the best of each method at each share of the budget, and the front, to the test set.
 
     Args:
-        candidates: on the whole validation set.
+        candidates: on the validation set; of each method, action and gate those count that were
+            measured on most of it, for the front those that were on all of it.
         budget: the unit of cost.
         test: the test set.
         excluded: method that is no part of the front (random directions).
@@ -81,9 +83,9 @@ def compare_at_matched_cost(
     by_name: dict[str, list[Candidate]] = {}
     for candidate in candidates:
         by_name.setdefault(candidate.condition.name, []).append(candidate)
-    levels = {name: cost_matched(named, budget) for name, named in by_name.items()}
+    levels = {name: cost_matched(most_measured(named), budget) for name, named in by_name.items()}
     meant = [each for each in candidates if each.condition.recipe.method != excluded]
-    front = pareto(meant, budget)
+    front = pareto([each for each in meant if each.is_whole], budget)
     chosen = list(
         dict.fromkeys([each for named in levels.values() for each in named.values()] + front)
     )

@@ -1,16 +1,19 @@
 """Staged search: many candidates on a small part of the validation set, few on the whole of it.
 
-Successive halving (Jamieson & Talwalkar 2016) with a race: after each stage a candidate is dropped
-where its interval says that it cannot win or surely breaks the budget, and of the rest only the
-best share goes on. The best of each method, action and gate always goes on, so that methods can be
-compared on the whole set. Of the exhaustive sweep the last stage is all there is.
+Of candidates that differ in nothing but the multiplier one is measured, and the others follow from
+what it did. Successive halving (Jamieson & Talwalkar 2016) with a race: after each stage a
+candidate is dropped where its interval says that it cannot win or surely breaks the budget, and of
+the rest only the best go on. The best of each method, action and gate goes on to the last part, so
+that methods can be compared. On the whole set, multipliers between those of the finalists are
+confirmed by a pass of their own until none promises more. Of the exhaustive sweep the whole set is
+all there is.
 """
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from evenkeel.conditions.condition import Condition
+from evenkeel.conditions.condition import Condition, DosedCondition
 from evenkeel.datasets.records import Prompt
 from evenkeel.selection.budget import Budget
 from evenkeel.selection.choice import best_of
@@ -18,6 +21,8 @@ from evenkeel.selection.evaluator import Candidate, Evaluator
 
 PartEvaluator = Callable[[float], Evaluator]
 """The evaluator of a share of the validation set."""
+Found = dict[int, Candidate]
+"""By the number of the condition."""
 
 
 @dataclass(frozen=True)
@@ -26,12 +31,14 @@ class Stage:
 
     share: float
     """Of the validation set that is read."""
-    kept: float
-    """Of the candidates that may go on."""
+    kept: int
+    """Candidates that may go on."""
 
 
-STAGES = (Stage(1 / 12, 1 / 10), Stage(1 / 3, 1 / 4))
-"""Before the whole set. The first alone is a twelfth of the exhaustive sweep's passes."""
+STAGES = (Stage(1 / 12, 48), Stage(1 / 3, 12))
+"""Before the whole set."""
+CONFIRMED = 12
+"""Candidates that are measured on the whole set for what the finalists let expect, at most."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +48,7 @@ class SearchResult:
     candidates: list[Candidate]
     """In the order of the conditions."""
     passes: float
-    """Candidates times share of the validation set, summed over stages."""
+    """Measured candidates times share of the validation set, summed over stages."""
 
 
 def search(
@@ -61,41 +68,142 @@ def search(
         stages: before the whole set; none for the exhaustive sweep.
         with_kl: measure kl_neutral as well.
     """
-    latest: dict[int, Candidate] = {}
-    remaining = list(range(len(conditions)))
-    passes = 0.0
-    for stage in (*stages, Stage(1.0, 1.0)):
-        measured = part(stage.share).compare(
-            [conditions[index] for index in remaining],
-            f"search, {stage.share:.0%} of validation",
-            with_kl=with_kl,
+    sweep = _Sweep(conditions, part, with_kl)
+    remaining: Sequence[int] = range(len(conditions))
+    latest: Found = {}
+    for stage in stages:
+        found = sweep.on_part(remaining, stage.share)
+        latest |= found
+        able, named = _promoted(found, budget, stage.kept), _best_of_names(found, budget)
+        last = stage is stages[-1] and able
+        remaining = sorted(able if last else {*able, *named})
+    whole = sweep.measured(remaining, 1.0)
+    if stages:
+        whole = _refined(whole, sweep, budget)
+    latest |= whole
+    return SearchResult([latest[index] for index in range(len(conditions))], sweep.passes)
+
+
+class _Sweep:
+    """Measures conditions on parts of the validation set, and counts the passes."""
+
+    def __init__(self, conditions: Sequence[Condition], part: PartEvaluator, kl: bool) -> None:
+        self._conditions, self._part, self._kl = conditions, part, kl
+        self.passes = 0.0
+        self._families: dict[tuple[str, bool], list[int]] = {}
+        self._family_of: dict[int, list[int]] = {}
+        for index, condition in enumerate(conditions):
+            effect = condition.effect if isinstance(condition, DosedCondition) else None
+            family = [index]
+            if effect:
+                recipe = condition.recipe.model_copy(update={"multiplier": None})
+                family = self._families.setdefault((recipe.model_dump_json(), effect > 0), [])
+                family.append(index)
+            self._family_of[index] = family
+
+    def measured(self, indices: Sequence[int], share: float) -> Found:
+        """Each of these, measured."""
+        self.passes += share * len(indices)
+        candidates = self._part(share).compare(
+            [self._conditions[index] for index in indices],
+            f"search, {share:.0%} of validation",
+            with_kl=self._kl,
         )
-        passes += stage.share * len(remaining)
-        for index, candidate in zip(remaining, measured, strict=True):
-            latest[index] = replace(candidate, share=stage.share)
-        if stage.share < 1:
-            chosen = set(_promoted([latest[index] for index in remaining], budget, stage.kept))
-            remaining = [index for index in remaining if latest[index] in chosen]
-    return SearchResult([latest[index] for index in range(len(conditions))], passes)
+        return {
+            index: replace(candidate, share=share)
+            for index, candidate in zip(indices, candidates, strict=True)
+        }
+
+    def on_part(self, indices: Sequence[int], share: float) -> Found:
+        """One of those that differ in the multiplier only, measured; the others from it."""
+        members: dict[int, list[int]] = {}
+        for index in indices:
+            members.setdefault(self._family_of[index][0], []).append(index)
+        middle = {
+            sorted(alike, key=self._effect)[(len(alike) - 1) // 2]: alike
+            for alike in members.values()
+        }
+        found = self.measured(list(middle), share)
+        for index, alike in middle.items():
+            others = [other for other in alike if other != index]
+            found |= self._interpolated(others, {index: found[index]}, share)
+        return found
+
+    def neighbours(self, measured: Found) -> Found:
+        """On the whole set: what those measured let expect of other multipliers."""
+        found: Found = {}
+        for family in {id(self._family_of[i]): self._family_of[i] for i in measured}.values():
+            known = {index: measured[index] for index in family if index in measured}
+            others = [index for index in family if index not in measured]
+            found |= self._interpolated(others, known, 1.0)
+        return found
+
+    def _interpolated(self, indices: Iterable[int], known: Found, share: float) -> Found:
+        found: Found = {}
+        for index in indices:
+            nearest = min(known, key=lambda other: abs(self._effect(other) - self._effect(index)))
+            condition = self._conditions[index]
+            assert isinstance(condition, DosedCondition)
+            found[index] = self._part(share).interpolate(
+                condition, known[nearest], intervals="none" if share == 1 else "headline"
+            )
+        return found
+
+    def _effect(self, index: int) -> float:
+        condition = self._conditions[index]
+        return (condition.effect or 0.0) if isinstance(condition, DosedCondition) else 0.0
 
 
-def _promoted(candidates: Sequence[Candidate], budget: Budget, kept: float) -> list[Candidate]:
-    """Candidates that go on to the next stage."""
-    by_name: dict[str, list[Candidate]] = {}
-    for candidate in candidates:
-        by_name.setdefault(candidate.condition.name, []).append(candidate)
-    promoted = [best_of(named, budget) for named in by_name.values()]
-    racing = [candidate for candidate in candidates if not _breaks(candidate, budget)]
-    lows = [_end(candidate, "low") for candidate in racing if budget.allows(candidate)]
+def _refined(measured: Found, sweep: _Sweep, budget: Budget) -> Found:
+    """What was measured on the whole set, and with it what that lets expect more of."""
+    for _ in range(CONFIRMED):
+        expected = sweep.neighbours(measured)
+        within = [_gain(each) for each in measured.values() if budget.allows(each)]
+        best = max(within, default=0.0)
+        better = {
+            index: _gain(candidate)
+            for index, candidate in expected.items()
+            if budget.allows(candidate) and _gain(candidate) > best
+        }
+        if not better:
+            break
+        measured = measured | sweep.measured([max(better, key=better.__getitem__)], 1.0)
+    return sweep.neighbours(measured) | measured
+
+
+def _best_of_names(found: Found, budget: Budget) -> list[int]:
+    """The best candidate of each method, action and gate."""
+    by_name: dict[str, list[int]] = {}
+    for index, candidate in found.items():
+        by_name.setdefault(candidate.condition.name, []).append(index)
+    number = {found[index]: index for index in found}
+    return [
+        number[best_of([found[index] for index in named], budget)] for named in by_name.values()
+    ]
+
+
+def _promoted(found: Found, budget: Budget, kept: int) -> list[int]:
+    """Candidates that may win: half of them the best within the budget, half the best that may be.
+
+    A part tells a cost roughly, and the best are often those that use the budget up.
+    """
+    racing = {index: each for index, each in found.items() if not _breaks(each, budget)}
+    within = [index for index, each in racing.items() if budget.allows(each)]
+    lows = [_end(racing[index], "low") for index in within]
     least = max((low for low in lows if low is not None), default=float("-inf"))
     able = [
-        candidate
-        for candidate in racing
-        if (high := _end(candidate, "high")) is not None and high >= least
+        index
+        for index, each in racing.items()
+        if (high := _end(each, "high")) is not None and high >= least
     ]
-    # Within the budget first: what breaks it here may keep it on the whole set, but seldom does.
-    able.sort(key=lambda each: (not budget.allows(each), -(each.value("bias_reduction") or 0.0)))
-    return promoted + able[: max(1, round(kept * len(candidates)))]
+    able.sort(key=lambda index: -_gain(racing[index]))
+    surely = [index for index in able if budget.allows(racing[index])][: -(-kept // 2)]
+    return surely + [index for index in able if index not in surely][: kept - len(surely)]
+
+
+def _gain(candidate: Candidate) -> float:
+    value = candidate.value("bias_reduction")
+    return float("-inf") if value is None else value
 
 
 def _breaks(candidate: Candidate, budget: Budget) -> bool:

@@ -24,7 +24,8 @@ def recipe_cells(recipe: Recipe) -> dict[str, Any]:
 
 def candidate_row(candidate: Candidate, budget: Budget) -> dict[str, Any]:
     """A candidate's recipe and metrics on validation, and whether the budget allows it."""
-    row = recipe_cells(candidate.condition.recipe) | {"share": candidate.share}
+    row = recipe_cells(candidate.condition.recipe)
+    row |= {"share": candidate.share, "interpolated": int(candidate.interpolated)}
     for name in ("bias_reduction", "perplexity_ratio"):
         row |= candidate.measures[name].cells(name)
     row |= {name: candidate.value(name) for name in VALUES}

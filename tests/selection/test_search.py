@@ -10,26 +10,41 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evenkeel.conditions.condition import Condition
-from evenkeel.conditions.vector import VectorCondition
-from evenkeel.scoring.prompt_set import Readings
+from evenkeel.conditions.recipe import Recipe
+from evenkeel.conditions.vector import VectorCondition, make_vector_conditions
+from evenkeel.metrics.competence import CompetenceGate
+from evenkeel.metrics.measures import PromptSetMeasures
+from evenkeel.params import Action
+from evenkeel.scoring.prompt_set import PromptSet, Readings
 from evenkeel.selection.budget import Budget
 from evenkeel.selection.choice import select
-from evenkeel.selection.evaluator import Candidate, Measurement
-from evenkeel.selection.search import STAGES, part_of_prompts, search
+from evenkeel.selection.evaluator import Candidate, Evaluator, Measurement
+from evenkeel.selection.search import CONFIRMED, STAGES, Stage, part_of_prompts, search
 from evenkeel.statistics.estimate import Estimate
-from tests.evaluation.samples import make_four_groups, make_prompts, make_vectors
+from tests.evaluation.samples import TEXTS, make_four_groups, make_prompts, make_vectors
 
 BUDGET = Budget(max_perplexity_ratio=1.02, max_definitional_loss=0.05)
 NOTHING = Readings(np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0))
-VECTOR = make_vectors(layers=1)[0]
 
 
 def conditions(number: int) -> list[Condition]:
-    actions = ("add", "ablate")
-    return [
-        VectorCondition(((VECTOR,),), actions[index % 2], float(index))  # type: ignore[arg-type]
-        for index in range(number)
-    ]
+    """Each of its own method, but for two actions: none tells anything about another."""
+    return [_Condition(index) for index in range(number)]
+
+
+class _Condition(Condition):
+    def __init__(self, index: int) -> None:
+        self.index = index
+
+    @property
+    def recipe(self) -> Recipe:
+        return Recipe(method="caa", action=("add", "ablate")[self.index % 2], layer=self.index)
+
+
+def index_of(condition: Condition) -> int:
+    layer = condition.recipe.layer
+    assert isinstance(layer, int)
+    return layer
 
 
 class Noisy:
@@ -56,7 +71,7 @@ class Noisy:
         return Evaluator()
 
     def measured(self, condition: Condition, share: float) -> Candidate:
-        index = int(condition.recipe.multiplier or 0)
+        index = index_of(condition)
         error = 0.02 * (1 / share - 1) ** 0.5
         gain = self.gains[index] + self.rng.normal(0, error)
         ratio = self.ratios[index] + self.rng.normal(0, error / 20)
@@ -68,17 +83,17 @@ class Noisy:
         return Candidate(condition, Measurement(NOTHING, measures, None))
 
 
-def test_a_tenth_or_so_of_the_passes_finds_the_best_or_nearly() -> None:
+def test_a_sixth_of_the_passes_or_so_finds_the_best_or_nearly() -> None:
     regrets = []
     for seed in range(20):
         noisy = Noisy(seed, 400)
         result = search(conditions(400), noisy.part, BUDGET)
         assert result.passes == pytest.approx(sum(s * n for s, n in noisy.read.items()))
-        assert result.passes < 0.15 * 400
+        assert result.passes < 0.2 * 400
         best = max(g for g, r in zip(noisy.gains, noisy.ratios, strict=True) if r <= 1.02)
         selected = select(result.candidates, BUDGET).selected
         assert selected is not None
-        regrets.append(best - noisy.gains[int(selected.condition.recipe.multiplier or 0)])
+        regrets.append(best - noisy.gains[index_of(selected.condition)])
     assert sum(regret <= 0.01 for regret in regrets) >= 19
 
 
@@ -94,10 +109,10 @@ def test_the_best_of_each_name_comes_to_the_end() -> None:
     noisy = Noisy(1, 200)
     noisy.gains[::2] -= 0.6  # every other action is far worse
     result = search(conditions(200), noisy.part, BUDGET)
-    finalists = {each.condition.name for each in result.candidates if each.share == 1}
+    finalists = {each.condition.name for each in result.candidates if each.share >= 1 / 3}
     assert finalists == {"caa_add", "caa_ablate"}
     assert len(result.candidates) == 200
-    order = [each.condition.recipe.multiplier for each in result.candidates]
+    order = [index_of(each.condition) for each in result.candidates]
     assert order == list(range(200)), "in the order of the conditions"
 
 
@@ -118,4 +133,54 @@ def test_a_part_holds_its_share_of_every_kind(share: float, seed: int) -> None:
 def test_stages_grow() -> None:
     shares = [stage.share for stage in STAGES]
     assert shares == sorted(shares)
-    assert all(0 < stage.kept < 1 for stage in STAGES)
+    kept = [stage.kept for stage in STAGES]
+    assert kept == sorted(kept, reverse=True)
+
+
+MULTIPLIERS: dict[Action, list[float]] = {"add": [-0.3, 0.3], "ablate": [0.5, 0.75, 1.0, 1.25]}
+
+
+def evaluator_of(model: Any, tokenizer: Any) -> Evaluator:
+    chosen = [prompt for prompt in make_prompts() if prompt.split == "test"]
+    measures = PromptSetMeasures(PromptSet.of(model, tokenizer, chosen, TEXTS), 50, 0)
+    return Evaluator(model, tokenizer, measures, CompetenceGate(0.5, -1), batch_size=64)
+
+
+def test_other_multipliers_follow_from_one(tiny_gpt2: Any, tokenizer: Any) -> None:
+    """Of small edits exactly, and the one that was measured is itself."""
+    small: dict[Action, list[float]] = {"add": [0.001, 0.002], "ablate": [0.01, 0.02]}
+    tried = make_vector_conditions(make_vectors(), "gender", ["caa"], "all", small)
+    evaluator = evaluator_of(tiny_gpt2, tokenizer)
+    measured = evaluator.compare(tried, "", with_kl=True)
+    for one, other in zip(measured[::2], measured[1::2], strict=True):
+        assert isinstance(other.condition, VectorCondition)
+        found = evaluator.interpolate(other.condition, one)
+        assert found.interpolated
+        before = evaluator.readings.stereotypical
+        moved, expected = (
+            each.measurement.readings.stereotypical - before for each in (found, other)
+        )
+        assert moved == pytest.approx(expected, abs=0.05 * np.abs(expected).max() + 2e-6)
+        same = evaluator.interpolate(other.condition, other)
+        assert same.value("bias_reduction") == pytest.approx(other.value("bias_reduction"))
+        assert same.value("kl_neutral") == pytest.approx(other.value("kl_neutral"))
+
+
+def test_one_of_the_multipliers_is_measured_and_the_winner_confirmed(
+    tiny_gpt2: Any, tokenizer: Any
+) -> None:
+    tried = make_vector_conditions(make_vectors(), "gender", ["caa"], "all", MULTIPLIERS)
+    evaluator = evaluator_of(tiny_gpt2, tokenizer)
+    wide = Budget(max_perplexity_ratio=9, max_definitional_loss=1)
+    result = search(tried, lambda _: evaluator, wide, stages=(Stage(0.5, 1),))
+    families = len(tried) / 2  # both additions, and one of the ablations
+    assert 0.5 * families + 1 <= result.passes <= 0.5 * families + 1 + CONFIRMED
+    by_hand = evaluator.compare(tried, "")
+    for candidate, expected in zip(result.candidates, by_hand, strict=True):
+        if not candidate.interpolated:
+            assert candidate.value("bias_reduction") == expected.value("bias_reduction")
+    gains = {True: [0.0], False: [0.0]}
+    for candidate in result.candidates:
+        if candidate.share == 1 and wide.allows(candidate):
+            gains[candidate.interpolated].append(candidate.value("bias_reduction") or 0.0)
+    assert max(gains[True]) <= max(gains[False]), "what promised more was measured"

@@ -24,7 +24,7 @@ STRONGEST_SHADE = 0.55
 
 
 def sweep_figure(sweep: Sequence[SweepRow], evaluation: EvaluationResult) -> Drawing:
-    """Every candidate on validation: bias reduction against perplexity, fainter on part of it."""
+    """Every candidate on validation: bias reduction against perplexity; finalists are darker."""
     known = [r for r in sweep if r.bias_reduction is not None and r.perplexity_ratio is not None]
     budget = evaluation.selection.max_perplexity_ratio - 1
 
@@ -38,7 +38,7 @@ def sweep_figure(sweep: Sequence[SweepRow], evaluation: EvaluationResult) -> Dra
             for row in alike:
                 dot(
                     panel, _cost(row), _gain(row), _title(row), marker=marker, color=color,
-                    alpha=0.55 if row.share == 1 else 0.25, markersize=4.5, clip_on=False,
+                    alpha=0.55 if _is_whole(row) else 0.25, markersize=4.5, clip_on=False,
                 )  # fmt: skip
             panel.scatter([], [], s=20, marker=marker, color=color, alpha=0.55, label=name)
         for row in known:
@@ -160,8 +160,13 @@ def _strongest(
     return max(within, key=_gain, default=None)
 
 
+def _is_whole(row: SweepRow) -> bool:
+    return row.share == 1 and not row.interpolated
+
+
 def _title(row: SweepRow) -> str:
-    part = "" if row.share == 1 else f" (on {percent(row.share)} of the prompts)"
+    part = "" if row.share == 1 else f", on {percent(row.share)} of the prompts"
+    part += ", interpolated from another multiplier" if row.interpolated else ""
     return (
         f"{candidate(row)}: bias reduction {percent(row.bias_reduction)}, perplexity "
         f"×{number(row.perplexity_ratio, 3)}, definitional accuracy "
