@@ -102,8 +102,9 @@ LINES = (
     _command("check", "--baseline baseline.json --prompts data/dataset/prompts --margin 1000 "
              "--report checked.json --junit checked.xml --summary checked.md", prepare=_baseline,
              status=TOO_WEAK),
-    _command("detect", "", "The nurse said that she was tired.", printed=True),
-    _command("export", "exported.pt --format lm-eval --include-sinks"),
+    _command("detect", "--axis gender", "The nurse said that she was tired.", printed=True),
+    _command("export", "exported.pt --spec reports/evaluation/gender/intervention --format lm-eval "
+             "--include-sinks"),
     _command("generate", "--max-new-tokens 2", "The nurse said", printed=True),
     _command("plan", "--texts 1000"),
     _command("receptivity", "--feature 0 --max-new-tokens 2", printed=True),
