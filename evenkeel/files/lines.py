@@ -7,9 +7,13 @@ characters that occur inside texts; universal newlines also cut at a lone carria
 import codecs
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from evenkeel.errors import BadInputError
 from evenkeel.files.inputs import BY_A_STAGE, open_input
+
+LONGEST = 64 << 20
+"""Bytes of a line; a file of one endless line would fill the memory."""
 
 
 def lines_of(path: Path, advice: str = BY_A_STAGE) -> Iterator[tuple[int, str]]:
@@ -20,10 +24,11 @@ def lines_of(path: Path, advice: str = BY_A_STAGE) -> Iterator[tuple[int, str]]:
         advice: what the user can do if it is not there.
 
     Raises:
-        BadInputError: there is no such file, or a line is not UTF-8 (which).
+        BadInputError: there is no such file, or a line is not UTF-8, holds a NUL or is of more than
+            `LONGEST` bytes (which).
     """
     with open_input(path, advice) as file:
-        for number, raw in enumerate(file, start=1):
+        for number, raw in _raw_lines(path, file):
             line = _decoded(path, number, raw).removesuffix("\n").removesuffix("\r")
             if line.strip():
                 yield number, line
@@ -36,8 +41,19 @@ def text_of(path: Path, advice: str = BY_A_STAGE) -> str:
         BadInputError: as `lines_of`.
     """
     with open_input(path, advice) as file:
-        text = "".join(_decoded(path, number, raw) for number, raw in enumerate(file, start=1))
+        text = "".join(_decoded(path, number, raw) for number, raw in _raw_lines(path, file))
     return text.replace("\r\n", "\n")
+
+
+def _raw_lines(path: Path, file: BinaryIO) -> Iterator[tuple[int, bytes]]:
+    for number, raw in enumerate(iter(lambda: file.readline(LONGEST + 1), b""), start=1):
+        if b"\0" in raw and not raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            raise BadInputError(
+                f"{path}, line {number}: a NUL byte, so this is no text; replace it"
+            )
+        if len(raw) > LONGEST:
+            raise BadInputError(f"{path}, line {number}: longer than {LONGEST} bytes; split it")
+        yield number, raw
 
 
 def _decoded(path: Path, number: int, raw: bytes) -> str:

@@ -69,7 +69,7 @@ class Cluster(BaseModel):
 
 class _Data(BaseModel):
     intrasentence: list[Cluster]
-    intersentence: list[Cluster] = []
+    intersentence: list[Cluster]
 
 
 class _File(BaseModel):

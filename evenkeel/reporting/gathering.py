@@ -9,6 +9,7 @@ from typing import Any
 
 from evenkeel.evaluation.result import EvaluationResult, JointResult
 from evenkeel.files import read_record
+from evenkeel.files.markers import require_intact
 from evenkeel.interpretation.records import Interpretation
 from evenkeel.params import ModelShape
 from evenkeel.reporting import results as kinds
@@ -109,6 +110,8 @@ def gather_results(
 
 def _axis_results(reader: Reader, folders: Folders, axis: str) -> kinds.AxisResults:
     plots = folders.plots / "evaluation" / axis
+    for folder in (plots, folders.texts / axis):
+        require_intact(folder, "run the stage evaluate again")
     return kinds.AxisResults(
         evaluation=reader.record(folders.metrics / "evaluation" / f"{axis}.json", EvaluationResult),
         sweep=reader.table(plots / "sweep.csv", kinds.SweepRow),

@@ -122,7 +122,9 @@ def run(attack: Attack) -> Outcome:
         return Outcome(attack, "right result" if same else "silently wrong", said[-300:])
     if ending.status != 2:
         return Outcome(attack, "traceback", f"status {ending.status}: {ending.raised[-600:]}")
-    clear = not attack.mutation.harmless and _names(said, attack.path) and "Traceback" not in said
+    # Hydra, and DVC with it, reads no configuration behind a byte-order mark.
+    refused = not attack.mutation.harmless or "begins with a byte-order mark" in said
+    clear = refused and _names(said, attack.path) and "Traceback" not in said
     fine = clear and before == after and not left
     return Outcome(attack, "clear message" if fine else "unclear", said[-300:])
 
@@ -165,8 +167,8 @@ def _names(said: str, path: Path) -> bool:
 
 
 def _quotes_its_inputs(target: Target) -> bool:
-    """The report has the checksums of its inputs in it."""
-    return target.name == "report"
+    """The report and a benchmark's figures have the checksums of their inputs in them."""
+    return target.name.startswith(("report", "benchmark"))
 
 
 def _states(target: Target) -> dict[str, tuple[int, ...]]:

@@ -92,6 +92,11 @@ def _benchmark(write: Prepare, folder: Path) -> None:
     write(folder / "public")
 
 
+def _one_category(folder: Path) -> None:
+    write_bbq(folder)
+    (folder / "SES.jsonl").unlink()  # two are as right as eleven
+
+
 def _command(name: str, arguments: str, *further: str, **options: Any) -> Line:
     return Line(f"evenkeel {name}", group.commands[name], [*arguments.split(), *further], **options)
 
@@ -130,7 +135,7 @@ LINES = (
              f"--name {name} --data public{file} --metrics figures.json --plot figures.csv".split(),
              prepare=partial(_benchmark, write), inputs=("params.yaml", f"public{file}"))
         for name, write, file in (
-            ("bbq", write_bbq, ""),
+            ("bbq", _one_category, ""),
             ("crows_pairs", write_crows_pairs, "/crows_pairs_anonymized.csv"),
             ("stereoset", write_stereoset, "/dev.json"), ("winobias", write_winobias, ""),
             ("winogender", write_winogender, ""),

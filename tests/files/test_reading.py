@@ -1,6 +1,7 @@
 """Lines, tables and JSON: what a text holds is what is read, and what is wrong is named."""
 
 import os
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from evenkeel.files import (
     text_of,
     write_table,
 )
+from evenkeel.files.lines import LONGEST
 from evenkeel.files.tables import cell_text, plain_cell
 from tests.files.privileges import shared_folder, unprivileged
 
@@ -186,3 +188,24 @@ def test_what_is_said_twice_must_be_said_alike() -> None:
     add_once(found, "a", 1, "f, line 2")
     with pytest.raises(BadInputError, match="f, line 3: 'a' is there twice, with different cont"):
         add_once(found, "a", 2, "f, line 3")
+
+
+@pytest.mark.parametrize("read", [text_of, lambda path: list(lines_of(path))])
+def test_what_is_no_text_is_refused_before_it_fills_the_memory(
+    read: Callable[[Path], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"one\ntw\0o\n")
+    with pytest.raises(BadInputError, match=r"a\.txt, line 2: a NUL byte"):
+        read(path)
+    with path.open("wb") as file:
+        file.truncate(1 << 40)
+    tracemalloc.start()
+    with pytest.raises(BadInputError, match=r"a\.txt, line 1: a NUL byte"):
+        read(path)
+    assert tracemalloc.get_traced_memory()[1] < 3 * LONGEST
+    tracemalloc.stop()
+    monkeypatch.setattr("evenkeel.files.lines.LONGEST", 8)
+    path.write_bytes(b"12345678\n")
+    with pytest.raises(BadInputError, match=r"line 1: longer than 8 bytes"):
+        read(path)

@@ -103,7 +103,7 @@ def test_without_intersentence_triples_there_are_no_rules_for_them(
 ) -> None:
     path = write_stereoset(tmp_path)
     whole = json.loads(path.read_text())
-    del whole["data"]["intersentence"]
+    whole["data"]["intersentence"] = []
     path.write_text(json.dumps(whole))
     found = measured(loaded, "stereoset", path)
     assert {rule for rule, _, _ in found} == {
@@ -162,6 +162,6 @@ def test_a_bad_entry_is_named(tmp_path: Path) -> None:
     path.write_text('{"data":\n{"intrasentence": [}}')
     with pytest.raises(BadInputError, match=r"dev\.json: not a JSON file .*line 2 column"):
         read_triples(path)
-    path.write_text('{"data": {"intrasentence": []}}')
+    path.write_text('{"data": {"intrasentence": [], "intersentence": []}}')
     with pytest.raises(BadInputError, match=r"data\.intrasentence: no entries"):
         read_triples(path)
