@@ -71,6 +71,8 @@ def gather_results(
     axes: Sequence[str] = params["evaluation"]["axes"]
     chosen = params["benchmarks"]
     benchmarks = metrics / "benchmarks"
+    table = read_features(features / "features.parquet")
+    reader.note(features / "features.parquet")
     truth = reader.record_if_there(folders.validation / "summary.json", kinds.GroundTruth)
     return kinds.Results(
         model=reader.record(metrics / "model.json", ModelInfo),
@@ -78,7 +80,7 @@ def gather_results(
         projections=reader.table(folders.plots / "projections.csv", kinds.ProjectionRow),
         sae=reader.record(metrics / "sae.json", kinds.SaeInfo),
         cards=make_cards(
-            read_features(reader.note(features / "features.parquet")),
+            table,
             reader.lines(features / "contexts.jsonl", Context),
             reader.lines(features / "interpretations.jsonl", Interpretation, may_be_empty=True),
         ),

@@ -1,7 +1,8 @@
 """Reading the metrics and tables of earlier stages, checked as they are read."""
 
 from dataclasses import dataclass, field
-from hashlib import md5
+from functools import partial
+from hashlib import file_digest, md5
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,6 +15,7 @@ from evenkeel.files.tables import plain_cell
 
 Record = TypeVar("Record", bound=BaseModel)
 Interval = tuple[float, float]
+_md5 = partial(md5, usedforsecurity=False)
 
 
 class Row(BaseModel):
@@ -29,11 +31,10 @@ class Reader:
     digests: dict[str, str] = field(default_factory=dict)
     """MD5 of each file by its path, as dvc.lock has it."""
 
-    def note(self, path: Path) -> Path:
-        """Remember a file that is read elsewhere; one that is missing is not remembered."""
-        if path.is_file():
-            self.digests[str(path)] = md5(path.read_bytes(), usedforsecurity=False).hexdigest()
-        return path
+    def note(self, path: Path) -> None:
+        """Remember a file that was read, and so is what it should be and no larger."""
+        with path.open("rb") as file:
+            self.digests[str(path)] = file_digest(file, _md5).hexdigest()
 
     def record(self, path: Path, record_type: type[Record]) -> Record:
         """Read a metrics file.
@@ -41,7 +42,9 @@ class Reader:
         Raises:
             BadInputError: the file is missing, is not JSON, or is no `record_type`.
         """
-        return read_record(self.note(path), record_type)
+        found = read_record(path, record_type)
+        self.note(path)
+        return found
 
     def record_if_there(self, path: Path, record_type: type[Record]) -> Record | None:
         """As `record`, but None where there is no file."""
@@ -55,7 +58,9 @@ class Reader:
         self, path: Path, row_type: type[Record], *, may_be_empty: bool = False
     ) -> list[Record]:
         """Read a JSONL file; as `read_jsonl`."""
-        return read_jsonl(self.note(path), row_type, may_be_empty=may_be_empty)
+        found = read_jsonl(path, row_type, may_be_empty=may_be_empty)
+        self.note(path)
+        return found
 
     def table(self, path: Path, row_type: type[Record]) -> list[Record]:
         """Read a CSV file with a header, a row a `row_type`; an empty cell is unknown (None).
@@ -64,7 +69,7 @@ class Reader:
             BadInputError: the file is missing, or a row lacks what `row_type` needs.
         """
         rows = []
-        for number, cells in rows_of(self.note(path)):
+        for number, cells in rows_of(path):
             known = {name: plain_cell(value) or None for name, value in cells.items()}
             try:
                 rows.append(row_type.model_validate(known))
@@ -73,4 +78,5 @@ class Reader:
                     f"{path}, line {number}: {problem_of(error)}; run the stage that writes it "
                     "again"
                 ) from None
+        self.note(path)
         return rows
