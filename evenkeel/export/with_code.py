@@ -181,12 +181,12 @@ def _edit_of(item: Intervention, sinks: SinkProbe | None) -> _Edit:
         case Erase():
             right = item.proj_right.detach().double().mT
             at_bias = item.bias.detach().double() @ right
-            tensors = _affine(right, -at_bias, -item.proj_left.detach().mT)
+            tensors = _affine(right, -at_bias, -item.proj_left.detach().mT * item.multiplier)
         case Loreft():
             read = (item.source - item.rotation).detach().mT
             tensors = _affine(read, item.bias.detach(), item.rotation.detach() * item.multiplier)
         case _:
-            raise _impossible(item, "it holds no autoencoder")
+            raise _impossible(item, "it knows edits that are linear, without an autoencoder")
     weights: list[Tensor] = []
     bounds: list[Bounds] = []
     for gate in item.gates:

@@ -19,6 +19,7 @@ from evenkeel.steering.hooks import steer
 from evenkeel.steering.intervention import Ablate, Add, Intervention
 from evenkeel.steering.latents import Clamp
 from evenkeel.steering.loreft import Loreft
+from evenkeel.steering.rotation import Rotate
 from tests.models.families import tiny_model
 from tests.steering.saes import random_sae
 
@@ -66,7 +67,12 @@ def spec(model: Any) -> list[Intervention]:
         Loreft(rows, torch.randn(2, 32), torch.randn(2), layer=1, gates=(gate,), **post),
         MeanAblate(torch.randn(2, 32), torch.randn(32), layer=0, site="mlp_out", sinks="include"),
         Erase(
-            torch.randn(32, 1), torch.randn(1, 32) / 9, torch.randn(32), layer=1, site="resid_pre"
+            torch.randn(32, 1),
+            torch.randn(1, 32) / 9,
+            torch.randn(32),
+            0.5,
+            layer=1,
+            site="resid_pre",
         ),
     ]
 
@@ -130,7 +136,8 @@ def test_constants_are_not_rounded_to_the_models_type(tokenizer: Any, tmp_path: 
             Add(torch.ones(32), layer=1, site="resid_post", gates=(TokenGate((1,)),)),
             "knows no TokenGate",
         ),
-        (Clamp.of(random_sae("resid_post", 1), [2]), "it holds no autoencoder.*evenkeel serve"),
+        (Clamp.of(random_sae("resid_post", 1), [2]), "without an autoencoder.*evenkeel serve"),
+        (Rotate(torch.ones(32), layer=1, site="resid_post"), "edits that are linear"),
         ([], "holds no intervention"),
     ],
 )
