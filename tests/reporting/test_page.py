@@ -110,15 +110,17 @@ def test_every_action_has_a_shape_of_its_own() -> None:
     assert len(set(SHAPES.values())) == len(SHAPES)
 
 
-def test_what_has_no_action_is_called_by_its_method() -> None:
+def test_a_learned_edit_is_called_by_its_method_and_ranked_among_nulls() -> None:
     learned, prompt = ("reft", None, "probe"), ("prompt", None, "none")
     assert [kind(*learned), kind(*prompt)] == ["reft, gated", "prompt"]
     assert look(*learned, LIGHT)[1] != look(*prompt, LIGHT)[1]
     recipe = Recipe(method="reft", layer=(1, 2), multiplier=1.0, rank=2, gate="probe")
     results = make_results()
     first = next(iter(results.axes.values()))
-    first.evaluation.conditions.append(condition(recipe))
-    assert "rank 2, probe gate" in Outline(page_text(results)).text
+    ranks = {"shuffled_items": 0.1667, "random_subspace": 0.0476, "unknown": None}
+    first.evaluation.conditions.append(condition(recipe, p_nulls=ranks))
+    (row,) = re.findall("rank 2, probe gate.*", page_text(results))
+    assert "0.020.17×" in row  # cells of one row: p, and the largest of those among nulls
 
 
 def test_a_figure_is_a_file_of_its_own_too() -> None:
