@@ -119,7 +119,7 @@ def test_what_it_copies_is_a_file(project: Path) -> None:
     ("content", "message"),
     [
         (b"", "no keys and values in it"),
-        (b"\0", "not YAML"),
+        (b"\0", "a NUL byte"),
         (b"\xff\xfe", "not UTF-8"),
         (b"\xef\xbb\xbf# @package _global_\nseed: 1\n", "begins with a byte-order mark"),
         (b"# @package _global_\nseed: 1\nseed: 2\n", "is there twice, on lines 2 and 3"),

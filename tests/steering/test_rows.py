@@ -17,6 +17,7 @@ from evenkeel.steering.hooks import steer, steer_rows
 from evenkeel.steering.intervention import Ablate, Add, Intervention
 from evenkeel.steering.latents import Clamp, Scale
 from evenkeel.steering.loreft import Loreft
+from evenkeel.steering.rotation import Rotate
 from evenkeel.steering.rows import RowShares, RowSpec
 from evenkeel.steering.spec import GATES, INTERVENTIONS, InterventionSpec
 from tests.steering.saes import random_sae
@@ -44,6 +45,7 @@ def every_kind() -> list[Intervention]:
         Add(draw(32), 4.0, layer=1, site="mlp_out", positions="last", sinks="include"),
         Ablate(draw(2, 32), layer=1, site="resid_post", positions="prompt"),
         MeanAblate(draw(32), draw(32), layer=2, site="attn_out"),
+        Rotate(draw(2, 32), 0.5, layer=1, site="resid_post"),
         Erase(draw(32, 2), draw(2, 32), draw(32), layer=0, site="resid_post"),
         Loreft(
             torch.eye(32)[:2],
