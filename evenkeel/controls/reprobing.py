@@ -15,6 +15,7 @@ from numpy import ndarray
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
 
 from evenkeel.datasets.records import Prompt
 from evenkeel.models.architecture import architecture_of, hidden_of
@@ -188,7 +189,8 @@ def _scores(
         return {group: scores(unseen, fit_logistic(x, labels == group, C)) for group in judged}
     # Weights start from the seed; L-BFGS suits so few rows.
     network = MLPClassifier((32,), solver="lbfgs", alpha=10.0, max_iter=2000, random_state=seed)
-    classifier = make_pipeline(StandardScaler(), network).fit(x, labels)
+    with threadpool_limits(1):  # on so few rows more threads wait for each other
+        classifier = make_pipeline(StandardScaler(), network).fit(x, labels)
     probabilities = classifier.predict_proba(unseen)
     return {group: probabilities[:, list(classifier.classes_).index(group)] for group in judged}
 
