@@ -59,7 +59,7 @@ class Sentence(BaseModel):
 class Cluster(BaseModel):
     """Three sentences about one target."""
 
-    id: str | None = None
+    id: str
     target: str
     bias_type: str
     context: str
@@ -102,8 +102,7 @@ def read_triples(path: Path) -> list[Triple]:
     for part in ("intrasentence", "intersentence"):
         for index, cluster in enumerate(getattr(data, part)):
             where = f"{file}, data.{part}.{index}"
-            if cluster.id is not None:
-                add_once(ids, cluster.id, cluster, where)
+            add_once(ids, cluster.id, cluster, where)
             if part == "intersentence" and not cluster.context.strip():
                 raise BadInputError(f"{where}: its context is empty; {ADVICE}")
             follows = cluster.context.strip() if part == "intersentence" else ""

@@ -96,7 +96,7 @@ def write_stereoset(folder: Path) -> Path:
     parts = {"intersentence": INTERSENTENCE, "intrasentence": within}
     path = folder / "dev.json"
     data = {part: _stereoset_entries(part, rows) for part, rows in parts.items()}
-    path.write_text(json.dumps({"version": "1.1", "data": data}))
+    path.write_text(json.dumps({"data": data}))
     return path
 
 
