@@ -102,8 +102,8 @@ def main(
     )
     if lead_ins and lead_ins.gain > 0:
         log.warning(
-            "%s a neutral sentence before them this model is right on %.1f %% more of the "
-            "definitional train prompts: set dataset.lead_in to %s and run again",
+            "%s a neutral sentence before them this model's accuracy on the definitional train "
+            "prompts is %.1f percentage points higher: set dataset.lead_in to %s and run again",
             "with" if lead_ins.suited == "sentence" else "without",
             100 * lead_ins.gain,
             str(lead_ins.suited == "sentence").lower(),

@@ -21,10 +21,8 @@ class Recipe(BaseModel):
     action: Action | None = None
     multiplier: float | None = None
     """add: in units of the mean norm of the residual stream at the vector's hook point; ablate:
-    share taken out; mean_ablate: share of the way to the midpoint; rotate: of the
-    angle; clamp: the latents' value;
-    scale: their factor; of a learned edit: share of it; of an
-    eraser: the same."""
+    share taken out; mean_ablate: share of the way to the midpoint; rotate: share of the angle;
+    clamp: the latents' value; scale: their factor; of a learned edit or an eraser: share of it."""
     rank: int | None = None
     """Of a learned edit: dimensions of the residual stream that it writes to; of an eraser: those
     that it takes out."""

@@ -101,7 +101,10 @@ class Material:
                 "evaluation.chat is true, but this model's tokenizer has no chat template; "
                 "set it to false or auto"
             )
-        before = render_message(self._loaded.tokenizer, CHAT_REQUEST)
+        try:
+            before = render_message(self._loaded.tokenizer, CHAT_REQUEST)
+        except BadInputError as error:
+            raise BadInputError(f"{error}; or set evaluation.chat to false") from error
         resamples = self._params.resamples
         return self._evaluator_of("test", self._one_direction, (), resamples, before=before)
 

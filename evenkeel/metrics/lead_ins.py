@@ -94,12 +94,15 @@ def judge_lead_ins(
 
 
 def _sentences(prompts: Sequence[Prompt]) -> list[str]:
-    """The lead-in of each prompt, by the number of its template within the axis."""
+    """The lead-in of each prompt; where it has none, one by its template's number in the axis."""
     numbers: dict[str, dict[str, int]] = {}
     for prompt in prompts:
         of_axis = numbers.setdefault(prompt.axis, {})
         of_axis.setdefault(prompt.template, len(of_axis))
-    return [lead_in(prompt.split, numbers[prompt.axis][prompt.template]) for prompt in prompts]
+    return [
+        prompt.lead_in or lead_in(prompt.split, numbers[prompt.axis][prompt.template])
+        for prompt in prompts
+    ]
 
 
 def _figures(loaded: LoadedModel, prompts: Sequence[Prompt], batch_size: int) -> LeadInFigures:

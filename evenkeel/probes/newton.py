@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from numpy import ndarray
 from scipy.special import expit
+from threadpoolctl import threadpool_limits
 
 TOLERANCE = 1e-7
 """Of the weights: distance from the optimum at which a regression is done."""
@@ -37,7 +38,8 @@ def fit_many(
     rotation = _principal(rows)
     design = np.hstack([rows @ rotation.T, np.ones((len(rows), 1))])
     penalty = np.r_[np.ones(len(rotation)), 0.0]  # the bias is free
-    found = _minimize(design, penalty, positive.astype(float), c[:, None] * weights)
+    with threadpool_limits(1, user_api="blas"):  # on so few rows more threads wait for each other
+        found = _minimize(design, penalty, positive.astype(float), c[:, None] * weights)
     return found[:, :-1] @ rotation, found[:, -1]
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from evenkeel.conditions.condition import DosedCondition
 from evenkeel.selection.budget import Budget
+from evenkeel.selection.choice import gain
 from evenkeel.selection.evaluator import Candidate, Evaluator
 
 TRIED = 3
@@ -38,20 +39,20 @@ def back_off(
         What was measured, in order; nothing where nothing over the budget is ahead.
     """
     whole = [each for each in candidates if each.is_whole]
-    most = max((_gain(each) for each in whole if budget.allows(each)), default=0.0)
-    ahead = [each for each in whole if not budget.allows(each) and _gain(each) > most]
-    ahead = [each for each in ahead if isinstance(each.condition, DosedCondition)]
+    most = max([0.0, *(gain(each) for each in whole if budget.allows(each))])
+    ahead = [each for each in whole if not budget.allows(each) and gain(each) > most]
+    # What has no effect to halve (latents clamped to zero) has no weaker form.
+    dosed = [
+        condition
+        for each in sorted(ahead, key=gain, reverse=True)
+        if isinstance(condition := each.condition, DosedCondition) and condition.effect
+    ]
     measured: list[Candidate] = []
-    for candidate in sorted(ahead, key=_gain, reverse=True)[:TRIED]:
-        assert isinstance(candidate.condition, DosedCondition)
+    for condition in dosed[:TRIED]:
         dose = 0.5
         for step in range(1, STEPS + 1):
-            weaker = candidate.condition.at(dose)
+            weaker = condition.at(dose)
             (found,) = evaluator.compare([weaker], "less of the best", with_kl=with_kl)
             measured.append(found)
             dose += 0.5 ** (step + 1) * (1 if budget.allows(found) else -1)
     return measured
-
-
-def _gain(candidate: Candidate) -> float:
-    return candidate.value("bias_reduction") or 0.0

@@ -33,7 +33,7 @@ def select(candidates: Sequence[Candidate], budget: Budget) -> Selection:
         budget: what they may cost.
     """
     affordable = tuple(candidate for candidate in candidates if budget.allows(candidate))
-    helpful = [each for each in affordable if each.is_whole and _gain(each) > 0]
+    helpful = [each for each in affordable if each.is_whole and gain(each) > 0]
     by_name: dict[str, list[Candidate]] = {}
     for candidate in candidates:
         by_name.setdefault(candidate.condition.name, []).append(candidate)
@@ -72,10 +72,11 @@ def most_measured(candidates: Sequence[Candidate]) -> list[Candidate]:
 
 
 def _best(candidates: Sequence[M]) -> M:
-    return min(candidates, key=lambda candidate: (-_gain(candidate), _cost(candidate)))
+    return min(candidates, key=lambda candidate: (-gain(candidate), _cost(candidate)))
 
 
-def _gain(candidate: Measured) -> float:
+def gain(candidate: Measured) -> float:
+    """Bias reduction; below any other where it is unknown."""
     value = candidate.value("bias_reduction")
     return float("-inf") if value is None else value
 

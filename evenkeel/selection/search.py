@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from evenkeel.conditions.condition import Condition, DosedCondition
 from evenkeel.datasets.records import Prompt
 from evenkeel.selection.budget import Budget
-from evenkeel.selection.choice import best_of
+from evenkeel.selection.choice import best_of, gain
 from evenkeel.selection.evaluator import Candidate, Evaluator
 
 PartEvaluator = Callable[[float], Evaluator]
@@ -158,12 +158,12 @@ def _refined(measured: Found, sweep: _Sweep, budget: Budget) -> Found:
     """What was measured on the whole set, and with it what that lets expect more of."""
     for _ in range(CONFIRMED):
         expected = sweep.neighbours(measured)
-        within = [_gain(each) for each in measured.values() if budget.allows(each)]
+        within = [gain(each) for each in measured.values() if budget.allows(each)]
         best = max(within, default=0.0)
         better = {
-            index: _gain(candidate)
+            index: gain(candidate)
             for index, candidate in expected.items()
-            if budget.allows(candidate) and _gain(candidate) > best
+            if budget.allows(candidate) and gain(candidate) > best
         }
         if not better:
             break
@@ -196,14 +196,9 @@ def _promoted(found: Found, budget: Budget, kept: int) -> list[int]:
         for index, each in racing.items()
         if (high := _end(each, "high")) is not None and high >= least
     ]
-    able.sort(key=lambda index: -_gain(racing[index]))
+    able.sort(key=lambda index: -gain(racing[index]))
     surely = [index for index in able if budget.allows(racing[index])][: -(-kept // 2)]
     return surely + [index for index in able if index not in surely][: kept - len(surely)]
-
-
-def _gain(candidate: Candidate) -> float:
-    value = candidate.value("bias_reduction")
-    return float("-inf") if value is None else value
 
 
 def _breaks(candidate: Candidate, budget: Budget) -> bool:

@@ -182,8 +182,7 @@ def mutations_of(path: Path, times: int) -> list[tuple[Mutation, int]]:
         once += ONCE_OF_BINARY
         often += OF_BINARY
     elif path.suffix in TEXT:
-        # Text of a terabyte is refused only when memory ends; a row too long has no limit of ours.
-        once = [each for each in once if each.name != "a sparse terabyte"] + list(ONCE_OF_TEXT)
+        once += ONCE_OF_TEXT
         often += OF_TEXT
         if path.suffix in (".json", ".jsonl"):
             once += ONCE_OF_JSON

@@ -1,6 +1,7 @@
 """What would win but for its cost is tried at less."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -63,6 +64,14 @@ def test_only_what_is_ahead_of_all_within_the_budget_is_tried() -> None:
     assert model.back_off([model.candidate(0.65), within]) == []
     model.back_off([within, over])
     assert model.read == pytest.approx([0.45, 0.675, 0.5625])
+
+
+def test_what_has_no_effect_to_halve_is_not_tried() -> None:
+    model = Proportional(0.03)
+    over = model.candidate(1.0)
+    without = replace(over, condition=model.candidate(0.0).condition)
+    assert model.back_off([over])
+    assert model.back_off([without]) == []
 
 
 def test_the_cost_is_bounded() -> None:
