@@ -5,7 +5,7 @@ from pathlib import Path
 
 from evenkeel.activations.columns import Row
 from evenkeel.errors import BadInputError
-from evenkeel.files import lines_of, open_input, require_file
+from evenkeel.files import lines_of, require_file
 from evenkeel.files.json_files import parse_json
 
 
@@ -55,8 +55,7 @@ class TextFile:
         self._path = path
 
     def __len__(self) -> int:
-        with open_input(self._path) as file:
-            return sum(1 for line in file if line.strip())
+        return sum(1 for _ in lines_of(self._path))
 
     def __iter__(self) -> Iterator[Row]:
         """Rows in order, blank lines left out.

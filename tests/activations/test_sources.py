@@ -43,6 +43,14 @@ def test_lines_that_are_no_rows(content: bytes, message: str, tmp_path: Path) ->
         list(TextFile(file))
 
 
+def test_an_endless_line_is_not_counted(tmp_path: Path) -> None:
+    file = tmp_path / "a.jsonl"
+    with file.open("wb") as stream:
+        stream.truncate(1 << 40)
+    with pytest.raises(BadInputError, match="line 1: a NUL byte"):
+        len(TextFile(file))
+
+
 def test_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match="no such file"):
         TextFile(tmp_path / "none.jsonl")
