@@ -196,10 +196,10 @@ def evaluate_axis(
         stages=STAGES if params.search == "staged" else (),
         with_kl=with_kl,
     )
-    found, chance = searched.candidates[: len(meant)], searched.candidates[len(meant) :]
-    weaker = back_off(found, validation, budget, with_kl=with_kl)
-    found += weaker
-    searched = SearchResult([*found, *chance], searched.passes + len(weaker))
+    parts = searched.candidates[: len(meant)], searched.candidates[len(meant) :]
+    weaker = [back_off(part, validation, budget, with_kl=with_kl) for part in parts]
+    found, chance = ([*part, *less] for part, less in zip(parts, weaker, strict=True))
+    searched = SearchResult([*found, *chance], searched.passes + sum(map(len, weaker)))
     selection = select(found, budget)
     best = selection.best + select(chance, budget).best
     chosen = selection.selected.condition if selection.selected else None
