@@ -34,6 +34,13 @@ def opened(browser: Any, address: str, settings: dict[str, Any] | None = None) -
     return lambda name: browser.find_element("id", name)
 
 
+def texts(browser: Any, selector: str) -> list[str]:
+    """Of all such elements at one moment: the page may draw them anew at any time."""
+    script = "return [...document.querySelectorAll(arguments[0])].map((each) => each.textContent)"
+    found: list[str] = browser.execute_script(script, selector)
+    return found
+
+
 def generated(browser: Any, find: Any) -> tuple[str, str]:
     until(lambda: find("save").is_enabled())
     return find("unsteered").text, find("steered").text
@@ -51,8 +58,8 @@ def test_it_shows_both_texts_marks_the_change_and_reads_the_tokens(
     assert plain.startswith("My father")
     assert browser.find_elements("css selector", "#steered mark")
     until(lambda: browser.find_elements("css selector", "#read .edited"))
-    bars = browser.find_elements("css selector", "#groups .bar b")
-    assert all(bar.text.endswith("%") for bar in bars)
+    shares = until(lambda: texts(browser, "#groups .bar b"))
+    assert all(share.endswith("%") for share in shares)
     assert not browser.get_log("browser")
 
 
