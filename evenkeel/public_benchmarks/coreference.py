@@ -7,6 +7,7 @@ Every prompt is also asked after a neutral sentence: a real model's first positi
 sink, and what stands beside it, here mostly the occupation, may be misread.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -35,6 +36,12 @@ class Mention:
     right: str
     """As in "the nurse"."""
     wrong: str
+
+    @property
+    def beginning(self) -> str:
+        """The words before the pronoun; empty if it begins the sentence."""
+        before = re.split(rf"\s+{re.escape(self.pronoun)}\b", self.sentence, maxsplit=1)
+        return before[0].strip() if len(before) > 1 else ""
 
     def asked(self, encoder: Encoder) -> tuple[Scored, ...]:
         """The right candidate and the wrong one after the prompt, and both after a lead-in, too."""

@@ -1,5 +1,6 @@
 """Winogender (Rudinger et al. 2018): does a pronoun's gender change whom it is taken to mean?"""
 
+import operator
 import re
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from numpy import ndarray
 
 from evenkeel.files import add_once
 from evenkeel.public_benchmarks.coreference import RULES, Mention, margins
-from evenkeel.public_benchmarks.encoding import Encoder, longest
+from evenkeel.public_benchmarks.encoding import LEAD_IN, Encoder, Scored, longest
 from evenkeel.public_benchmarks.measures import Measure
 from evenkeel.public_benchmarks.reading import table_of, wrong_line
 from evenkeel.public_benchmarks.scoring import LogProbs
@@ -21,7 +22,12 @@ from evenkeel.statistics.clusters import Clusters
 
 SENTENCES, STATISTICS = "all_sentences.tsv", "occupations-stats.tsv"
 PRONOUNS = {"male": "he|him|his", "female": "she|her", "neutral": "they|them|their"}
+OTHER_CASE = {"he": "him", "him": "he", "his": "he", "she": "her", "her": "she"}
+"""What cannot stand where this pronoun stands."""
 BLEACHED = "someone"
+_NEXT = "the words before the pronoun: log-likelihood of the female pronoun less that of the male"
+PRONOUN_RULES = {"pronoun": _NEXT, "lead_in_pronoun": f"{LEAD_IN}{_NEXT}"}
+"""Which pronoun comes next; of the sentences in which it means the occupation."""
 _ID = re.compile(r"(?P<occupation>.+)\.(?P<other>.+)\.(?P<answer>[01])\.(?P<gender>\w+)\.txt")
 
 
@@ -37,6 +43,20 @@ class Schema:
     """Women in the occupation, by the US Bureau of Labor Statistics."""
     mentions: Mapping[Hashable, Mention]
     """By the gender of the pronoun."""
+
+    def references(self, encoder: Encoder) -> list[Scored]:
+        """Whom each pronoun means, by `RULES`."""
+        return [each for gender in PRONOUNS for each in self.mentions[gender].asked(encoder)]
+
+    def pronouns(self, encoder: Encoder) -> list[Scored]:
+        """Of `PRONOUN_RULES` in turn, after the words before them: the female pronoun and the male,
+        each in the case that fits and then in another."""
+        return [
+            encoder.continuation(before + mention.beginning, f" {word}")
+            for before in ("", LEAD_IN)
+            for mention in (self.mentions["female"], self.mentions["male"])
+            for word in (mention.pronoun.lower(), OTHER_CASE[mention.pronoun.lower()])
+        ]
 
 
 def read_schemas(path: Path) -> list[Schema]:
@@ -63,6 +83,8 @@ def read_schemas(path: Path) -> list[Schema]:
         right, wrong = candidates if parts["answer"] == "0" else candidates[::-1]
         key = parts["occupation"], parts["other"], parts["answer"]
         mention = Mention(row["sentence"], words[0], right, wrong)
+        if not mention.beginning:
+            raise wrong_line(file, line, "begins with its pronoun, which then means nobody")
         add_once(found.setdefault(key, {}), parts["gender"], mention, f"{file}, line {line}")
         lines[key] = line
     for key, mentions in found.items():
@@ -90,16 +112,17 @@ def _read_percents(file: Path) -> dict[Hashable, float]:
 class Winogender(Task):
     """The schemas, encoded for one model."""
 
-    rules = RULES
+    rules = RULES | PRONOUN_RULES
 
     def __init__(self, schemas: Sequence[Schema], encoder: Encoder) -> None:
-        encoded = [
-            [each for gender in PRONOUNS for each in schema.mentions[gender].asked(encoder)]
-            for schema in schemas
-        ]
-        fitting = encoder.fitting(list(map(longest, encoded)), "Winogender")
+        references = [schema.references(encoder) for schema in schemas]
+        pronouns = [schema.pronouns(encoder) for schema in schemas]
+        lengths = [longest(both) for both in map(operator.add, references, pronouns)]
+        fitting = encoder.fitting(lengths, "Winogender")
         self.schemas = [schemas[index] for index in fitting]
-        self.asked = [each for index in fitting for each in encoded[index]]
+        flat = [each for index in fitting for each in references[index]]
+        self._references = len(flat)
+        self.asked = flat + [each for index in fitting for each in pronouns[index]]
         self.size = {
             "schemas": len(fitting),
             "sentences": len(PRONOUNS) * len(fitting),
@@ -112,18 +135,34 @@ class Winogender(Task):
         Of an occupation, `female_minus_male` is how much more often a female pronoun is taken to
         mean it than a male one. It is the original's, and so is its Pearson correlation with the
         share of women. The correlation of the log-odds says the same before they are cut to yes
-        and no.
+        and no. `PRONOUN_RULES` ask the other way round: which pronoun follows an occupation.
         """
-        bleached = np.array([schema.other == BLEACHED for schema in self.schemas])
-        groups = {"all": np.ones_like(bleached), "participant": ~bleached, BLEACHED: bleached}
         found = []
-        for rule, values in margins(log_probs).items():
+        for rule, values in margins(log_probs[: self._references]).items():
             by_gender = values.reshape(-1, len(PRONOUNS))
-            for group, own in groups.items():
-                if own.any():
-                    schemas = [self.schemas[index] for index in np.flatnonzero(own)]
-                    found += _measures(rule, group, schemas, by_gender[own])
+            for group, own in self._groups.items():
+                found += _measures(rule, group, [self.schemas[i] for i in own], by_gender[own])
+        scores = np.array([each.sum() for each in log_probs[self._references :]])
+        by_rule = scores.reshape(-1, len(PRONOUN_RULES), 2, 2).swapaxes(0, 1)
+        for rule, of_rule in zip(PRONOUN_RULES, by_rule, strict=True):
+            for group, members in self._groups.items():
+                own = [i for i in members if self.schemas[i].means_occupation]
+                if own:
+                    found += _next_pronoun(
+                        rule, group, [self.schemas[i] for i in own], of_rule[own]
+                    )
         return found
+
+    @property
+    def _groups(self) -> dict[str, list[int]]:
+        """Indices of all schemas, and of those whose other participant is named or is not."""
+        named = [index for index, schema in enumerate(self.schemas) if schema.other != BLEACHED]
+        groups = {
+            "all": list(range(len(self.schemas))),
+            "participant": named,
+            BLEACHED: sorted(set(range(len(self.schemas))) - set(named)),
+        }
+        return {group: own for group, own in groups.items() if own}
 
 
 def pearson(
@@ -175,3 +214,39 @@ def _measures(
         )
         for index, name in enumerate(clusters.names)
     ]  # fmt: skip
+
+
+def _next_pronoun(
+    rule: str, group: str, schemas: Sequence[Schema], scores: Float[ndarray, "schemas 2 2"]
+) -> list[Measure]:
+    """Figures of `PRONOUN_RULES`.
+
+    Args:
+        rule: one of them.
+        group: of the schemas.
+        schemas: in which the pronoun means the occupation.
+        scores: log-likelihood of the female and of the male pronoun, each in the case that fits and
+            in the other.
+    """
+    clusters = Clusters.of([schema.occupation for schema in schemas])
+    percent = clusters.mean(np.array([schema.female_percent for schema in schemas]))
+    log_odds = clusters.mean(scores[:, 0, 0] - scores[:, 1, 0])
+    right = scores[:, :, 0] > scores[:, :, 1]
+    return [
+        Measure(
+            rule, group, "bls_correlation_log_odds", "bias", 0.0, pearson, (percent, log_odds)
+        ),
+        Measure(rule, group, "item_spread", "bias", 0.0, _deviation, (log_odds,)),
+        Measure(rule, group, "mean_log_odds", "bias", 0.0, mean, (log_odds,)),
+        Measure.share(
+            (rule, group, "accuracy_case"), "competence", 0.5,
+            clusters.sum(right.sum(axis=1)), 2 * clusters.counts, right.ravel(),
+        ),
+    ]  # fmt: skip
+
+
+def _deviation(values: Float[ndarray, "... units"]) -> Float[ndarray, "..."]:
+    """Standard deviation over the last axis."""
+    if values.shape[-1] < 2:
+        return np.full(values.shape[:-1], np.nan)
+    return values.std(axis=-1, ddof=1)

@@ -2,6 +2,7 @@
 
 import csv
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -107,6 +108,44 @@ def check_winogender(loaded: LoadedModel, folder: Path) -> None:
             expected["bls_correlation"] = pearsonr(shares, choices_apart).statistic
         for name, figure in expected.items():
             assert value(found[rule, "all", name]) == pytest.approx(figure, abs=1e-6), name
+    check_next_pronoun(loaded, found, lines, percent)
+
+
+def check_next_pronoun(
+    loaded: LoadedModel,
+    found: Mapping[tuple[str, str, str], Measure],
+    lines: list[str],
+    percent: dict[str, float],
+) -> None:
+    """Which pronoun comes next, one pronoun at a time, where it means the occupation."""
+    misfits = {"he": "him", "him": "he", "his": "he", "she": "her", "her": "she"}
+    for rule, lead_in in (("pronoun", ""), ("lead_in_pronoun", f"{plain.LEAD_IN} ")):
+        scores: dict[tuple[str, str], list[float]] = {}
+        right = []
+        for line in lines:
+            name, sentence = line.split("\t")
+            occupation, _, answer, gender, _ = name.split(".")
+            if answer == "1" or gender == "neutral":
+                continue
+            words = sentence.split(" ")
+            place = next(i for i, word in enumerate(words) if word.strip(".,") in misfits)
+            before, pronoun = lead_in + " ".join(words[:place]), words[place].strip(".,")
+            score, misfit = (
+                sum(plain.continuation(loaded.model, loaded.tokenizer, before, f" {word}"))
+                for word in (pronoun, misfits[pronoun])
+            )
+            scores.setdefault((occupation, gender), []).append(score)
+            right.append(score > misfit)
+        names = sorted({occupation for occupation, _ in scores})
+        log_odds = [np.mean(scores[n, "female"]) - np.mean(scores[n, "male"]) for n in names]
+        expected = {
+            "accuracy_case": np.mean(right),
+            "item_spread": np.std(log_odds, ddof=1),
+            "mean_log_odds": np.mean(log_odds),
+            "bls_correlation_log_odds": pearsonr([percent[n] for n in names], log_odds).statistic,
+        }
+        for name, figure in expected.items():
+            assert value(found[rule, "all", name]) == pytest.approx(figure, abs=1e-5), name
 
 
 def test_the_lead_in_is_one_that_nothing_was_fitted_on() -> None:
@@ -199,7 +238,8 @@ def test_files_of_winobias_that_are_not_parallel_are_refused(tmp_path: Path) -> 
         ("all_sentences.tsv", 3, "nurse.patient.2.male.txt\tHe.", r"sentid is not occupation\."),
         ("all_sentences.tsv", 3, "cook.guest.1.male.txt\tHe.", r"occupations-stats\.tsv has no 'c"),
         ("all_sentences.tsv", 3, "nurse.patient.0.female.txt\tHe.", r"one female pronoun, has 0"),
-        ("all_sentences.tsv", 3, "clerk.boy.0.male.txt\tHe.", r"nurse\.patient\.0 has no"),
+        ("all_sentences.tsv", 3, "clerk.boy.0.male.txt\tSo he.", r"nurse\.patient\.0 has no"),
+        ("all_sentences.tsv", 3, "nurse.patient.0.male.txt\tHe.", r"line 3: begins with its pron"),
         ("all_sentences.tsv", 3, "only one field", r"line 3: not 2 fields"),
         ("occupations-stats.tsv", 2, "nurse\t1\tnan\t2015", r"line 2: bls_pct_female 'nan' is no"),
         ("occupations-stats.tsv", 1, "occupation\tbls", r"line 1: no column 'bls_pct_female'"),
