@@ -1,6 +1,6 @@
 """The rows of the data set's files."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, model_validator
@@ -118,6 +118,16 @@ class Prompt(Record):
                     f"name {sorted(groups)}"
                 )
         return self
+
+
+def with_and_without_lead_ins(prompts: Sequence[Prompt]) -> list[Prompt]:
+    """Prompts, and once more without their lead-in those that have one.
+
+    What is fitted to prompts behind lead-ins alone disturbs a model at the beginning of a text,
+    where it was never tried.
+    """
+    bare = [prompt.model_copy(update={"lead_in": ""}) for prompt in prompts if prompt.lead_in]
+    return [*prompts, *bare]
 
 
 class CorpusText(Record):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from evenkeel.controls.cross_axis import directions_of
-from evenkeel.datasets.records import Prompt
+from evenkeel.datasets.records import Prompt, with_and_without_lead_ins
 from evenkeel.models.loading import LoadedModel
 from evenkeel.selection.item_gates import ItemGates
 from evenkeel.steering.erasure import MeanAblate
@@ -75,7 +75,7 @@ def told_apart(
     asked = {
         axis: [
             prompt.lead_in + prompt.text
-            for prompt in each.prompts
+            for prompt in with_and_without_lead_ins(each.prompts)
             if prompt.split == "train" and prompt.direction == "group_given_item"
         ]
         for axis, each in selected.items()

@@ -11,7 +11,7 @@ from numpy import ndarray
 
 from evenkeel.activations.capture import capture_texts, measure_sinks
 from evenkeel.activations.sinks import kept_rows
-from evenkeel.datasets.records import Prompt
+from evenkeel.datasets.records import Prompt, with_and_without_lead_ins
 from evenkeel.datasets.terms import find_term
 from evenkeel.errors import BadInputError
 from evenkeel.models.loading import LoadedModel
@@ -39,11 +39,11 @@ class _Tokens:
 class ItemGates:
     """Linear probes of what a token belongs to: a stereotyped item's context, or anything else.
 
-    Fitted to train prompts and plain texts; regularization and threshold are chosen where it is
-    hardest to tell: on validation prompts, whose items and templates are others, from the item on.
-    What is known by definition, neutral prompts and plain text are where gates stay shut. Items,
-    what is known by definition, and the rest weigh the same in the fit: the second is nearest to
-    the items, and of few tokens.
+    Fitted to train prompts, with and without their lead-ins, and plain texts; regularization and
+    threshold are chosen where it is hardest to tell: on validation prompts, whose items and
+    templates are others, from the item on. What is known by definition, neutral prompts and plain
+    text are where gates stay shut. Items, what is known by definition, and the rest weigh the same
+    in the fit: the second is nearest to the items, and of few tokens.
 
     Args:
         loaded: the model to steer.
@@ -65,7 +65,8 @@ class ItemGates:
     ) -> None:
         self._loaded, self._points = loaded, points
         own = [p for p in prompts if p.direction == "group_given_item"]
-        self._train = self._tokens(_of_split(own, "train"), texts)
+        train = with_and_without_lead_ins(_of_split(own, "train"))
+        self._train = self._tokens(train, texts)
         self._validation = self._tokens(_of_split(own, "validation"), ())
         self.at = cache(self._at)
 

@@ -7,8 +7,8 @@ that every group becomes equally likely, under limits of the KL divergence from 
 - after definitional prompts;
 - along plain texts.
 
-Each limit has a multiplier that grows while it is broken and shrinks while it is kept (dual ascent
-on the Lagrangian).
+Prompts are read with and without their lead-ins. Each limit has a multiplier that grows while it
+is broken and shrinks while it is kept (dual ascent on the Lagrangian).
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from evenkeel.conditions.learned import Edits
-from evenkeel.datasets.records import Prompt
+from evenkeel.datasets.records import Prompt, with_and_without_lead_ins
 from evenkeel.errors import BadInputError
 from evenkeel.models.loading import LoadedModel
 from evenkeel.models.sites import HookPoint
@@ -111,13 +111,14 @@ class ReftTrainer:
 
     def _batches_from(self, start: int) -> TrainingBatches:
         if start not in self._batches:
+            own = [
+                prompt
+                for prompt in self._prompts
+                if prompt.split == "train" and prompt.direction == "group_given_item"
+            ]
             self._batches[start] = TrainingBatches(
                 self._loaded,
-                [
-                    prompt
-                    for prompt in self._prompts
-                    if prompt.split == "train" and prompt.direction == "group_given_item"
-                ],
+                with_and_without_lead_ins(own),
                 self._texts[: self._params.texts],
                 rows=self._params.batch_rows,
                 start=start,

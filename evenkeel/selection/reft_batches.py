@@ -1,6 +1,7 @@
 """What a training step of a learned edit reads, and what the unsteered model gives for it."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,9 +10,11 @@ import torch
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from evenkeel.datasets.records import Prompt
-from evenkeel.models.batching import context_length
+from evenkeel.models.batching import context_length, length_sorted
+from evenkeel.models.devices import input_device
 from evenkeel.models.encoding import Tokens
 from evenkeel.models.loading import LoadedModel
 from evenkeel.models.logits import logits_at
@@ -23,6 +26,9 @@ from evenkeel.steering.intervention import Intervention
 
 LogProbs = Float[Tensor, "places vocab"]
 IndexArray = Int[ndarray, " rows"]
+ROWS_OF_TEXT = 0.25
+"""Texts in a batch, in units of its prompts: they are longer, and probabilities of all their tokens
+are read."""
 
 
 class Pass:
@@ -53,8 +59,18 @@ class Pass:
             return self._log_probs()
 
     def _log_probs(self) -> LogProbs:
-        logits = logits_at(self._model, self._inputs, self._row, self._column)
+        with _quick_gradients(input_device(self._model)):
+            logits = logits_at(self._model, self._inputs, self._row, self._column)
         return logits.float().log_softmax(dim=-1)
+
+
+def _quick_gradients(device: torch.device) -> AbstractContextManager[None]:
+    """Attention as plain products where torch's fused kernel is slow to differentiate.
+
+    On a processor its backward pass in bfloat16 takes two to five times as long; in float32 both
+    take the same.
+    """
+    return sdpa_kernel(SDPBackend.MATH) if device.type == "cpu" else nullcontext()
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,7 +147,7 @@ class TrainingBatches:
         loaded: the model.
         prompts: of the train split and one axis, asked for the group; neutral ones are passed over.
         texts: plain texts.
-        rows: prompts or texts in a batch.
+        rows: prompts in a batch, and `ROWS_OF_TEXT` of that texts.
         start: first block that an edit reaches.
         seed: of the batches and of shuffles.
     """
@@ -162,9 +178,10 @@ class TrainingBatches:
         self._definitional, _ = prompt_passes(definitional)
         limit = context_length(model)
         ids = [tokens[:limit] for tokens in loaded.encoder.encode_all(texts) if len(tokens) > 1]
+        of_texts = length_sorted(list(map(len, ids)), max(1, round(rows * ROWS_OF_TEXT)))
         self._texts = [
-            text_pass(model, [ids[i] for i in part], start)
-            for part in _parts(len(ids), rows, generator)
+            text_pass(model, [ids[i] for i in of_texts[number]], start)
+            for number in generator.permutation(len(of_texts))
         ]
 
     def targets(self, shuffle: int | None) -> list[Float[Tensor, "prompts groups"]]:

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from evenkeel.activations.capture import capture_texts
 from evenkeel.conditions.learned import LearnedCondition, make_learned_conditions
 from evenkeel.controls.nulls import null_conditions
 from evenkeel.datasets.records import Prompt
@@ -192,3 +193,27 @@ def test_what_edits_cannot_be_trained_on_is_refused(loaded: LoadedModel) -> None
     untrained = [p for p in make_prompts() if p.kind != "stereotypical" or p.split != "train"]
     with pytest.raises(BadInputError, match="train split lacks stereotypical prompts"):
         trainer(loaded, untrained).train(1, [1])
+
+
+def test_edits_and_gates_are_made_on_prompts_without_their_lead_ins_as_well(
+    loaded: LoadedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained: list[str] = []
+    gated: list[str] = []
+
+    def encoded(tokenizer: Any, prompt: Prompt) -> Any:
+        trained.append(prompt.lead_in + prompt.text)
+        return encode_prompt(tokenizer, prompt)
+
+    def captured(own: LoadedModel, texts: list[str], *where: Any, **how: Any) -> Any:
+        gated.extend(texts)
+        return capture_texts(own, texts, *where, **how)
+
+    monkeypatch.setattr("evenkeel.selection.reft_batches.encode_prompt", encoded)
+    monkeypatch.setattr("evenkeel.selection.item_gates.capture_texts", captured)
+    prompts = [p.model_copy(update={"lead_in": "It was late. "}) for p in make_prompts()]
+    trainer(loaded, prompts).train(1, [1])
+    train = [p for p in prompts if p.split == "train" and not p.contexts and p.kind != "neutral"]
+    both = {before + p.text for p in train for before in ("", "It was late. ")}
+    assert set(trained) == both
+    assert both < set(gated)
