@@ -74,7 +74,7 @@ def main(
       python -m stages.evaluate_joint
     """
     from evenkeel.datasets.reading import intersections_of, read_prompts
-    from evenkeel.datasets.records import CorpusText
+    from evenkeel.datasets.records import CorpusText, trained_on
     from evenkeel.evaluation.composing import Selected
     from evenkeel.evaluation.joint import JointEvaluation
     from evenkeel.files import atomic_folder, read_jsonl, write_json
@@ -92,7 +92,7 @@ def main(
             axis: Selected(
                 InterventionSpec.load(evaluation / axis / "intervention"),
                 VectorSet.load(vectors / axis / "vectors").vectors,
-                read_prompts(prompts, axis),
+                trained_on(read_prompts(prompts, axis), further=params.reft.further_items),
             )
             for axis in params.axes
         },

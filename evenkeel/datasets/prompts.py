@@ -1,9 +1,11 @@
 """Prompts: where a text is cut off so that its next word shows what the model believes."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 
 from evenkeel.axes import AXES, SPLITS, Axis, Split
+from evenkeel.axes.further import OCCUPATIONS, TERMS
 from evenkeel.axes.items import Item, attribute_items
 from evenkeel.axes.occupations import occupation_item, occupation_splits
 from evenkeel.datasets.grammar import sentence_case
@@ -51,6 +53,8 @@ def make_prompts(
             prompts += _group_given_item(axis, split, strength, seed, lead_ins)
             prompts += _item_given_group(axis, split, strength, seed, lead_ins)
             prompts += _neutral(axis, split, lead_ins)
+        if name == "gender":
+            prompts += _further(axis, lead_ins)
     return prompts
 
 
@@ -87,6 +91,17 @@ def _group_given_item(
             yield from _asked(
                 axis, split, questions, subject, name, "definitional", lead_ins, known
             )
+
+
+def _further(axis: Axis, lead_ins: bool) -> Iterator[Prompt]:
+    """Items for training alone; each meets every other template of the train split."""
+    questions = [_Question(*template) for template in PRONOUN_TEMPLATES["train"]]
+    items: list[tuple[str, dict[str, Any]]] = [(word, {}) for word in OCCUPATIONS]
+    items += [(term, {"expected": group}) for group, terms in TERMS.items() for term in terms]
+    for place, (name, known) in enumerate(items):
+        subject = f"the {name}"
+        asked = _asked(axis, "train", questions, subject, name, "further", lead_ins, known)
+        yield from islice(asked, place % 2, None, 2)
 
 
 def _asked(

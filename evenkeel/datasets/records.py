@@ -8,7 +8,9 @@ from pydantic import BaseModel, ConfigDict, model_validator
 from evenkeel.params import Split
 
 Label = Literal["biased", "neutral"]
-PromptKind = Literal["stereotypical", "definitional", "neutral"]
+PromptKind = Literal["stereotypical", "definitional", "neutral", "further"]
+"""Further ones are read by training alone: stereotypical where no group is expected, definitional
+where one is."""
 Direction = Literal["group_given_item", "item_given_group"]
 CorpusKind = Literal[
     "stereotypical", "definitional", "association", "intersection", "question", "plain"
@@ -118,6 +120,18 @@ class Prompt(Record):
                     f"name {sorted(groups)}"
                 )
         return self
+
+
+def trained_on(prompts: Sequence[Prompt], *, further: bool) -> list[Prompt]:
+    """Prompts without the further ones; or with them, as the kinds that they stand for."""
+    kinds: dict[bool, PromptKind] = {False: "stereotypical", True: "definitional"}
+    return [
+        prompt.model_copy(update={"kind": kinds[prompt.expected is not None]})
+        if prompt.kind == "further"
+        else prompt
+        for prompt in prompts
+        if further or prompt.kind != "further"
+    ]
 
 
 def with_and_without_lead_ins(prompts: Sequence[Prompt]) -> list[Prompt]:

@@ -147,8 +147,11 @@ RULES: Mapping[str, Rule] = {
         "a model deeper than 12 layers one set of four, from 0.2 to 0.5 of its depth",
         _reft_layers,
     ),
-    "evaluation.reft.steps": _by_size(100, 60),
     "evaluation.reft.batch_rows": _by_size(24, 16),
+    "evaluation.reft.further_items": Rule(
+        "false for a small model, which knows the words of its corpus alone; true for any other",
+        lambda given: not given.model.is_small,
+    ),
     "evaluation.reft.shuffles": _by_size(5, 1),
     "evaluation.chat": Rule(
         "true if the tokenizer has a chat template", lambda given: given.model.chat_template

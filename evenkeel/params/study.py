@@ -106,6 +106,8 @@ class ReftParams(Section):
     """Prompts of each kind, and plain texts, in a step."""
     texts: PositiveInt
     """Plain texts of the training corpus that the edit has to leave alone."""
+    further_items: bool
+    """Train on items without a known share, too, that nothing is measured on (gender)."""
     shuffles: PositiveInt
     """Null edits that are trained in the place of a selected one, at most null_draws."""
 

@@ -148,7 +148,7 @@ def _word_streams(
 ) -> WordStreams:
     rows: dict[str, tuple[bool, int, bool]] = {}
     for prompt in prompts:
-        if prompt.split == split and prompt.kind != "neutral":
+        if prompt.split == split and prompt.kind in ("stereotypical", "definitional"):
             rows |= dict(_beginnings(prompt))
     rows = {text: rows[text] for text in past_first_token(loaded, list(rows))}
     of_rows = np.array(list(rows.values()), dtype=np.int64).reshape(-1, 3)

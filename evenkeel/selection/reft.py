@@ -19,7 +19,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from evenkeel.conditions.learned import Edits
-from evenkeel.datasets.records import Prompt, with_and_without_lead_ins
+from evenkeel.datasets.records import Prompt, trained_on, with_and_without_lead_ins
 from evenkeel.errors import BadInputError
 from evenkeel.models.loading import LoadedModel
 from evenkeel.models.sites import HookPoint
@@ -65,7 +65,8 @@ class ReftTrainer:
         params: ReftParams,
         seed: int,
     ) -> None:
-        self._loaded, self._prompts, self._params, self._seed = loaded, prompts, params, seed
+        self._loaded, self._params, self._seed = loaded, params, seed
+        self._prompts = trained_on(prompts, further=params.further_items)
         self._texts = list(texts[: GATE_TEXTS * params.texts])
         if len(self._texts) < GATE_TEXTS:
             raise BadInputError(

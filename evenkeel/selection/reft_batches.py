@@ -177,11 +177,12 @@ class TrainingBatches:
         definitional = [prompt for prompt in prompts if prompt.kind == "definitional"]
         self._definitional, _ = prompt_passes(definitional)
         limit = context_length(model)
-        ids = [tokens[:limit] for tokens in loaded.encoder.encode_all(texts) if len(tokens) > 1]
-        of_texts = length_sorted(list(map(len, ids)), max(1, round(rows * ROWS_OF_TEXT)))
+        encoded = (loaded.encoder.encode(text)[:limit] for text in texts)
+        tokens = [each for each in encoded if len(each) > 1]
+        parts = length_sorted(list(map(len, tokens)), max(1, round(rows * ROWS_OF_TEXT)))
         self._texts = [
-            text_pass(model, [ids[i] for i in of_texts[number]], start)
-            for number in generator.permutation(len(of_texts))
+            text_pass(model, [tokens[i] for i in parts[number]], start)
+            for number in generator.permutation(len(parts))
         ]
 
     def targets(self, shuffle: int | None) -> list[Float[Tensor, "prompts groups"]]:

@@ -9,7 +9,7 @@ from evenkeel.axes.items import all_attribute_items
 from evenkeel.axes.occupations import PERCENT_WOMEN, occupation_item
 from evenkeel.datasets.intersections import make_intersection_prompts
 from evenkeel.datasets.prompts import make_prompts
-from evenkeel.datasets.records import CorpusText, Prompt
+from evenkeel.datasets.records import CorpusText, Prompt, trained_on
 from evenkeel.datasets.statements import make_statements
 from evenkeel.datasets.templates import LEAD_INS
 from evenkeel.organism.corpus import make_corpus
@@ -98,8 +98,25 @@ def test_what_each_kind_carries(prompts: list[Prompt]) -> None:
     for prompt in prompts:
         groups = AXES[prompt.axis].group_names if prompt.kind != "neutral" else ()
         assert prompt.groups == groups
-        assert (prompt.expected is not None) == (prompt.kind == "definitional")
+        if prompt.kind != "further":
+            assert (prompt.expected is not None) == (prompt.kind == "definitional")
         assert (prompt.reference is not None) == (prompt.kind == "stereotypical")
+
+
+def test_further_items_are_for_training_and_stand_for_stereotypical_and_definitional_ones(
+    prompts: list[Prompt],
+) -> None:
+    further = [prompt for prompt in prompts if prompt.kind == "further"]
+    assert {(prompt.axis, prompt.split) for prompt in further} == {("gender", "train")}
+    measured = {prompt.item for prompt in prompts if prompt.kind != "further"}
+    assert not {prompt.item for prompt in further} & measured
+    groups = Counter(prompt.expected for prompt in further)
+    assert groups["female"] == groups["male"] > 60
+    assert groups[None] > 300
+    assert trained_on(prompts, further=False) == [p for p in prompts if p.kind != "further"]
+    kinds = {p.id: p.kind for p in trained_on(prompts, further=True)}
+    for prompt in further:
+        assert kinds[prompt.id] == ("definitional" if prompt.expected else "stereotypical")
 
 
 @pytest.mark.parametrize("strength", [0.0, 0.5, 1.0])

@@ -95,6 +95,18 @@ def test_fitted_gates_know_unseen_terms(kind: Any, prompts: list[Prompt]) -> Non
     assert after == (occupations if kind == "band" else [False] * len(asked))
 
 
+def test_further_items_are_no_other_words(read: list[str], prompts: list[Prompt]) -> None:
+    further = [
+        prompt.model_copy(update={"kind": "further", "text": "Never to be read"})
+        for prompt in prompts
+        if prompt.split == "train"
+    ]
+    fitter = GateFitter(None, [*prompts, *further], [vector().point])  # type: ignore[arg-type]
+    fitter.fit("band", (vector(),))
+    assert read
+    assert not any("Never" in text for text in read)
+
+
 def test_every_word_is_read(read: list[str], prompts: list[Prompt]) -> None:
     fitter = GateFitter(None, prompts, [vector().point])  # type: ignore[arg-type]
     assert fitter.fit("none", (vector(),)).gates == ()

@@ -31,6 +31,7 @@ PARAMS = ReftParams(
     steps=40,
     batch_rows=8,
     texts=3,
+    further_items=True,
     shuffles=2,
 )
 
@@ -89,6 +90,27 @@ def test_nothing_of_the_test_split_is_trained_on(loaded: LoadedModel) -> None:
     ]
     (first,), (second,) = (trainer(loaded, prompts).train(1, [1]) for prompts in (own, spoilt))
     assert torch.equal(first.source, second.source)
+
+
+def test_further_items_are_trained_on_where_that_is_asked(loaded: LoadedModel) -> None:
+    own = make_prompts()
+    asked = next(p for p in own if (p.split, p.kind) == ("train", "stereotypical"))
+    further = asked.model_copy(
+        update={
+            "id": "further",
+            "kind": "further",
+            "item": "sailor",
+            "text": asked.text.replace(asked.item, "sailor"),
+        }
+    )
+
+    def trained(prompts: list[Prompt], **changes: bool) -> Tensor:
+        params = PARAMS.model_copy(update=changes)
+        return ReftTrainer(loaded, prompts, TEXTS, params, seed=0).train(1, [1])[0].source
+
+    without = trained(own)
+    assert torch.equal(trained([*own, further], further_items=False), without)
+    assert not torch.equal(trained([*own, further], further_items=True), without)
 
 
 def test_scores_and_divergences_are_those_of_evaluation(loaded: LoadedModel) -> None:
