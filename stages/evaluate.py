@@ -135,7 +135,7 @@ def main(
             cache,
         )
         auto = read_auto(params_path, loaded.shape, "evaluation")
-        result = summarize_evaluation(evaluation).model_copy(update={"auto": auto})
+        result = summarize_evaluation(evaluation, auto)
         with atomic_folder(output / axis) as folder:
             write_jsonl(folder / "continuations.jsonl", evaluation.continuations)
             evaluation.spec.save(folder / "intervention")

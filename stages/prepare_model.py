@@ -86,6 +86,7 @@ def main(
             "source": params.source,
             "name": loaded.name,
             "revision": loaded.revision,
+            "dequantized": loaded.provenance.dequantized,
             "family": model.config.model_type,
             **loaded.shape.model_dump(),
             "parameters": sum(parameter.numel() for parameter in model.parameters()),

@@ -220,6 +220,7 @@ class JointEvaluation:
             baseline=_baseline(test),
             selected=_as_baseline(together),
             alone=_as_baseline(of_pair),
+            cross_axis=[],
         )
 
 

@@ -128,7 +128,7 @@ class ConditionResult(Measured):
     definitional_choices: Choices
     minimum_detectable: dict[str, float | None]
     """Smallest change of each metric that a sample like this one finds with power 0.8."""
-    p_nulls: dict[str, float | None] | None = None
+    p_nulls: dict[str, float | None] | None
     """Rank of its bias reduction among null-direction baselines, by kind: of all kinds for the
     selected condition; for others of the hardest one, on one prompt of each item. None where there
     are none to put in its place."""
@@ -242,8 +242,8 @@ class EvaluationResult(Result):
     feature_ablation: FeatureAblation | None
     nulls: list[NullResult]
     reprobing: list[Reprobing]
-    chat: ChatResult | None = None
-    auto: dict[str, Any] = {}
+    chat: ChatResult | None
+    auto: dict[str, Any]
     """Parameters that followed from the model, by path."""
 
     @model_validator(mode="after")
@@ -269,7 +269,7 @@ class JointAxis(Result):
     """Under all interventions together."""
     alone: Baseline
     """Under the axis's own intervention."""
-    cross_axis: list[CrossAxis] = []
+    cross_axis: list[CrossAxis]
     """Of an axis of `axes`: vectors of each other axis in its own intervention's place."""
 
 

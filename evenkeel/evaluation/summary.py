@@ -1,5 +1,6 @@
 """An evaluation as what its files say."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -47,8 +48,13 @@ LEVEL = 0.05
 """A bias counts as found where chance is less likely than this."""
 
 
-def summarize_evaluation(evaluation: Evaluation) -> EvaluationResult:
-    """Everything that was measured, typed."""
+def summarize_evaluation(evaluation: Evaluation, auto: Mapping[str, Any]) -> EvaluationResult:
+    """Everything that was measured, typed.
+
+    Args:
+        evaluation: what was measured.
+        auto: parameters that followed from the model, by path.
+    """
     test, params = evaluation.test, evaluation.params
     conditions = _conditions(evaluation)
     chosen = evaluation.selection.selected
@@ -83,6 +89,7 @@ def summarize_evaluation(evaluation: Evaluation) -> EvaluationResult:
         nulls=_nulls(evaluation.controls) if evaluation.controls else [],
         reprobing=_reprobing(evaluation.controls) if evaluation.controls else [],
         chat=_chat(evaluation.chat) if evaluation.chat else None,
+        auto=dict(auto),
     )
 
 

@@ -7,6 +7,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
+from evenkeel.errors import BadInputError
 from evenkeel.evaluation.result import EvaluationResult, JointResult
 from evenkeel.files import read_record
 from evenkeel.files.markers import require_intact
@@ -21,6 +24,7 @@ from evenkeel.reporting.model import ModelInfo
 from evenkeel.reporting.reading import Reader
 from evenkeel.sae.results import Context
 from evenkeel.sae.results import read_table as read_features
+from evenkeel.sae.selection import select_features
 
 LIBRARIES = ("numpy", "sae-lens", "scikit-learn", "tokenizers", "torch", "transformers")
 
@@ -73,6 +77,8 @@ def gather_results(
     benchmarks = metrics / "benchmarks"
     table = read_features(features / "features.parquet")
     reader.note(features / "features.parquet")
+    named = reader.lines(features / "interpretations.jsonl", Interpretation, may_be_empty=True)
+    _require_all(features / "interpretations.jsonl", named, table, params["interpretation"])
     truth = reader.record_if_there(folders.validation / "summary.json", kinds.GroundTruth)
     return kinds.Results(
         model=reader.record(metrics / "model.json", ModelInfo),
@@ -82,7 +88,7 @@ def gather_results(
         cards=make_cards(
             table,
             reader.lines(features / "contexts.jsonl", Context),
-            reader.lines(features / "interpretations.jsonl", Interpretation, may_be_empty=True),
+            named,
         ),
         axes={axis: _axis_results(reader, folders, axis) for axis in axes},
         joint=(
@@ -125,3 +131,16 @@ def _axis_results(reader: Reader, folders: Folders, axis: str) -> kinds.AxisResu
             folders.texts / axis / "continuations.jsonl", kinds.Continuation
         ),
     )
+
+
+def _require_all(
+    path: Path, rows: Sequence[Interpretation], table: pd.DataFrame, params: Mapping[str, Any]
+) -> None:
+    """Raise BadInputError if a feature that is interpreted has no row: an empty file is a file."""
+    chosen = (params[name] for name in ("max_q", "top_features", "features"))
+    missing = set(select_features(table, *chosen)) - {row.feature for row in rows}
+    if missing:
+        raise BadInputError(
+            f"{path}: no row of feature {min(missing)}, which is among those to interpret; run the "
+            "stage interpret_features again"
+        )

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict
 
 from evenkeel.evaluation.result import Measured
 from evenkeel.reporting.reading import Interval, Row
@@ -35,7 +35,7 @@ class ModelAxis(Measured):
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
-    templates: Sequence[Template] = ()
+    templates: Sequence[Template]
 
 
 class ModelInfo(Row):
@@ -47,11 +47,11 @@ class ModelInfo(Row):
     family: str
     layers: int
     d_model: int
-    chat_template: bool = False
+    chat_template: bool
     parameters: int
-    lead_ins: LeadIns | None = None
-    axes: Mapping[str, ModelAxis] = Field(default_factory=dict)
-    heldout_perplexity: float | None = None
-    heldout_perplexity_ci95: Interval | None = None
-    dequantized_from: str | None = None
+    lead_ins: LeadIns | None
+    axes: Mapping[str, ModelAxis]
+    heldout_perplexity: float | None
+    heldout_perplexity_ci95: Interval | None
+    dequantized: str | None
     """Type of the quantized weights that were loaded at full precision."""

@@ -76,6 +76,7 @@ def condition(recipe: Recipe = RECIPE, **changes: object) -> ConditionResult:
         "too_weak": None, "bias_reduction_ci95_two_way": None,
         "definitional_accuracy_change_ci95_two_way": None, "spread_p": 0.01, "spread_p_holm": 0.02,
         "definitional_choices": Choices(lost=5, won=0, p=0.06), "minimum_detectable": {},
+        "p_nulls": None,
     }  # fmt: skip
     return ConditionResult.model_validate(given | changes)
 
@@ -140,6 +141,7 @@ def evaluation(
             baseline=Baseline(measures=BASELINE, too_weak=weak),
             selected=Baseline(measures=STEERED, too_weak=weak) if selected else None,
         ),
+        auto={"evaluation.layers": "all"},
     )  # fmt: skip
 
 
@@ -247,6 +249,7 @@ def joint(axes: Sequence[str], *, composition: str = "in the order of the axes")
                 baseline=Baseline(measures=of_items(1.0), too_weak=None),
                 selected=Baseline(measures=of_items(0.69), too_weak=None),
                 alone=Baseline(measures=of_items(0.67), too_weak=None),
+                cross_axis=[],
             )
         },
         composition=composition,

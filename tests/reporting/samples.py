@@ -167,7 +167,7 @@ def hostile_results(text: str = HOSTILE) -> Results:
     return dataclasses.replace(
         results,
         model=results.model.model_copy(
-            update={"name": text, "revision": text, "dequantized_from": text}
+            update={"name": text, "revision": text, "dequantized": text}
         ),
         sae=results.sae.model_copy(update={"warnings": [text]}),
         cards=cards(text),
@@ -311,7 +311,7 @@ def make_results(
     return Results(
         model=ModelInfo(
             source="organism", name="organism", revision="ab" * 32, family="gpt2", layers=6,
-            d_model=128, parameters=1_200_000,
+            d_model=128, chat_template=False, parameters=1_200_000, dequantized=None,
             lead_ins=LeadIns(
                 used="sentence", suited="none",
                 kinds={kind: {"definitional_accuracy": share, "definitional_margin": 2.0}

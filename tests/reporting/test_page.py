@@ -359,7 +359,7 @@ def test_a_feature_without_a_name_shows_what_it_fires_on_and_promotes(html: str)
 def test_what_was_left_out_and_warned_of_is_shown() -> None:
     results = make_results()
     sae = results.sae.model_copy(update={"warnings": ["most latents are dead"]})
-    model = results.model.model_copy(update={"dequantized_from": "Q8_0"})
+    model = results.model.model_copy(update={"dequantized": "Q8_0"})
     plain = page_text(results)
     assert "attention sinks" not in plain
     assert "Dequantized" not in plain

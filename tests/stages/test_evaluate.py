@@ -597,6 +597,7 @@ def test_a_learned_edit_may_be_selected_and_deployed(inputs: dict[str, Path]) ->
         "steps": 25,
         "batch_rows": 8,
         "texts": 4,
+        "further_items": False,
         "shuffles": 2,
     }
     change_params(inputs, methods=["reft"], reft=reft, prefixes=[], max_perplexity_ratio=1e3)
