@@ -35,7 +35,8 @@ class ModelAxis(Measured):
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
-    templates: Sequence[Template]
+    templates: Sequence[Template] = ()
+    """Of one axis; intersections have none."""
 
 
 class ModelInfo(Row):
