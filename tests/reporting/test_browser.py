@@ -44,10 +44,13 @@ def test_nothing_goes_wrong(browser: Any, page: Path) -> None:
 
 
 def test_a_page_of_six_axes_opens(browser: Any, large_page: Page, tmp_path: Path) -> None:
+    from selenium.webdriver.support.wait import WebDriverWait
+
     path = tmp_path / "report.html"
     path.write_text(large_page.html, encoding="utf-8")
     browser.get(path.as_uri())
-    assert len(find(browser, "section[id^='axis-']")) == 6
+    # What is long may still be read from the disk.
+    WebDriverWait(browser, 30).until(lambda _: len(find(browser, "section[id^='axis-']")) == 6)
     assert browser.get_log("browser") == []
 
 
