@@ -103,7 +103,7 @@ class ReftParams(Section):
     steps: PositiveInt
     """Of the optimizer."""
     batch_rows: PositiveInt
-    """Prompts of each kind, and plain texts, in a step."""
+    """Prompts of each kind in a step; beside them a quarter as many plain texts."""
     texts: PositiveInt
     """Plain texts of the training corpus that the edit has to leave alone."""
     further_items: bool
