@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 
 from evenkeel.files.markers import MARKER
 from stages.report import main
-from tests.reporting.samples import write_inputs
+from tests.reporting.samples import interpretations, write_inputs
 from tests.stages.conftest import set_params
 
 
@@ -20,6 +20,7 @@ def options(tmp_path: Path) -> dict[str, Path]:
     set_params(tmp_path, "benchmarks.run", {"crows_pairs": "pairs.csv"})
     set_params(tmp_path, "benchmarks.harness.tasks", ["choose"])
     set_params(tmp_path, "evaluation.axes", ["gender", "race"])
+    set_params(tmp_path, "interpretation.features", [row.feature for row in interpretations()])
     return write_inputs(tmp_path) | {
         "params": tmp_path / "params.yaml",
         "output": tmp_path / "report.html",
@@ -93,6 +94,24 @@ def drop_key(options: dict[str, Path]) -> None:
     path.write_text(json.dumps(raw))
 
 
+def _drop(path: Path, key: str) -> None:
+    raw = json.loads(path.read_text())
+    del raw[key]
+    path.write_text(json.dumps(raw))
+
+
+def drop_auto(options: dict[str, Path]) -> None:
+    _drop(options["metrics"] / "evaluation" / "race.json", "auto")
+
+
+def drop_axes(options: dict[str, Path]) -> None:
+    _drop(options["metrics"] / "model.json", "axes")
+
+
+def empty_explanations(options: dict[str, Path]) -> None:
+    (options["features"] / "interpretations.jsonl").write_text("")
+
+
 def drop_file(options: dict[str, Path]) -> None:
     (options["plots"] / "evaluation" / "race" / "sweep.csv").unlink()
 
@@ -131,6 +150,9 @@ def truncate(options: dict[str, Path]) -> None:
     ("spoil", "message"),
     [
         (drop_key, "race.json: selection.reason: Field required; run the stage"),
+        (drop_auto, "race.json: auto: Field required; run the stage"),
+        (drop_axes, "model.json: axes: Field required; run the stage"),
+        (empty_explanations, "interpretations.jsonl: no row of feature"),
         (drop_file, "race/sweep.csv: no such file"),
         (drop_joint, "joint.json: no such file"),
         (spoil_recipe, "sweep.csv, line 5: features.1: Input should be a valid integer"),
