@@ -108,8 +108,11 @@ def test_further_items_are_for_training_and_stand_for_stereotypical_and_definiti
 ) -> None:
     further = [prompt for prompt in prompts if prompt.kind == "further"]
     assert {(prompt.axis, prompt.split) for prompt in further} == {("gender", "train")}
-    measured = {prompt.item for prompt in prompts if prompt.kind != "further"}
-    assert not {prompt.item for prompt in further} & measured
+    words = [
+        {word.lower() for prompt in rows for word in prompt.item.split()}
+        for rows in (further, [p for p in prompts if p.axis == "gender" and p.kind != "further"])
+    ]
+    assert not words[0] & words[1], "a social worker is a worker"
     groups = Counter(prompt.expected for prompt in further)
     assert groups["female"] == groups["male"] > 60
     assert groups[None] > 300
