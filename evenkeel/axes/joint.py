@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Float
-from numpy.typing import NDArray
+from numpy import ndarray
 
 from evenkeel.axes.axis import SPLITS
 from evenkeel.axes.intersections import Intersection
@@ -12,8 +12,8 @@ from evenkeel.axes.items import Item
 
 
 def balancing_weights(
-    rates: Float[NDArray[np.float64], "items groups"],
-) -> Float[NDArray[np.float64], " items"]:
+    rates: Float[ndarray, "items groups"],
+) -> Float[ndarray, " items"]:
     """Weights of items, summing to 1, under which every group is equally likely.
 
     Of all such weights these are closest to equal ones (in Kullback-Leibler divergence). With them
@@ -47,7 +47,7 @@ def balancing_weights(
     )
 
 
-def shares(items: Sequence[Item], strength: float) -> Float[NDArray[np.float64], "items groups"]:
+def shares(items: Sequence[Item], strength: float) -> Float[ndarray, "items groups"]:
     """P(item, group) over items that compete in one place, such as the fillers of one frame.
 
     P(group | item) is each item's planted rate, and all groups are equally likely.
@@ -70,7 +70,7 @@ def by_lead(items: Sequence[Item]) -> Mapping[str, list[Item]]:
 
 def cell_shares(
     pair: Intersection, items: Sequence[Item], strengths: Mapping[str, float]
-) -> Float[NDArray[np.float64], "items cells"]:
+) -> Float[ndarray, "items cells"]:
     """P(item, cell) over items that share a frame, for a group of each of two axes at once.
 
     Additive: log P(item | cell) is, up to a constant of the item, the sum of what the item's rates

@@ -61,18 +61,23 @@ def edited_weights(model: Any, spec: Steering) -> dict[tuple[nn.Module, str], Te
 
 @dataclass
 class _Map:
-    """What a module does to its input, x @ weight + bias, in float64."""
+    """What a module does to its input, x @ weight + bias, in float64 on the processor.
+
+    Not every GPU computes in float64, and none has to.
+    """
 
     weight: Float[Tensor, "inputs outputs"]
     bias: Float[Tensor, " outputs"]
 
     @classmethod
     def of(cls, module: Any) -> Self:
-        weight = module.weight.detach().double()
+        weight = module.weight.detach().cpu().double()
         if isinstance(module, nn.Linear):  # a Conv1D keeps its weight the other way round
             weight = weight.mT
         bias = getattr(module, "bias", None)
-        return cls(weight, torch.zeros_like(weight[0]) if bias is None else bias.detach().double())
+        if bias is None:
+            return cls(weight, torch.zeros_like(weight[0]))
+        return cls(weight, bias.detach().cpu().double())
 
     def then(self, turn: Tensor, shift: Tensor) -> None:
         self.weight, self.bias = self.weight @ turn, self.bias @ turn + shift

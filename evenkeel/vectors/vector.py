@@ -68,7 +68,7 @@ class SteeringVector:
     """
 
     direction: Float[Tensor, " d_model"]
-    """Unit norm, float32."""
+    """Unit norm, float32, on the processor wherever it was made."""
     axis: str
     """Kind of bias: gender, race, ..."""
     method: str
@@ -95,7 +95,8 @@ class SteeringVector:
 
     def __post_init__(self) -> None:
         where = f"vector {self.axis}/{self.method}/{self.site}/{self.layer}"
-        direction = self.direction
+        direction = self.direction.detach().cpu()
+        object.__setattr__(self, "direction", direction)
         if direction.ndim != 1 or direction.dtype != torch.float32:
             raise BadInputError(
                 f"{where}: direction has shape {tuple(direction.shape)} and type "
@@ -120,14 +121,15 @@ class SteeringVector:
         Raises:
             BadInputError: `raw` is zero or not finite, or a field is invalid.
         """
-        norm = raw.double().norm()
+        raw = raw.detach().cpu().double()
+        norm = raw.norm()
         if float(norm) == 0:
             raise BadInputError(
                 f"vector {fields.get('axis')}/{fields.get('method')}/{fields.get('site')}/"
                 f"{fields.get('layer')}: the difference is zero, which has no direction; "
                 "the two sides are the same there, choose another layer, site or contrast"
             )
-        return cls(direction=(raw.double() / norm).float(), **fields)
+        return cls(direction=(raw / norm).float(), **fields)
 
     @property
     def key(self) -> Key:

@@ -33,7 +33,7 @@ def folder(tiny_folder: Path) -> ModelFolder:
 
 @pytest.fixture
 def model(folder: ModelFolder) -> LoadedModel:
-    return load_model(folder.path, device="cpu")
+    return load_model(folder.path)  # where workers load it, too
 
 
 @pytest.fixture

@@ -44,6 +44,8 @@ def probes(width: int = 32) -> dict[HookPoint, SinkProbe]:
 @pytest.fixture(params=["one GPU", "two GPUs"])
 def model(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A llama of fake tensors; that sinks cannot be measured on them is all that is replaced."""
+    if torch.cuda.is_available():
+        pytest.skip("fake tensors would ask the runtime of the GPU that is here; see test_gpu.py")
     monkeypatch.setattr("evenkeel.steering.plan.measure_sinks", lambda _model, _points: probes())
     monkeypatch.setattr("evenkeel.sae.splice.measure_sinks", lambda _model, _points: probes())
     made = tiny_model("llama")

@@ -110,7 +110,7 @@ def test_shards_of_a_killed_process(
     """The same bytes as in this process, and nothing computed twice but what was lost."""
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     record_provenance(tiny_folder, "local", "tiny", "float32")
-    loaded = load_model(tiny_folder, device="cpu")
+    loaded = load_model(tiny_folder)  # where other processes load it, too
     params = capture_params(batch_tokens=64)
     summary = write_store(tmp_path / "alone.h5", loaded, TEXTS, params, SHARD_BYTES)
     assert summary.shards > 4

@@ -65,7 +65,7 @@ def test_workers_of_another_version(cluster: Any, monkeypatch: pytest.MonkeyPatc
 
 def test_saes_of_two_layers(cluster: Any, tiny_folder: Path, tmp_path: Path) -> None:
     record_provenance(tiny_folder, "local", "tiny", "float32")
-    loaded = load_model(tiny_folder, device="cpu")
+    loaded = load_model(tiny_folder)
     write_corpus(tmp_path / "corpus.h5", loaded, layers=[1, 2])
     training = training_params(layers=[2])
     params = SaeParams(
@@ -90,7 +90,7 @@ def test_a_worker_and_a_whole_node_are_killed_amid_a_shard(
 ) -> None:
     """The run ends with the bytes of one process, and repeats nothing but what was lost."""
     record_provenance(tiny_folder, "local", "tiny", "float32")
-    loaded = load_model(tiny_folder, device="cpu")
+    loaded = load_model(tiny_folder)
     params = capture_params(batch_tokens=64)
     summary = write_store(tmp_path / "alone.h5", loaded, TEXTS, params, SHARD_BYTES)
     monkeypatch.setattr(writer, "ShardJob", WatchedJob)

@@ -95,7 +95,7 @@ def test_a_model_is_what_its_file_stands_for(
     assert record.dequantized == (None if whole else quantization)
     assert record.name == ("tiny" if whole else "tiny (dequantized)")
     loaded = load_prepared(folder, asked)
-    found = loaded.model.model.layers[1].mlp.down_proj.weight
+    found = loaded.model.model.layers[1].mlp.down_proj.weight.cpu()
     expected = torch.from_numpy(weights()["blk.1.ffn_down.weight"])
     assert (found - expected).abs().max() <= error
     assert (found == expected).all() == whole
