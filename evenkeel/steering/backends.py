@@ -85,7 +85,7 @@ def _nnsight(model: Any, tokenizer: Any, spec: "Steering", mask: Any) -> Iterato
     try:
         from nnsight import TransformersModel
     except ImportError as error:
-        raise BadInputError("this backend needs nnsight: pip install nnsight") from error
+        raise BadInputError(f"this backend needs nnsight ({error}): pip install nnsight") from error
     from evenkeel.steering.nnsight import edit_traces
 
     traced = TransformersModel(model, tokenizer=tokenizer, task="text-generation")

@@ -100,7 +100,7 @@ def test_a_model_is_what_its_file_stands_for(
     assert (found - expected).abs().max() <= error
     assert (found == expected).all() == whole
     assert loaded.tokenizer("The nurse")["input_ids"] == tokenizer("The nurse")["input_ids"]
-    assert loaded.model(IDS).logits.isfinite().all()
+    assert loaded.model(IDS.to(loaded.model.device)).logits.isfinite().all()
     assert not hasattr(loaded.model.config, "quantization_config")
 
 

@@ -96,6 +96,7 @@ def lens_of(model: Any, centered: bool) -> Any:
         act_fn="gelu_new",
         eps=config.layer_norm_epsilon,
         normalization_type="LN",
+        device="cpu",
     )
     lens = HookedTransformer(lens_config)
     lens.load_and_process_state_dict(

@@ -99,6 +99,7 @@ def test_the_organism_keeps_its_values() -> None:
         "sae.training.learning_rate": 0.003,
         "evaluation.layers": "all",
         "evaluation.reft.layers": [[2, 3], [3, 5]],
+        "evaluation.reft.steps": 100,
         "evaluation.reft.batch_rows": 24,
         "evaluation.reft.further_items": False,
         "evaluation.reft.shuffles": 5,
@@ -127,7 +128,8 @@ def test_deep_models_are_searched_at_five_depths() -> None:
     shape = ModelShape(layers=30, d_model=576)
     (evaluation,) = load_params(ROOT / "params.yaml", "evaluation", model=shape)
     assert evaluation.layers == [5, 10, 15, 20, 25]
-    assert evaluation.reft.layers == [[6, 9, 12, 15]]
+    assert evaluation.reft.layers == [[6, 9, 12, 15, 18]]
+    assert evaluation.reft.steps == 200
 
 
 def test_the_text_of_a_real_model_is_real_text(tmp_path: Path) -> None:

@@ -135,7 +135,7 @@ def test_every_case_is_shown_and_measured(inputs: Path, monkeypatch: pytest.Monk
 
     rows = lines(inputs / "demonstration" / "continuations.jsonl")
     assert len(rows) == 10 * len(PROMPTS) * 2
-    loaded = load_model(inputs / "model", "cpu")
+    loaded = load_model(inputs / "model")
     assert [row["continuation"] for row in rows[:4]] == sampled(loaded)
     last = [row["continuation"] for row in rows if row["recipe"] == "feature"]
     scaled = Scale.of(open_sae(inputs / "sae"), [5], factor=0.0, positions="prompt")
@@ -170,7 +170,7 @@ def test_prompts_are_scored_and_compared(inputs: Path) -> None:
     assert {"score", "biased", "confidence", "layers", "tokens"} <= scores[0].keys()
     assert [layer["layer"] for layer in scores[0]["layers"]] == [0, 2]
 
-    loaded, sae = load_model(inputs / "model", "cpu"), open_sae(inputs / "sae")
+    loaded, sae = load_model(inputs / "model"), open_sae(inputs / "sae")
     positive, negative = (read_prompts(loaded, sae, t) for t in (PROMPTS, ["Hello there."]))
     found = json.loads((inputs / "demonstration" / "features.json").read_text())
     assert found["common"] == common_features(positive, negative, 5).tolist()
