@@ -19,7 +19,7 @@ TrainEdits = Callable[[int, Sequence[int], int | None], Edits]
 
 @dataclass(frozen=True, eq=False)
 class LearnedCondition(DosedCondition):
-    """Trained edits of a set of layers, at a share of their strength."""
+    """Trained edits of a set of layers, at a multiple of their strength."""
 
     edits: Edits
     train: TrainEdits
@@ -93,7 +93,7 @@ def make_learned_conditions(
         train: trains one.
         ranks: dimensions that are written to at each layer.
         layer_sets: blocks whose outputs are edited at once.
-        multipliers: shares of the edit.
+        multipliers: of the edit.
         shuffles: null edits that may be trained.
     """
     for rank in ranks:

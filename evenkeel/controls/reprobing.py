@@ -124,9 +124,9 @@ def last_streams(
     device = input_device(model)
     found: dict[int, Any] = {layer: [None] * len(rows) for layer in layers}
     for batch in length_sorted([len(row) for row in rows], batch_size):
-        inputs = padded([rows[index] for index in batch])
+        inputs = padded([rows[index] for index in batch], device=device)
         with recorded(model) as outputs:
-            model(**{name: tensor.to(device) for name, tensor in inputs.items()}, use_cache=False)
+            model(**inputs, use_cache=False)
         last = inputs["attention_mask"].sum(dim=1) - 1
         for layer in layers:
             streams = hidden_of(outputs[layer])[torch.arange(len(batch)), last].float().cpu()

@@ -70,7 +70,8 @@ def told_apart(
 
     The gate of one axis was never shown another axis's prompts and may open at them, where its edit
     is of no use and disturbs the other one's. Gates fitted here stay shut at the train prompts of
-    every other axis as they do at plain text. Other interventions stay as they are.
+    every other axis as they do at plain text; and, fitted once more, also when the edits of the
+    other axes have acted there. Other interventions stay as they are.
     """
     asked = {
         axis: [
@@ -80,21 +81,39 @@ def told_apart(
         ]
         for axis, each in selected.items()
     }
-    result = {}
-    for axis, each in selected.items():
-        items = list(each.spec.interventions)
-        gated = [item.point for item in items if isinstance(item, Loreft) and item.gates]
-        others = [text for other, of_other in asked.items() if other != axis for text in of_other]
-        if gated and others:
-            gates = ItemGates(loaded, each.prompts, [*texts, *others], gated)
-            items = [
-                replace(item, gates=(gates.at(item.point),))
-                if isinstance(item, Loreft) and item.gates
-                else item
-                for item in items
-            ]
-        result[axis] = items
+    result = {axis: list(each.spec.interventions) for axis, each in selected.items()}
+    for round_ in range(2):
+        before = result if round_ else {}
+        result = {
+            axis: _behind_new_gates(
+                loaded,
+                each,
+                [*texts, *(text for other in asked if other != axis for text in asked[other])],
+                [item for other in before if other != axis for item in before[other]],
+            )
+            for axis, each in selected.items()
+        }
     return result
+
+
+def _behind_new_gates(
+    loaded: LoadedModel,
+    selected: Selected,
+    texts: Sequence[str],
+    beside: Sequence[Intervention],
+) -> list[Intervention]:
+    """What was selected for one axis, gates of learned edits fitted to other texts."""
+    items = list(selected.spec.interventions)
+    gated = [item.point for item in items if isinstance(item, Loreft) and item.gates]
+    if not gated:
+        return items
+    gates = ItemGates(loaded, selected.prompts, texts, gated, beside)
+    return [
+        replace(item, gates=(gates.at(item.point),))
+        if isinstance(item, Loreft) and item.gates
+        else item
+        for item in items
+    ]
 
 
 def orthogonalised(interventions: Sequence[Intervention]) -> list[Intervention | None]:

@@ -92,9 +92,13 @@ def length_sorted(
 
 
 def padded(
-    rows: Sequence[Sequence[int] | Int[np.ndarray, " tokens"]], *, pad: int = 0, left: bool = False
+    rows: Sequence[Sequence[int] | Int[np.ndarray, " tokens"]],
+    *,
+    pad: int = 0,
+    left: bool = False,
+    device: torch.device | str = "cpu",
 ) -> dict[str, Tensor]:
-    """Token ids and attention mask of a batch.
+    """Token ids and attention mask of a batch, on a device.
 
     A forward pass pads on the right: a causal model then needs neither position ids nor a mask to
     give a row the logits that it has alone. Generation has to pad on the left.
@@ -106,4 +110,5 @@ def padded(
         where = slice(width - len(row), None) if left else slice(0, len(row))
         ids[index, where] = row
         mask[index, where] = 1
-    return {"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy(mask)}
+    arrays = {"input_ids": ids, "attention_mask": mask}
+    return {name: torch.from_numpy(array).to(device) for name, array in arrays.items()}

@@ -95,7 +95,7 @@ class ReftParams(Section):
     ]
     """Sets of layers; those of one set are edited at once, and trained together."""
     multipliers: Annotated[list[PositiveFloat], Field(min_length=1), AfterValidator(distinct)]
-    """Shares of a trained edit that are tried; 1 is all of it."""
+    """Multiples of a trained edit that are tried; 1 is what was trained."""
     max_kl: PositiveFloat
     """Limit of training, in nats: how far the next token may move from the unsteered model, after
     definitional prompts, along plain text, and after stereotypical prompts apart from the groups.

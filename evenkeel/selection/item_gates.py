@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Self
 
 import numpy as np
 import torch
@@ -20,9 +21,13 @@ from evenkeel.params import Split
 from evenkeel.probes.logistic import choose_c, scores
 from evenkeel.selection.gating import best_cut
 from evenkeel.steering.gates import ProbeGate
+from evenkeel.steering.hooks import steer
+from evenkeel.steering.intervention import Intervention
 
 REGULARIZATION = (1e-3, 1e-2, 1e-1)
 """Values of C (inverse L2 strength) that a gate is chosen from, on validation."""
+OPEN_AT_KNOWN = 0.05
+"""Most of what is known by definition, in validation tokens, that a gate may open at."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,21 +40,37 @@ class _Tokens:
     known: dict[HookPoint, Bool[ndarray, " tokens"]]
     """The same of a definitional prompt."""
 
+    def and_(self, more: Self) -> Self:
+        """These tokens and more, at the same hook points."""
+        return type(self)(
+            *(
+                {point: np.concatenate([of[point], others[point]]) for point in of}
+                for of, others in (
+                    (self.streams, more.streams),
+                    (self.inside, more.inside),
+                    (self.known, more.known),
+                )
+            )
+        )
+
 
 class ItemGates:
     """Linear probes of what a token belongs to: a stereotyped item's context, or anything else.
 
-    Fitted to train prompts, with and without their lead-ins, and plain texts; regularization and
+    Fitted to train prompts, with and without their lead-ins, and plain texts. Regularization and
     threshold are chosen where it is hardest to tell: on validation prompts, whose items and
-    templates are others, from the item on. What is known by definition, neutral prompts and plain
-    text are where gates stay shut. Items, what is known by definition, and the rest weigh the same
-    in the fit: the second is nearest to the items, and of few tokens.
+    templates are others, from the item on; there no gate opens at more than `OPEN_AT_KNOWN` of what
+    is known by definition. That, neutral prompts and plain text are where gates stay shut. Items,
+    what is known by definition, and the rest weigh the same in the fit: the second is nearest to
+    the items, and of few tokens.
 
     Args:
         loaded: the model to steer.
         prompts: of one axis and all splits; those that name their item are read.
         texts: plain texts of the train split.
         points: where gates are asked for.
+        beside: interventions that may act before these gates read: prompts and texts of the train
+            split are then read under them, too.
 
     Raises:
         BadInputError: a prompt's text does not hold its item, or a split lacks stereotypical
@@ -62,11 +83,15 @@ class ItemGates:
         prompts: Sequence[Prompt],
         texts: Sequence[str],
         points: Sequence[HookPoint],
+        beside: Sequence[Intervention] = (),
     ) -> None:
         self._loaded, self._points = loaded, points
         own = [p for p in prompts if p.direction == "group_given_item"]
         train = with_and_without_lead_ins(_of_split(own, "train"))
         self._train = self._tokens(train, texts)
+        if beside:
+            with steer(loaded.model, beside):
+                self._train = self._train.and_(self._tokens(train, texts))
         self._validation = self._tokens(_of_split(own, "validation"), ())
         self.at = cache(self._at)
 
@@ -81,7 +106,12 @@ class ItemGates:
         validation = self._validation.streams[point][hard], inside[hard]
         weights = balanced_weights(self._train.inside[point], self._train.known[point])
         _, linear = choose_c(train, validation, REGULARIZATION, weights)
-        threshold = best_cut(scores(validation[0], linear), validation[1])
+        values = scores(validation[0], linear)
+        threshold = best_cut(values, validation[1])
+        if known.any():
+            threshold = max(
+                threshold, float(np.quantile(values[~validation[1]], 1 - OPEN_AT_KNOWN))
+            )
         return ProbeGate(torch.from_numpy(linear[0]), linear[1], threshold)
 
     def _tokens(self, prompts: Sequence[Prompt], texts: Sequence[str]) -> _Tokens:

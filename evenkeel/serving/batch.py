@@ -78,8 +78,8 @@ class RowBatch:
             BadInputError: the steering of a row does not fit the model, or the model's cache cannot
                 be put together from those of single texts. No row is admitted then.
         """
-        batch = padded([row.prompt for row in rows], pad=self._pad, left=True)
-        ids, mask = (batch[name].to(self._device) for name in ("input_ids", "attention_mask"))
+        prompts = [row.prompt for row in rows]
+        ids, mask = padded(prompts, pad=self._pad, left=True, device=self._device).values()
         self._steering.assign([row.steering for row in rows])
         logits, cache = self._forward(ids, mask, None)
         drawn = _draw(rows, logits)

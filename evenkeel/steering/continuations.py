@@ -103,8 +103,7 @@ def continue_ids(
     ):
         for start in range(0, len(texts), batch_size):
             torch.manual_seed(seed + start)
-            inputs = padded(rows[start : start + batch_size], pad=pad, left=True)
-            batch = {name: tensor.to(device) for name, tensor in inputs.items()}
+            batch = padded(rows[start : start + batch_size], pad=pad, left=True, device=device)
             output = model.generate(
                 **batch, **sampling, max_new_tokens=max_new_tokens, pad_token_id=pad
             )

@@ -1,5 +1,6 @@
 """How the interventions of several axes are put together."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +12,8 @@ from evenkeel.evaluation.composing import Selected, compose, orthogonalised, tol
 from evenkeel.models.loading import LoadedModel
 from evenkeel.models.sites import HookPoint
 from evenkeel.selection.item_gates import ItemGates
-from evenkeel.steering.intervention import Ablate, Intervention
+from evenkeel.steering.hooks import steer
+from evenkeel.steering.intervention import Ablate, Add, Intervention
 from evenkeel.steering.loreft import Loreft
 from evenkeel.steering.spec import InterventionSpec
 from tests.evaluation.samples import ITEMS, TEXTS, make_four_groups, make_prompts
@@ -20,7 +22,9 @@ POINT = HookPoint("resid_post", 1)
 
 
 @pytest.fixture
-def loaded(tiny_gpt2: Any, tokenizer: Any) -> LoadedModel:
+def loaded(tiny_gpt2: Any, tokenizer: Any, monkeypatch: pytest.MonkeyPatch) -> LoadedModel:
+    # A random model does not tell what is known; its gates would stay shut.
+    monkeypatch.setattr("evenkeel.selection.item_gates.OPEN_AT_KNOWN", 1.0)
     return LoadedModel(tiny_gpt2, tokenizer, provenance=None)  # type: ignore[arg-type]
 
 
@@ -84,6 +88,25 @@ def test_a_learned_edit_learns_where_another_axis_is_asked_about(loaded: LoadedM
     )
     assert [axis for axis, _ in in_order] == ["gender", "religion"]
     assert [axis for axis, _ in backwards] == ["religion", "gender"]
+
+
+def test_it_also_learns_what_the_edits_of_other_axes_make_of_their_prompts(
+    loaded: LoadedModel,
+) -> None:
+    own, others = make_prompts(), other_axis()
+    edit = learned(loaded, own)
+    towards = 30 * edit.gates[0].weight / edit.gates[0].weight.norm()  # type: ignore[attr-defined]
+    other = Add(towards, site="resid_post", layer=0)
+    texts = [p.lead_in + p.text for p in others if p.split == "train"]
+    fitted_alone = replace(
+        edit, gates=(ItemGates(loaded, own, [*TEXTS, *texts], [POINT]).at(POINT),)
+    )
+    chosen = {"gender": selected(own, edit), "religion": selected(others, other)}
+    (fitted,) = told_apart(loaded, chosen, TEXTS)["gender"]
+
+    with steer(loaded.model, [other]):
+        alone, together = (open_share(loaded, each, others) for each in (fitted_alone, fitted))
+    assert together < alone
 
 
 def test_what_has_no_gate_to_fit_is_composed_in_three_ways(loaded: LoadedModel) -> None:

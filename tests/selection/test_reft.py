@@ -17,7 +17,7 @@ from evenkeel.models.loading import LoadedModel
 from evenkeel.models.sites import HookPoint
 from evenkeel.params import ReftParams
 from evenkeel.scoring.group_reads import encode_prompt, group_log_probs
-from evenkeel.selection.item_gates import ItemGates, balanced_weights
+from evenkeel.selection.item_gates import OPEN_AT_KNOWN, ItemGates, balanced_weights
 from evenkeel.selection.reft import ReftTrainer
 from evenkeel.selection.reft_batches import PromptPass
 from evenkeel.steering.hooks import steer
@@ -54,8 +54,10 @@ def bias(loaded: LoadedModel, prompts: list[Prompt]) -> float:
 @pytest.mark.parametrize("make", [make_prompts, make_four_groups])
 @pytest.mark.parametrize("layers", [(1,), (0, 1)])
 def test_training_takes_the_bias_of_two_groups_and_of_four(
-    loaded: LoadedModel, make: Any, layers: tuple[int, ...]
+    loaded: LoadedModel, make: Any, layers: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # A random model does not tell what is known; its gates would stay shut.
+    monkeypatch.setattr("evenkeel.selection.item_gates.OPEN_AT_KNOWN", 1.0)
     prompts = make()
     before = {name: tensor.clone() for name, tensor in loaded.model.state_dict().items()}
     edits = trainer(loaded, prompts).train(2, layers)
@@ -194,6 +196,29 @@ def test_gates_open_from_a_stereotyped_item_on(
     gate = ItemGates(loaded, make_prompts(), TEXTS, [point]).at(point)
     for text, opens in (("Our pilot slept while", True), ("Our queen slept while", False)):
         assert gate(streams([text])[None])[0, -1].item() is opens
+
+
+def test_a_gate_hardly_opens_at_what_is_known_even_where_it_cannot_tell(
+    loaded: LoadedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    point = HookPoint("resid_post", 1)
+    seen: list[torch.Tensor] = []
+
+    def noise(_loaded: Any, texts: list[str], *_: Any, **__: Any) -> dict[HookPoint, Any]:
+        seen.append(torch.randn(sum(map(len, loaded.encoder.encode_all(texts))), 32))
+        return {point: seen[-1].numpy()}
+
+    monkeypatch.setattr("evenkeel.selection.item_gates.capture_texts", noise)
+    monkeypatch.setattr(
+        "evenkeel.selection.item_gates.kept_rows",
+        lambda rows, *_: np.ones(len(rows), dtype=bool),
+    )
+    gates = ItemGates(loaded, make_prompts(), TEXTS, [point])
+    known = torch.from_numpy(gates._validation.known[point])
+    opened = gates.at(point)(seen[1][None])[0][known]
+
+    assert len(opened) >= 10
+    assert opened.sum() <= np.ceil(OPEN_AT_KNOWN * len(opened))
 
 
 def test_every_kind_of_token_counts_for_as_much_in_a_gate() -> None:
