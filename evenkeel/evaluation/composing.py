@@ -15,6 +15,8 @@ from evenkeel.steering.loreft import Loreft
 from evenkeel.steering.spec import InterventionSpec
 from evenkeel.vectors.vector import SteeringVector
 
+PROMPTS_OF_OTHERS = 200
+"""Train prompts of each other axis, at most, that gates are told apart from."""
 Composition = Sequence[tuple[str, Intervention]]
 """What acts, in this order, each with the axis that it was selected for."""
 
@@ -73,14 +75,7 @@ def told_apart(
     every other axis as they do at plain text; and, fitted once more, also when the edits of the
     other axes have acted there. Other interventions stay as they are.
     """
-    asked = {
-        axis: [
-            prompt.lead_in + prompt.text
-            for prompt in with_and_without_lead_ins(each.prompts)
-            if prompt.split == "train" and prompt.direction == "group_given_item"
-        ]
-        for axis, each in selected.items()
-    }
+    asked = {axis: _asked(each.prompts) for axis, each in selected.items()}
     result = {axis: list(each.spec.interventions) for axis, each in selected.items()}
     for round_ in range(2):
         before = result if round_ else {}
@@ -94,6 +89,16 @@ def told_apart(
             for axis, each in selected.items()
         }
     return result
+
+
+def _asked(prompts: Sequence[Prompt]) -> list[str]:
+    """Texts of train prompts with and without lead-ins, evenly chosen among them."""
+    texts = [
+        prompt.lead_in + prompt.text
+        for prompt in with_and_without_lead_ins(prompts)
+        if prompt.split == "train" and prompt.direction == "group_given_item"
+    ]
+    return texts[:: max(1, -(-len(texts) // PROMPTS_OF_OTHERS))]
 
 
 def _behind_new_gates(
