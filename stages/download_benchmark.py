@@ -32,6 +32,7 @@ def main(name: BenchmarkName, output: Path, params_path: Path) -> None:
     with atomic_folder(output) as folder:
         files = download(name, folder, checksums)
     source = source_of(name)
+    assert source is not None  # or there was nothing to fetch
     print_table(
         f"{name} from {source.repository} at {source.commit[:12]}, {source.license}",
         ["file", "bytes", "SHA-256", "known"],

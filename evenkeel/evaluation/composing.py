@@ -50,6 +50,8 @@ def compose(
     """
     alone = {axis: list(each.spec.interventions) for axis, each in selected.items()}
     in_order = _in_order(alone)
+    if len(selected) < 2:
+        return {"in the order of the axes": in_order}
     left = orthogonalised([item for _, item in in_order])
     ways: dict[str, Composition] = {
         "in the order of the axes": in_order,

@@ -6,7 +6,9 @@ from pydantic import AfterValidator, Field, PositiveInt
 
 from evenkeel.params.fields import Section, ShellWord, distinct
 
-BenchmarkName = Literal["crows_pairs", "stereoset", "winobias", "winogender", "bbq", "wikitext"]
+BenchmarkName = Literal[
+    "crows_pairs", "stereoset", "winobias", "winogender", "bbq", "decisions", "wikitext"
+]
 TaskName = Annotated[str, Field(pattern=r"^\w[\w.+-]*$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 

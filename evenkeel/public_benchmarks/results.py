@@ -32,12 +32,12 @@ class BenchmarkResult:
                     file.name: {
                         "bytes": file.bytes,
                         "sha256": file.sha256,
-                        "official": source.knows(file),
+                        "official": source.knows(file) if source else None,
                     }
                     for file in self.files
                 },
-                "license": source.license,
-                "source": f"{source.repository}@{source.commit}",
+                "license": source.license if source else None,
+                "source": f"{source.repository}@{source.commit}" if source else None,
             },
             "figures": self._nested(),
             "model": {"name": self.loaded.name, "fingerprint": self.loaded.fingerprint},

@@ -7,6 +7,7 @@ from evenkeel.models.loading import LoadedModel
 from evenkeel.params import BenchmarkName
 from evenkeel.public_benchmarks.bbq import Bbq, read_questions
 from evenkeel.public_benchmarks.crows_pairs import CrowsPairs, read_pairs
+from evenkeel.public_benchmarks.decisions import Decisions, read_decisions
 from evenkeel.public_benchmarks.encoding import Encoder
 from evenkeel.public_benchmarks.measures import compare
 from evenkeel.public_benchmarks.results import BenchmarkResult
@@ -86,6 +87,8 @@ def open_task(
             return Winogender(read_schemas(path), encoder)
         case "bbq":
             return Bbq(*read_questions(path), encoder)
+        case "decisions":
+            return Decisions(read_decisions(path), encoder)
         case "wikitext":
             vocabulary = loaded.model.config.get_text_config().vocab_size
             return WikiText(read_wikitext(path), encoder, vocabulary, stride)

@@ -67,11 +67,10 @@ class SourceFile:
 
 
 @cache
-def source_of(name: BenchmarkName) -> Source:
-    """The official source of a benchmark."""
-    return Source.model_validate(
-        json.loads((files(__package__) / "sources.json").read_text())[name]
-    )
+def source_of(name: BenchmarkName) -> Source | None:
+    """The official source of a benchmark; None of one that is read from your own files alone."""
+    known = json.loads((files(__package__) / "sources.json").read_text()).get(name)
+    return None if known is None else Source.model_validate(known)
 
 
 def download(
@@ -86,10 +85,16 @@ def download(
         host: serves files under /repository/commit/path.
 
     Raises:
-        BadInputError: a file cannot be had, is cut short or is not the one with the checksum, or
-            `given` names a file that the benchmark has not, or one whose checksum is known.
+        BadInputError: a file cannot be had, is cut short or is not the one with the checksum,
+            `given` names a file that the benchmark has not, or one whose checksum is known, or no
+            source of the benchmark is known.
     """
     source = source_of(name)
+    if source is None:
+        raise BadInputError(
+            f"benchmarks.download.{name}: no source is known to fetch it from; name your file in "
+            f"benchmarks.run.{name}"
+        )
     open_files = [file for file, checksum in source.checksums.items() if checksum is None]
     if foreign := sorted(given.keys() - set(open_files)):
         raise BadInputError(

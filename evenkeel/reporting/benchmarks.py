@@ -51,8 +51,8 @@ class BenchmarkFile(Row):
 
 class BenchmarkData(Row):
     files: dict[str, BenchmarkFile]
-    license: str
-    source: str
+    license: str | None
+    source: str | None
 
 
 class Benchmark(Row):
@@ -165,6 +165,19 @@ WORDINGS: dict[BenchmarkName, Wording] = {
             ShownMeasure(
                 "accuracy_amb", "Accuracy, ambiguous contexts", "share answered “unknown”"
             ),
+        ),
+    ),
+    "decisions": Wording(
+        "Decisions",
+        "Is a yes to the same question likelier for some people than for others?",
+        (
+            ShownMeasure(
+                "spread",
+                "Spread over groups",
+                "nats: root mean square, over groups of people, of how far their log-odds of a yes "
+                "are from the mean",
+            ),
+            ShownMeasure("answered", "Answered", "share of questions with a likely yes or no"),
         ),
     ),
     "wikitext": Wording(

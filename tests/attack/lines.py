@@ -22,6 +22,7 @@ from tests.pipeline.recording import ROOT, copy
 from tests.public_benchmarks.samples import (
     write_bbq,
     write_crows_pairs,
+    write_decisions,
     write_stereoset,
     write_winobias,
     write_winogender,
@@ -137,6 +138,7 @@ LINES = (
         for name, write, file in (
             ("bbq", _one_category, ""),
             ("crows_pairs", write_crows_pairs, "/crows_pairs_anonymized.csv"),
+            ("decisions", write_decisions, "/explicit.jsonl"),
             ("stereoset", write_stereoset, "/dev.json"), ("winobias", write_winobias, ""),
             ("winogender", write_winogender, ""),
         )

@@ -20,6 +20,7 @@ from evenkeel.params import load_params
 from evenkeel.probes.probe_set import ProbeSet
 from evenkeel.public_benchmarks.bbq import read_questions
 from evenkeel.public_benchmarks.crows_pairs import read_pairs
+from evenkeel.public_benchmarks.decisions import read_decisions
 from evenkeel.public_benchmarks.stereoset import read_triples
 from evenkeel.public_benchmarks.wikitext import read_wikitext
 from evenkeel.public_benchmarks.winobias import read_pairs as read_winobias
@@ -45,6 +46,7 @@ FILES: dict[str, Load] = {
     "any.safetensors": lambda path: read_tensors(path, kind="thing", version=1),
     "crows_pairs.csv": read_pairs,
     "dev.json": read_triples,
+    "decisions.jsonl": read_decisions,
     "valid.txt": read_wikitext,
 }
 """Loaders of one file."""

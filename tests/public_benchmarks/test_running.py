@@ -25,6 +25,7 @@ WRITERS: dict[str, Callable[[Path], Path]] = {
     "winobias": samples.write_winobias,
     "winogender": samples.write_winogender,
     "bbq": samples.write_bbq,
+    "decisions": samples.write_decisions,
 }
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from evenkeel.errors import BadInputError
 from evenkeel.params import BenchmarkName
-from evenkeel.public_benchmarks.sources import SourceFile, download, source_of
+from evenkeel.public_benchmarks.sources import Source, SourceFile, download, source_of
 
 SENTENCES = b'{"data": {}}\n'
 SHA256 = hashlib.sha256(SENTENCES).hexdigest()
@@ -53,15 +53,23 @@ def host() -> Iterator[Host]:
     thread.join()
 
 
-def serve(host: Host, name: BenchmarkName, body: bytes) -> None:
+def known_source(name: BenchmarkName) -> Source:
     source = source_of(name)
+    assert source is not None
+    return source
+
+
+def serve(host: Host, name: BenchmarkName, body: bytes) -> None:
+    source = known_source(name)
     for path in source.files:
         host.bodies[f"/{source.repository}/{source.commit}/{path}"] = body
 
 
-def test_every_benchmark_has_a_pinned_source() -> None:
-    for name in get_args(BenchmarkName):
-        source = source_of(name)
+def test_every_benchmark_has_a_pinned_source_or_is_your_own() -> None:
+    names = get_args(BenchmarkName)
+    assert [name for name in names if source_of(name) is None] == ["decisions"]
+    for name in set(names) - {"decisions"}:
+        source = known_source(name)
         assert len(source.commit) == 40
         assert len(source.checksums) == len(source.files) > 0
         assert all(len(known) == 64 for known in source.files.values() if known is not None)
@@ -75,7 +83,7 @@ def test_the_real_files_are_the_official_ones(real: Path) -> None:
         ("wikitext", "wikitext-2"),
     ):
         files = SourceFile.all_of(real / path)
-        assert all(source_of(name).knows(file) for file in files), name  # type: ignore[arg-type]
+        assert all(known_source(name).knows(file) for file in files), name  # type: ignore[arg-type]
 
 
 def test_without_a_known_checksum_the_computed_one_is_reported(host: Host, tmp_path: Path) -> None:
@@ -83,8 +91,15 @@ def test_without_a_known_checksum_the_computed_one_is_reported(host: Host, tmp_p
     (file,) = download("stereoset", tmp_path, {}, host=host.url)
     assert file == SourceFile("dev.json", len(SENTENCES), SHA256)
     assert (tmp_path / "dev.json").read_bytes() == SENTENCES
-    assert source_of("stereoset").knows(file) is None
-    assert host.paths == [f"/moinnadeem/StereoSet/{source_of('stereoset').commit}/data/dev.json"]
+    source = known_source("stereoset")
+    assert source.knows(file) is None
+    assert host.paths == [f"/moinnadeem/StereoSet/{source.commit}/data/dev.json"]
+
+
+def test_what_has_no_source_is_not_fetched(host: Host, tmp_path: Path) -> None:
+    with pytest.raises(BadInputError, match=r"no source is known.*benchmarks\.run\.decisions"):
+        download("decisions", tmp_path, {}, host=host.url)
+    assert host.paths == []
 
 
 def test_a_checksum_that_is_given_is_held_to(host: Host, tmp_path: Path) -> None:
