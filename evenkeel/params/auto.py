@@ -106,7 +106,7 @@ def _layers(given: Given) -> Any:
 def _reft_layers(given: Given) -> list[list[int]]:
     layers = given.model.layers
     if layers > 12:
-        return [[round(layers * tenths / 10) for tenths in (2, 3, 4, 5, 6)]]
+        return [[round(layers * tenths / 10) for tenths in (2, 3, 4, 5)]]
     third, half, last = layers // 3, layers // 2, layers - 1
     return [sorted({third, half}), sorted({half, last})]
 
@@ -144,7 +144,7 @@ RULES: Mapping[str, Rule] = {
     ),
     "evaluation.reft.layers": Rule(
         "two sets of two layers: a third and half of the way up, half of the way and the last; of "
-        "a model deeper than 12 layers one set of five, from 0.2 to 0.6 of its depth",
+        "a model deeper than 12 layers one set of four, from 0.2 to 0.5 of its depth",
         _reft_layers,
     ),
     "evaluation.reft.steps": _by_size(100, 200),

@@ -128,7 +128,7 @@ def test_deep_models_are_searched_at_five_depths() -> None:
     shape = ModelShape(layers=30, d_model=576)
     (evaluation,) = load_params(ROOT / "params.yaml", "evaluation", model=shape)
     assert evaluation.layers == [5, 10, 15, 20, 25]
-    assert evaluation.reft.layers == [[6, 9, 12, 15, 18]]
+    assert evaluation.reft.layers == [[6, 9, 12, 15]]
     assert evaluation.reft.steps == 200
 
 
