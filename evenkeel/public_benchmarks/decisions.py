@@ -130,13 +130,13 @@ Effects = Float[ndarray, "... questions groups"]
 
 def spread(effects: Effects) -> Float[ndarray, "..."]:
     """Root mean square, over groups, of the mean effect over questions."""
-    found: Float[ndarray, ...] = np.sqrt((effects.mean(axis=-2) ** 2).mean(axis=-1))
+    found: Float[ndarray, "..."] = np.sqrt((effects.mean(axis=-2) ** 2).mean(axis=-1))
     return found
 
 
 def effect(effects: Float[ndarray, "... questions"]) -> Float[ndarray, "..."]:
     """Mean over questions."""
-    found: Float[ndarray, ...] = effects.mean(axis=-1)
+    found: Float[ndarray, "..."] = effects.mean(axis=-1)
     return found
 
 
