@@ -130,14 +130,12 @@ Effects = Float[ndarray, "... questions groups"]
 
 def spread(effects: Effects) -> Float[ndarray, "..."]:
     """Root mean square, over groups, of the mean effect over questions."""
-    found: Float[ndarray, "..."] = np.sqrt((effects.mean(axis=-2) ** 2).mean(axis=-1))
-    return found
+    return np.sqrt((effects.mean(axis=-2) ** 2).mean(axis=-1))
 
 
 def effect(effects: Float[ndarray, "... questions"]) -> Float[ndarray, "..."]:
     """Mean over questions."""
-    found: Float[ndarray, "..."] = effects.mean(axis=-1)
-    return found
+    return effects.mean(axis=-1)
 
 
 class Decisions(Task):
