@@ -13,6 +13,8 @@ from evenkeel.models.loading import LoadedModel
 from evenkeel.params import BenchmarkName
 from evenkeel.public_benchmarks.results import BenchmarkResult
 from evenkeel.public_benchmarks.running import run_benchmark
+from evenkeel.reporting.benchmarks import Benchmark, make_section
+from evenkeel.reporting.figures.rules import MANY, rules_figure
 from evenkeel.steering.hooks import steer
 from evenkeel.steering.intervention import Ablate
 from evenkeel.steering.spec import InterventionSpec
@@ -74,6 +76,24 @@ def test_every_benchmark_states_rules_version_size_and_competence(
     columns, rows = result.table
     assert rows
     assert all(len(row) == len(columns) for row in rows)
+
+
+@pytest.mark.parametrize("name", get_args(BenchmarkName))
+def test_the_report_shows_what_every_benchmark_writes(
+    name: BenchmarkName, loaded: LoadedModel, spec: InterventionSpec, tmp_path: Path
+) -> None:
+    result = run(name, write(name, tmp_path), loaded, spec)
+    section = make_section(Benchmark.model_validate(json.loads(json.dumps(result.record))))
+    shown = [measure.name for measure in section.wording.measures]
+    assert [block.measure.name for block in section.blocks] == shown
+    drawing = rules_figure(section, ["gender"])
+    rules = [
+        rule for rule, groups in section.benchmark.figures.items() if shown[0] in groups["all"]
+    ]
+    assert (drawing is not None) == (len(rules) >= MANY)
+    if drawing is not None:
+        assert {row["rule"] for row in drawing.rows} == set(rules)
+        assert "<svg" in drawing.svg()
 
 
 def test_steered_figures_are_those_of_the_steered_model(

@@ -15,14 +15,19 @@ MANY = 3
 
 
 def rules_figure(section: Section, axes: Sequence[str]) -> Drawing | None:
-    """The first measure by every rule, over all items and those of one steered axis.
+    """The first measure by every rule that has it, over all items and those of one steered axis.
 
-    None where rules are few.
+    None where such rules are few.
     """
     measure = section.wording.measures[0]
     figures = {
-        rule: {group: by_name[measure.name] for group, by_name in groups.items()}
+        rule: {
+            group: by_name[measure.name]
+            for group, by_name in groups.items()
+            if measure.name in by_name
+        }
         for rule, groups in section.benchmark.figures.items()
+        if measure.name in groups[ALL]
     }
     if len(figures) < MANY:
         return None
