@@ -27,7 +27,7 @@ from evenkeel.steering.intervention import Intervention
 REGULARIZATION = (1e-3, 1e-2, 1e-1)
 """Values of C (inverse L2 strength) that a gate is chosen from, on validation."""
 OPEN_AT_KNOWN = 0.05
-"""Most of what is known by definition, in validation tokens, that a gate may open at."""
+"""Largest share of the tokens from a definitional item on, in validation, where a gate opens."""
 
 
 @dataclass(frozen=True, eq=False)
