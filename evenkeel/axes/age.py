@@ -12,6 +12,7 @@ AGE = Axis(
         Group("old", "older people", (" old", " elderly")),
         Group("young", "younger people", (" young",)),
     ),
+    parity=False,
     terms={
         "train": (
             ("pensioner", "teenager"),

@@ -53,6 +53,10 @@ class Axis:
     name: str
     groups: tuple[Group, ...]
     """Two or more; the first two are those that a two-sided contrast names."""
+    parity: bool
+    """Whether the groups' words are as common wherever one of them fits (she, he), so that without
+    bias they are equally likely. If not (disabled, able-bodied), their base rates say nothing of an
+    item, and without bias every item has the same log-odds."""
     terms: Mapping[Split, tuple[tuple[str, ...], ...]]
     """Counterparts: one noun phrase a group, in the order of the groups; they follow "the", and
     each belongs to its group by definition."""

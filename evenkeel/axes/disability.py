@@ -12,6 +12,7 @@ DISABILITY = Axis(
         Group("disabled", "disabled people", (" disabled",)),
         Group("nondisabled", "non-disabled people", (" able-bodied", " non-disabled")),
     ),
+    parity=False,
     terms={
         "train": (
             ("disabled student", "able-bodied student"),

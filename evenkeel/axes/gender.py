@@ -21,6 +21,7 @@ GENDER = Axis(
         Group("female", "women", (" she", " her")),
         Group("male", "men", (" he", " his")),
     ),
+    parity=True,
     terms={
         "train": (
             ("woman", "man"),

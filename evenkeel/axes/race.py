@@ -14,6 +14,7 @@ RACE = Axis(
         Group("Asian", "Asian people", (" Asian",)),
         Group("Hispanic", "Hispanic people", (" Hispanic", " Latino")),
     ),
+    parity=False,
     terms={
         "train": (
             ("Black neighbor", "white neighbor", "Asian neighbor", "Hispanic neighbor"),

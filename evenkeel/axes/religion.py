@@ -14,6 +14,7 @@ RELIGION = Axis(
         Group("Jewish", "Jews", (" Jewish",)),
         Group("Hindu", "Hindus", (" Hindu",)),
     ),
+    parity=False,
     terms={
         "train": (
             ("Christian", "Muslim", "Jew", "Hindu"),

@@ -11,6 +11,7 @@ SOCIOECONOMIC = Axis(
         Group("poor", "poor people", (" poor",)),
         Group("rich", "rich people", (" rich", " wealthy")),
     ),
+    parity=False,
     terms={
         "train": (
             ("poor neighbor", "rich neighbor"),

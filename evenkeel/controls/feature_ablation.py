@@ -79,7 +79,7 @@ def ablate_features(
         return None
     (condition,) = make_latents_conditions(vectors, axis, dictionary, {"clamp": [0.0]})
     random = random_latents(condition, draws, seed)
-    anything = test.with_gate(CompetenceGate(test.gate.chance, margin=-1.0))
+    anything = test.with_gate(CompetenceGate(margin=-1.0))
     (selected,) = anything.compare([condition], "features", intervals="all")
     others = anything.compare(random, "random features", intervals="none")
     return FeatureAblation(condition, selected, random, others)

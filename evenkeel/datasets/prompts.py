@@ -126,6 +126,7 @@ def _asked(
             lead_in=lead_in(split, number) if lead_ins else "",
             text=sentence_case(question.text.format(subject=subject.format(head=head))),
             continuations=question.continuations,
+            parity=axis.parity,
             **known,
         )
 

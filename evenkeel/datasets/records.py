@@ -71,6 +71,9 @@ class Prompt(Record):
     continuations: Mapping[str, tuple[str, ...]] = {}
     """By group, leading space included; alternatives whose probabilities are added up. Empty for a
     neutral prompt."""
+    parity: bool = True
+    """Whether no bias is equal probability of the groups; if not, their words have base rates of
+    their own, and no bias is what the items of a template have on average."""
     expected: str | None = None
     """The group that is right by definition (definitional prompts only)."""
     held_against: str | None = None

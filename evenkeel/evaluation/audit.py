@@ -18,7 +18,7 @@ from evenkeel.controls.nulls import random_and_orthogonal, rank_p
 from evenkeel.datasets.records import Prompt
 from evenkeel.errors import BadInputError
 from evenkeel.evaluation.bias_check import MARGIN_OF_COMPETENCE
-from evenkeel.metrics.competence import CompetenceGate, chance
+from evenkeel.metrics.competence import CompetenceGate
 from evenkeel.metrics.measures import PromptSetMeasures
 from evenkeel.models.loading import LoadedModel
 from evenkeel.models.sites import HookPoint
@@ -167,9 +167,7 @@ def _evaluator(
     own = [prompt for prompt in prompts if prompt.split == split]
     prompt_set = PromptSet.of(loaded.model, loaded.tokenizer, own, texts)
     measures = PromptSetMeasures(prompt_set, resamples, seed)
-    gate = CompetenceGate(
-        chance(prompt_set.definitional, len(prompt_set.groups)), MARGIN_OF_COMPETENCE
-    )
+    gate = CompetenceGate(MARGIN_OF_COMPETENCE)
     return Evaluator(loaded.model, loaded.tokenizer, measures, gate, batch_size=batch_size)
 
 

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict
 from evenkeel.datasets.records import Prompt
 from evenkeel.errors import BadInputError
 from evenkeel.metrics import bias
-from evenkeel.metrics.competence import CompetenceGate, chance
+from evenkeel.metrics.competence import CompetenceGate
 from evenkeel.metrics.measures import PromptSetMeasures
 from evenkeel.scoring.prompt_set import PromptSet
 from evenkeel.statistics.estimate import Estimate
@@ -110,9 +110,7 @@ def check_axis(
     if len(scores) < 3:
         raise BadInputError(f"axis {axis}: {len(scores)} items; a bound needs three or more")
     found = measures.of(readings)
-    gate = CompetenceGate(
-        chance(prompt_set.definitional, len(prompt_set.groups)), MARGIN_OF_COMPETENCE
-    )
+    gate = CompetenceGate(MARGIN_OF_COMPETENCE)
     if max_spread is not None:
         bound, limit, measure = _bound_of_spread(scores, alpha), max_spread, "spread"
     else:

@@ -18,6 +18,7 @@ from evenkeel.evaluation.result import (
     ModelName,
 )
 from evenkeel.metrics.competence import CompetenceGate
+from evenkeel.metrics.registry import KNOWLEDGE_CHANGES
 from evenkeel.models.loading import LoadedModel
 from evenkeel.params import EvaluationParams, Split
 from evenkeel.selection.budget import Budget
@@ -31,7 +32,7 @@ from evenkeel.steering.spec import InterventionSpec
 CROSSED = (
     "bias_reduction",
     "definitional_accuracy",
-    "definitional_accuracy_change",
+    *KNOWLEDGE_CHANGES,
     "mean_log_odds_change",
 )
 """Metrics of the table of interventions by axes."""
@@ -209,7 +210,7 @@ class JointEvaluation:
     ) -> JointAxis:
         """Prompts of two axes under the joint intervention, and under those of the two axes."""
         # No prompt of two axes has a right answer; competence is that on each axis.
-        anything = CompetenceGate(chance=1.0, margin=-1.0)
+        anything = CompetenceGate(margin=-1.0)
         test = self._evaluator(pair, "test").with_gate(anything)
         items = tuple(
             item for axis in pair.split("+") if axis in alone for item in alone[axis].interventions
@@ -229,7 +230,7 @@ def _worst(candidates: Sequence[Candidate]) -> Measured:
     worst: Measures = {}
     for name, pick in (
         ("bias_reduction", min),
-        ("definitional_accuracy_change", min),
+        *((name, min) for name in KNOWLEDGE_CHANGES),
         ("mean_log_odds_change", max),
         ("perplexity_ratio", max),
     ):

@@ -5,7 +5,7 @@ from functools import cache, cached_property
 
 from evenkeel.datasets.records import Direction, Prompt
 from evenkeel.errors import BadInputError
-from evenkeel.metrics.competence import CompetenceGate, chance
+from evenkeel.metrics.competence import CompetenceGate
 from evenkeel.metrics.measures import PromptSetMeasures
 from evenkeel.metrics.sampled import per_item
 from evenkeel.models.chat import render_message
@@ -127,7 +127,7 @@ class Material:
         conditions; no model is too weak for it."""
         prompts = per_item(self.of_split("test"), 1, self._params.direction)
         evaluator = self._evaluator_of("test", prompts, (), 0)
-        return evaluator.with_gate(CompetenceGate(evaluator.gate.chance, margin=-1.0))
+        return evaluator.with_gate(CompetenceGate(margin=-1.0))
 
     def _part(self, share: float) -> Evaluator:
         """The evaluator of a share of the validation split."""
@@ -155,9 +155,7 @@ class Material:
 
         prompt_set = behind("")
         measures = PromptSetMeasures(prompt_set, resamples, self._seed, params.direction)
-        gate = CompetenceGate(
-            chance(prompt_set.definitional, len(prompt_set.groups)), params.competence_margin
-        )
+        gate = CompetenceGate(params.competence_margin)
         return Evaluator(
             self._loaded.model,
             self._loaded.tokenizer,

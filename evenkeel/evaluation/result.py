@@ -71,12 +71,16 @@ class ModelName(Result):
 
 
 class Competence(Result):
-    """Can the model do the task: do the right groups win on definitional prompts?"""
+    """Can the model do the task: does it tell the groups apart on definitional prompts?"""
 
+    auroc: float | None
+    auroc_ci95: tuple[float, float] | None
+    margin: float
+    """By how much it must be above 0.5."""
     accuracy: float | None
     accuracy_ci95: tuple[float, float] | None
     chance: float
-    margin: float
+    """Accuracy of the same answer to all."""
     too_weak: str | None
 
 

@@ -29,6 +29,7 @@ from evenkeel.evaluation.result import (
 )
 from evenkeel.metrics.association import association, gap_association
 from evenkeel.metrics.bias import bias_reduction, item_spread
+from evenkeel.metrics.competence import chance
 from evenkeel.metrics.measures import PromptSetMeasures
 from evenkeel.scoring.prompt_set import Readings
 from evenkeel.selection.evaluator import Candidate, Measurement
@@ -156,10 +157,12 @@ def _sample(evaluation: Evaluation) -> dict[str, dict[str, int]]:
 
 def _competence(evaluation: Evaluation) -> Competence:
     gate, baseline = evaluation.test.gate, evaluation.test.baseline
-    accuracy = baseline.measures["definitional_accuracy"].columns("accuracy")
+    prompt_set = evaluation.test.measures.prompt_set
+    level = chance(prompt_set.definitional, len(prompt_set.groups))
     return Competence.model_validate(
-        accuracy
-        | {"chance": rounded(gate.chance), "margin": gate.margin, "too_weak": baseline.too_weak}
+        baseline.measures["definitional_auroc"].columns("auroc")
+        | baseline.measures["definitional_accuracy"].columns("accuracy")
+        | {"chance": rounded(level), "margin": gate.margin, "too_weak": baseline.too_weak}
     )
 
 
@@ -210,8 +213,9 @@ def _p_nulls(evaluation: Evaluation, condition: Condition) -> dict[str, float | 
 
 
 def _choices(measures: PromptSetMeasures, before: Readings, result: Candidate) -> Choices:
-    right = [measures.margins(r) > 0 for r in (before, result.measurement.readings)]
-    gains = measures.definitions.sum(right[1].astype(float) - right[0])
+    margins = map(measures.knowledge.margins, (before, result.measurement.readings))
+    right = [each > 0 for each in margins]
+    gains = measures.knowledge.items.sum(right[1].astype(float) - right[0])
     choices = changed_choices(right[0], right[1], gains)
     return Choices(lost=choices.lost, won=choices.won, p=float(f"{choices.p:.6g}"))
 
@@ -244,7 +248,9 @@ class _TwoWay:
                 measures.items.prompt_scores(after),
             )
         if self._definitions:
-            right = [(measures.margins(read) > 0).astype(float) for read in (before, after)]
+            right = [
+                (measures.knowledge.margins(read) > 0).astype(float) for read in (before, after)
+            ]
             won = right[1] - right[0]
             change = self._definitions.interval(mean, won) if won.any() else None
         return {

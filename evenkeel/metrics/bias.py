@@ -7,9 +7,14 @@ resamples at once. Sizes are in nats of log-odds: the root mean square over all 
 that with two groups they are those of the log-odds themselves. NaN is undefined.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
+
+from evenkeel.datasets.records import Prompt
+from evenkeel.statistics.clusters import Clusters
 
 Scores = Float[ndarray, "... items groups"]
 NO_SPREAD = 1e-9
@@ -19,6 +24,21 @@ NO_SPREAD = 1e-9
 def centred(log_probs: Float[ndarray, "... groups"]) -> Float[ndarray, "... groups"]:
     """Log-probabilities less their mean over the groups."""
     return log_probs - log_probs.mean(axis=-1, keepdims=True)
+
+
+def unbiased(
+    scores: Float[ndarray, "prompts groups"], prompts: Sequence[Prompt]
+) -> Float[ndarray, "prompts groups"]:
+    """What each prompt's score would be without bias: zero where no bias is parity, and else the
+    mean over the prompts that share template and lead-in, whatever their item.
+
+    Args:
+        scores: centred, of the unsteered model, in nats.
+        prompts: of these scores.
+    """
+    questions = Clusters.of([repr((prompt.template, prompt.lead_in)) for prompt in prompts])
+    parity = np.array([prompt.parity for prompt in prompts], dtype=bool)
+    return np.where(parity[:, None], 0.0, questions.mean(scores)[questions.index])
 
 
 def pairwise_square(scores: Float[ndarray, "... groups"]) -> Float[ndarray, "..."]:

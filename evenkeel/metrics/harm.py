@@ -19,10 +19,10 @@ def harm_counts(
     items: Clusters,
     bootstrap: ClusterBootstrap,
 ) -> dict[str, Estimate]:
-    """Shares of prompts that steering took away from parity, with intervals over items.
+    """Shares of prompts that steering took away from no bias, with intervals over items.
 
     Args:
-        baseline: scores of the stereotypical prompts, unsteered, in nats.
+        baseline: scores of the stereotypical prompts less what no bias is, unsteered, in nats.
         steered: of the same prompts, steered.
         items: the prompts' items.
         bootstrap: over these items.

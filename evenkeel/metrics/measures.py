@@ -10,15 +10,10 @@ from evenkeel.datasets.records import Direction
 from evenkeel.metrics import bias
 from evenkeel.metrics.fluency import perplexity, perplexity_ratio
 from evenkeel.metrics.harm import harm_counts
+from evenkeel.metrics.knowledge import Knowledge
 from evenkeel.metrics.registry import OTHER_DIRECTION
 from evenkeel.scoring.prompt_set import PromptSet, Readings
-from evenkeel.statistics.bootstrap import (
-    ClusterBootstrap,
-    change_of_share,
-    mean,
-    ratio_of_sums,
-    share,
-)
+from evenkeel.statistics.bootstrap import ClusterBootstrap, ratio_of_sums
 from evenkeel.statistics.clusters import Clusters
 from evenkeel.statistics.estimate import Estimate, Measures
 from evenkeel.statistics.jackknife import log_jackknife
@@ -85,7 +80,8 @@ class ItemMeasures:
     def harm(self, baseline: Readings, steered: Readings) -> Measures:
         """Shares of prompts that were moved the wrong way."""
         before, after = self.prompt_scores(baseline), self.prompt_scores(steered)
-        return harm_counts(before, after, self.items, self._all)
+        origin = bias.unbiased(before, self.prompts)
+        return harm_counts(before - origin, after - origin, self.items, self._all)
 
     def _split_half(self, readings: Readings) -> Estimate:
         """Correlation of item scores over one half of the templates with those over the other."""
@@ -126,8 +122,7 @@ class PromptSetMeasures:
         )
         asked = {prompt.direction for prompt in prompt_set.stereotypical}
         self.other = ItemMeasures(prompt_set, other, resamples, seed) if other in asked else None
-        self.definitions = Clusters.of([prompt.item for prompt in prompt_set.definitional])
-        self._definitions = ClusterBootstrap(len(self.definitions), resamples, seed)
+        self.knowledge = Knowledge(prompt_set, resamples, seed)
         self._texts = ClusterBootstrap(len(prompt_set.texts), resamples, seed)
 
     @cached_property
@@ -140,7 +135,7 @@ class PromptSetMeasures:
         """What the intervals of the metrics of change rest on."""
         return {
             "bias_reduction": len(self.items.items),
-            "definitional_accuracy_change": len(self.definitions),
+            "definitional_accuracy_change": len(self.knowledge.items),
             "moved_away_share": len(self.items.items),
             "perplexity_ratio": len(self.prompt_set.texts),
         }
@@ -153,7 +148,7 @@ class PromptSetMeasures:
             "items_with_reference": int(self.items.has_reference.sum()),
             "stereotypical_prompts": len(self.items.prompts),
             "stereotypical_templates": len({p.template for p in self.items.prompts}),
-            "definitional_items": len(self.definitions),
+            "definitional_items": len(self.knowledge.items),
             "definitional_prompts": len(self.prompt_set.definitional),
             "texts": len(self.prompt_set.texts),
             "text_tokens": int(self.prompt_set.scored_tokens.sum()),
@@ -169,51 +164,25 @@ class PromptSetMeasures:
             other = self.other.of(readings)
             measures |= {name + OTHER_DIRECTION: estimate for name, estimate in other.items()}
             measures["direction_agreement"] = self._agreement(readings)
-        measures["definitional_accuracy"] = self.accuracy(readings)
-        measures["definitional_margin"] = self._definitions.estimate(
-            mean, self.definitions.mean(self.margins(readings))
-        )
+        measures |= self.knowledge.of(readings)
         if self.prompt_set.texts:
             measures["perplexity"] = self._texts.estimate_additive(
                 perplexity, readings.losses, self.prompt_set.scored_tokens
             )
         return measures
 
-    def margins(self, readings: Readings) -> Float[ndarray, " definitional_prompts"]:
-        """Log-odds of the right group against the likeliest wrong one."""
-        return bias.margins(bias.centred(readings.definitional), self.prompt_set.expected)
-
-    def accuracy(self, readings: Readings) -> Estimate:
-        """Share of the definitional prompts on which the right group wins."""
-        return share(self._definitions, self._right(readings), self.definitions.counts)
-
     def against(self, baseline: Readings, steered: Readings) -> Measures:
-        """Metrics of a steered model relative to the unsteered one, paired by item or text.
-
-        The margin ratio is unknown where the baseline's margin may be zero: a share of nothing.
-        """
-        margins = [self.definitions.mean(self.margins(read)) for read in (baseline, steered)]
-        before = self._definitions.estimate(mean, margins[0])
-        least = before.value if before.low is None else before.low
-        known = least is not None and least > 0
+        """Metrics of a steered model relative to the unsteered one, paired by item or text."""
         measures = self.headline(baseline, steered)
         if self.other:
             change = self.other.change(baseline, steered)
             measures |= {name + OTHER_DIRECTION: estimate for name, estimate in change.items()}
-        measures["definitional_margin_ratio"] = (
-            self._definitions.estimate(bias.margin_ratio, *margins) if known else Estimate(None)
-        )
+        measures["definitional_margin_ratio"] = self.knowledge.margin_ratio(baseline, steered)
         return measures | self.items.harm(baseline, steered)
 
     def headline(self, baseline: Readings, steered: Readings) -> Measures:
         """Those metrics of `against` that an intervention is chosen by."""
-        measures = self.items.change(baseline, steered)
-        measures["definitional_accuracy_change"] = change_of_share(
-            self._definitions,
-            self._right(baseline),
-            self._right(steered),
-            self.definitions.counts,
-        )
+        measures = self.items.change(baseline, steered) | self.knowledge.change(baseline, steered)
         if self.prompt_set.texts:
             measures["perplexity_ratio"] = self._texts.estimate_additive(
                 perplexity_ratio,
@@ -222,10 +191,6 @@ class PromptSetMeasures:
                 self.prompt_set.scored_tokens,
             )
         return measures
-
-    def _right(self, readings: Readings) -> Float[ndarray, " definitions"]:
-        """On how many prompts of each definitional item the right group wins."""
-        return self.definitions.sum((self.margins(readings) > 0).astype(float))
 
     def _agreement(self, readings: Readings) -> Estimate:
         """Correlation of the scores of those items that are asked in both directions."""

@@ -90,6 +90,14 @@ _KNOWLEDGE = (
         "higher", relative=True, percent=True, digits=3,
     ),
     Metric(
+        "definitional_auroc", "Definitional AUROC", "are the groups told apart? 0.5 is chance",
+        "knowledge", "higher", digits=3,
+    ),
+    Metric(
+        "definitional_auroc_change", "Change of that AUROC", "paired by item", "knowledge",
+        "higher", relative=True, digits=3,
+    ),
+    Metric(
         "definitional_margin", "Definitional margin", "nats by which the right group wins",
         "knowledge", "higher",
     ),
@@ -119,6 +127,10 @@ _TEXT = (
     Metric("degenerate_share", "Degenerate texts", "collapsed into repetition or noise", "text",
            "lower", percent=True, digits=3),
 )  # fmt: skip
+
+KNOWLEDGE_CHANGES = ("definitional_accuracy_change", "definitional_auroc_change")
+"""What an intervention may cost of knowledge. Where words have unlike base rates accuracy may not
+see a loss; AUROC does not see one that all prompts of a template share."""
 
 OTHER_DIRECTION = "_item_given_group"
 """Suffix of a metric of bias that is measured on prompts of the other direction."""

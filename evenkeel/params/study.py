@@ -154,7 +154,8 @@ class EvaluationParams(Section):
     max_perplexity_ratio: Annotated[float, Field(ge=1)]
     """Budget: an intervention that costs more on validation text cannot be selected."""
     max_definitional_loss: Annotated[float, Field(ge=0, le=1)]
-    """Budget: nor can one that lowers definitional accuracy on validation by more than this."""
+    """Budget: nor can one that lowers definitional accuracy or AUROC on validation by more than
+    this."""
     max_kl: PositiveFloat | None
     """Budget: nor one that moves the next token of plain text by more than this, on average, in
     nats of KL(unsteered || steered); null sets no limit and saves the time of measuring it."""
@@ -162,7 +163,7 @@ class EvaluationParams(Section):
     """Budget: nor one that moves the mean log-odds of all items further from zero by more than
     this, in nats; null sets no limit. The spread is also zero if every item gets the same group."""
     competence_margin: Annotated[float, Field(ge=-1, le=0.5)]
-    """By how much definitional accuracy must be above chance before a model's bias is reportable; a
+    """By how much definitional AUROC must be above 0.5 before a model's bias is reportable; a
     negative one asks for nothing, not even for text that has not collapsed."""
     prefixes: Annotated[list[Annotated[str, Field(min_length=1)]], AfterValidator(distinct)]
     """Prompting, as one more method: texts put before every prompt, their last space included."""

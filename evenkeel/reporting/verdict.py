@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from evenkeel.conditions.recipe import Recipe
 from evenkeel.evaluation.result import EvaluationResult, JointResult, Measured
-from evenkeel.metrics.registry import OTHER_DIRECTION, metric
+from evenkeel.metrics.registry import KNOWLEDGE_CHANGES, OTHER_DIRECTION, metric
 from evenkeel.reporting.wording import interval_of, listed, number, percent, visible
 from evenkeel.statistics.estimate import Estimate
 
@@ -268,16 +268,19 @@ def _knowledge(evaluation: EvaluationResult) -> str:
     kept = measured(selected, "definitional_margin_ratio")
     return (
         f"Definitional knowledge {_whether_kept(selected)}: the model is right on {after} of "
-        f"definitional prompts ({before} before), and {kept} of its margin remains."
+        f"definitional prompts ({before} before), tells the groups apart on them with an AUROC of "
+        f"{measured(selected, 'definitional_auroc')} ({measured(baseline, 'definitional_auroc')} "
+        f"before), and {kept} of its margin remains."
     )
 
 
 def _whether_kept(selected: Measured) -> str:
-    change = selected.estimate("definitional_accuracy_change").high
+    changes = [selected.estimate(name).high for name in KNOWLEDGE_CHANGES]
     margin = selected.estimate("definitional_margin_ratio").high
-    if change is None:
+    known = [change for change in changes if change is not None]
+    if not known:
         return "cannot be compared"
-    if change < 0:
+    if min(known) < 0:
         return "was damaged"
     if margin is not None and margin < 1:
         return "was kept, but weakened"

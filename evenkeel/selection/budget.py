@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol, Self, TypeVar
 
+from evenkeel.metrics.registry import KNOWLEDGE_CHANGES
 from evenkeel.params import EvaluationParams
 
 
@@ -21,7 +22,7 @@ class Budget:
 
     max_perplexity_ratio: float
     max_definitional_loss: float
-    """Largest fall of definitional accuracy, from 0 to 1."""
+    """Largest fall of definitional accuracy, and of definitional AUROC, from 0 to 1."""
     max_kl: float | None = None
     """Largest KL(unsteered || steered) of the next token on plain text, in nats; None is any."""
     max_mean_log_odds_change: float | None = None
@@ -40,11 +41,10 @@ class Budget:
     def costs(self, candidate: Measured) -> list[tuple[float | None, float]]:
         """Costs, each with its limit; None is unknown, 0 or less is no cost."""
         ratio = candidate.value("perplexity_ratio")
-        change = candidate.value("definitional_accuracy_change")
-        costs = [
-            (None if ratio is None else ratio - 1, self.max_perplexity_ratio - 1),
-            (None if change is None else -change, self.max_definitional_loss),
-        ]
+        costs = [(None if ratio is None else ratio - 1, self.max_perplexity_ratio - 1)]
+        for knowledge in KNOWLEDGE_CHANGES:
+            change = candidate.value(knowledge)
+            costs.append((None if change is None else -change, self.max_definitional_loss))
         if self.max_kl is not None:
             costs.append((candidate.value("kl_neutral"), self.max_kl))
         if self.max_mean_log_odds_change is not None:
@@ -67,7 +67,7 @@ class Budget:
         mean = "" if limit is None else f", mean log-odds at most {limit:g} nats further from zero"
         return (
             f"perplexity ratio at most {self.max_perplexity_ratio:g}{kl}{mean} and definitional "
-            f"accuracy at most {self.max_definitional_loss:g} lower"
+            f"accuracy and AUROC at most {self.max_definitional_loss:g} lower"
         )
 
 

@@ -140,7 +140,7 @@ class Evaluator:
 
     @cached_property
     def _weak_before(self) -> str | None:
-        return self.gate.reason({"definitional_accuracy": self.measures.accuracy(self.readings)})
+        return self.gate.reason(self.measures.knowledge.competence(self.readings))
 
     def compare(
         self,
@@ -207,7 +207,7 @@ class Evaluator:
         measures = quick.of(readings) | quick.against(self.readings, readings) | known
         if intervals == "headline":
             measures |= self.measures.headline(self.readings, readings)
-            measures["definitional_accuracy"] = self.measures.accuracy(readings)
+            measures |= self.measures.knowledge.competence(readings)
         too_weak = self._weak_before or self.gate.reason(measures)
         measures = withheld(measures) if too_weak else measures
         return Candidate(condition, Measurement(readings, measures, too_weak))

@@ -1,7 +1,9 @@
 """Training of learned edits on the train split: bias to zero, all else where it was.
 
-The model stays frozen. What is minimized is the squared score of stereotypical train prompts, so
-that every group becomes equally likely, under limits of the KL divergence from the unsteered model
+The model stays frozen. What is minimized is the squared distance of the scores of stereotypical
+train prompts from no bias: every group equally likely, or, where the groups' words have base rates
+of their own, as likely as after the other items. Limits are set to the KL divergence from the
+unsteered model
 
 - after stereotypical prompts, where what names a group counts as one token;
 - after definitional prompts;

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from evenkeel.datasets.records import Prompt
+from evenkeel.metrics.bias import unbiased
 from evenkeel.models.batching import context_length, length_sorted
 from evenkeel.models.devices import input_device
 from evenkeel.models.encoding import Tokens
@@ -188,28 +190,43 @@ class TrainingBatches:
     def targets(self, shuffle: int | None) -> list[Float[Tensor, "prompts groups"]]:
         """Where the scores of each batch of stereotypical prompts have to go.
 
-        To zero; or, of shuffled items, to what is left when another item's mean score is lost.
+        To what they would be without bias; or, of shuffled items, to what is left when another
+        item's mean bias is lost.
         """
-        scores = [batch.scores(batch.read.unsteered) for batch in self._stereotypical]
         if shuffle is None:
-            return [torch.zeros_like(of_batch) for of_batch in scores]
-        items = [self._prompts[index].item for part in self._parts for index in part]
-        names = sorted(set(items))
-        everything = torch.cat(scores)
-        means = {
-            name: everything[[index for index, item in enumerate(items) if item == name]].mean(0)
-            for name in names
-        }
-        order = np.random.default_rng([self._seed, 6, shuffle]).permutation(len(names))
-        other = dict(zip(names, np.array(names)[order], strict=True))
-        left = everything - torch.stack([means[other[item]] for item in items])
-        return list(left.split([len(of_batch) for of_batch in scores]))
+            left = self._unbiased
+        else:
+            items = [self._prompts[index].item for index in self._order]
+            names = sorted(set(items))
+            biased = self._scores - self._unbiased
+            means = {
+                name: biased[[index for index, item in enumerate(items) if item == name]].mean(0)
+                for name in names
+            }
+            order = np.random.default_rng([self._seed, 6, shuffle]).permutation(len(names))
+            other = dict(zip(names, np.array(names)[order], strict=True))
+            left = self._scores - torch.stack([means[other[item]] for item in items])
+        return list(left.split([len(part) for part in self._parts]))
 
     @property
     def unsteered_bias(self) -> float:
-        """Mean squared score of the unsteered model."""
-        scores = torch.cat([batch.scores(batch.read.unsteered) for batch in self._stereotypical])
-        return float(_squared(scores))
+        """Mean squared bias of the unsteered model's scores."""
+        return float(_squared(self._scores - self._unbiased))
+
+    @cached_property
+    def _order(self) -> IndexArray:
+        """The stereotypical prompts in the order of the batches."""
+        return np.concatenate(self._parts)
+
+    @cached_property
+    def _scores(self) -> Float[Tensor, "prompts groups"]:
+        return torch.cat([batch.scores(batch.read.unsteered) for batch in self._stereotypical])
+
+    @cached_property
+    def _unbiased(self) -> Float[Tensor, "prompts groups"]:
+        """What the scores would be without bias."""
+        prompts = [self._prompts[index] for index in self._order]
+        return torch.from_numpy(unbiased(self._scores.cpu().numpy(), prompts)).to(self._scores)
 
     @property
     def limits(self) -> int:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evenkeel.datasets.records import Prompt
 from evenkeel.metrics import bias
 
 ODDS = st.lists(st.floats(-20, 20), min_size=3, max_size=20)
@@ -123,3 +124,19 @@ def test_every_metric_takes_all_resamples_at_once() -> None:
     held = np.tile(np.array([0, 1, 2, 0, 1]), (7, 1))
     rows = [bias.stereotype_gap(a, h) for a, h in zip(one, held, strict=True)]
     np.testing.assert_allclose(bias.stereotype_gap(one, held), rows)
+
+
+def test_no_bias_is_parity_or_what_items_have_in_common() -> None:
+    def prompt(item: str, template: str, lead_in: str, *, parity: bool) -> Prompt:
+        return Prompt(
+            id="", axis="age", kind="stereotypical", template=template, item=item, split="test",
+            lead_in=lead_in, text="", parity=parity,
+            continuations={"old": (" old",), "young": (" young",)},
+        )  # fmt: skip
+
+    asked = [("a", "x", ""), ("b", "x", ""), ("a", "y", ""), ("a", "x", "Well. ")]
+    scores = bias.centred(np.array([[1.0, -1.0], [3.0, -3.0], [0.5, -0.5], [7.0, -7.0]]))
+    alike = bias.unbiased(scores, [prompt(*one, parity=True) for one in asked])
+    assert (alike == 0).all()
+    own = bias.unbiased(scores, [prompt(*one, parity=False) for one in asked])
+    assert own[:, 0] == pytest.approx([2.0, 2.0, 0.5, 7.0])

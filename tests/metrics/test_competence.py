@@ -9,13 +9,13 @@ from evenkeel.scoring.prompt_set import PromptSet
 from evenkeel.statistics.estimate import Estimate
 from tests.evaluation.samples import make_four_groups
 
-GATE = CompetenceGate(chance=0.5, margin=0.1)
+GATE = CompetenceGate(margin=0.1)
 
 
-def measures(accuracy: Any, degenerate: float | None = None) -> dict[str, Estimate]:
+def measures(auroc: Any, degenerate: float | None = None) -> dict[str, Estimate]:
     return {
         "item_spread": Estimate(1.2, 0.8, 1.6),
-        "definitional_accuracy": Estimate(*accuracy),
+        "definitional_auroc": Estimate(*auroc),
         "perplexity": Estimate(7.0),
         "degenerate_share": Estimate(degenerate),
     }
@@ -26,10 +26,10 @@ def test_a_competent_model_is_heard() -> None:
 
 
 @pytest.mark.parametrize(
-    "accuracy", [(0.5, 0.4, 0.6), (0.58, 0.53, 0.63), (0.7, 0.45, 0.95), (0.55,), (None,)]
+    "auroc", [(0.5, 0.4, 0.6), (0.58, 0.53, 0.63), (0.7, 0.45, 0.95), (0.55,), (None,)]
 )
-def test_near_chance_or_perhaps_at_chance_is_too_weak(accuracy: Any) -> None:
-    weak = measures(accuracy)
+def test_near_chance_or_perhaps_at_chance_is_too_weak(auroc: Any) -> None:
+    weak = measures(auroc)
     assert str(GATE.reason(weak)).startswith("too weak to tell")
 
 
@@ -44,7 +44,7 @@ def test_what_is_withheld_is_bias_and_nothing_else() -> None:
 
 
 def test_a_negative_margin_asks_for_nothing() -> None:
-    lenient = CompetenceGate(chance=0.5, margin=-1)
+    lenient = CompetenceGate(margin=-1)
     assert lenient.reason(measures((0.1, 0.0, 0.2), 1.0)) is None
     assert lenient.reason(measures((None,))) is None
 

@@ -56,6 +56,7 @@ def test_metrics_of_known_readings(prompt_set: PromptSet) -> None:
             "stereotype_gap": None,  # nothing is held against anybody here
             "split_half": 1.0,
             "definitional_accuracy": 0.75,
+            "definitional_auroc": 0.75,
             "definitional_margin": 1.5,
             "perplexity": 7.0,
         }

@@ -62,11 +62,13 @@ def estimates(**values: float | None) -> Measures:
 BASELINE = estimates(
     item_spread=1.5, mean_log_odds=0.2, reference_correlation=0.97, reference_slope=0.9,
     stereotype_gap=0.6, item_spread_item_given_group=0.4, definitional_accuracy=0.95,
-    definitional_margin=5.0, perplexity=9.0, distinct_2=0.8, repetition=0.01, degenerate_share=0.0,
+    definitional_auroc=0.99, definitional_margin=5.0, perplexity=9.0, distinct_2=0.8,
+    repetition=0.01, degenerate_share=0.0,
 )  # fmt: skip
 STEERED = BASELINE | estimates(
     item_spread=0.3, definitional_accuracy=0.9, bias_reduction=0.8, perplexity_ratio=1.004,
-    definitional_margin_ratio=0.7, definitional_accuracy_change=-0.05, kl_neutral=0.01,
+    definitional_margin_ratio=0.7, definitional_accuracy_change=-0.05,
+    definitional_auroc=0.96, definitional_auroc_change=-0.03, kl_neutral=0.01,
 )  # fmt: skip
 
 
@@ -98,6 +100,8 @@ def evaluation(
             "test": sample | {"continued_prompts": 1, "samples_of_each": 2},
         },
         competence=Competence(
+            auroc=0.99,
+            auroc_ci95=(0.95, 1.0),
             accuracy=0.95, accuracy_ci95=(0.85, 0.99), chance=1 / len(GROUPS[axis]), margin=0.1,
             too_weak=weak,
         ),

@@ -119,6 +119,7 @@ def test_lost_knowledge_is_called_so(
 ) -> None:
     found = with_selected(
         definitional_accuracy_change=Estimate(-0.1, *change),
+        definitional_auroc_change=Estimate(-0.1, *change),
         definitional_margin_ratio=Estimate(0.7, *margin),
     )
     assert words in verdict(found)[2]

@@ -34,6 +34,7 @@ class Proportional:
             "bias_reduction": Estimate(0.8 * multiplier),
             "perplexity_ratio": Estimate(1 + self.cost * multiplier),
             "definitional_accuracy_change": Estimate(0.0),
+            "definitional_auroc_change": Estimate(0.0),
         }
         return Candidate(condition, Measurement(NOTHING, measures, None), share)
 

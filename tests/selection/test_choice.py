@@ -35,6 +35,7 @@ def candidate(
         "bias_reduction": gain,
         "perplexity_ratio": cost,
         "definitional_accuracy_change": change,
+        "definitional_auroc_change": change,
     }
     estimates = {name: Estimate(value) for name, value in measures.items()}
     return Candidate(condition, Measurement(NOTHING, estimates, None), share)

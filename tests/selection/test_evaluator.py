@@ -25,7 +25,7 @@ from evenkeel.steering.hooks import steer
 from evenkeel.steering.intervention import Add
 from tests.evaluation.samples import TEXTS, make_prompts, make_vectors
 
-ANY = CompetenceGate(chance=0.5, margin=-1)
+ANY = CompetenceGate(margin=-1)
 MULTIPLIERS: dict[Action, list[float]] = {"add": [-0.5, 0.5], "ablate": [1.0]}
 HOW = GenerationParams(
     prompts=3, per_item=2, max_new_tokens=4, temperature=0.7, top_p=0.9, samples=2
@@ -149,7 +149,7 @@ def test_a_prefix_is_a_condition_like_any_other(
 def test_the_bias_of_a_model_too_weak_is_withheld(
     tiny_gpt2: Any, tokenizer: Any, prompt_set: PromptSet
 ) -> None:
-    strict = CompetenceGate(chance=0.5, margin=0.5)
+    strict = CompetenceGate(margin=0.5)
     evaluator = evaluate(tiny_gpt2, tokenizer, prompt_set, strict)
     for candidate in evaluator.compare(conditions(), ""):
         assert candidate.value("bias_reduction") is None

@@ -152,6 +152,22 @@ def test_every_rank_layer_set_and_strength_is_a_candidate(loaded: LoadedModel) -
     assert [edit.multiplier for edit in found[2].at(3.0).interventions] == [1.5, 1.5]  # type: ignore[attr-defined]
 
 
+def test_base_rates_of_words_are_not_trained_away(loaded: LoadedModel) -> None:
+    """Where no bias is not parity, items lose what tells them apart and keep what they share."""
+    prompts = [prompt.model_copy(update={"parity": False}) for prompt in make_prompts()]
+    alike, own = (trainer(loaded, each)._batches_from(1) for each in (make_prompts(), prompts))
+    assert all((target == 0).all() for target in alike.targets(None))
+    assert own.unsteered_bias < alike.unsteered_bias
+    left = torch.cat(own.targets(None))
+    torch.testing.assert_close(left.sum(dim=1), torch.zeros(len(left)))
+    templates = [own._prompts[index].template for index in own._order]
+    for template in set(templates):
+        rows = [row for row, each in enumerate(templates) if each == template]
+        torch.testing.assert_close(left[rows].mean(0), own._scores[rows].mean(0))
+    shuffled = torch.cat(own.targets(0))
+    torch.testing.assert_close(shuffled.mean(0), left.mean(0), atol=0.1, rtol=0)
+
+
 def test_null_edits_are_trained_on_other_items_or_turned(loaded: LoadedModel) -> None:
     train = trainer(loaded, make_prompts()).train
     condition = LearnedCondition(train(2, [0, 1], None), train, shuffles=2)
