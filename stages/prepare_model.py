@@ -11,7 +11,13 @@ log = logging.getLogger(__name__)
 
 RESAMPLES = 2000
 BATCH_SIZE = 64
-SHOWN = ("items", "reference_slope", "reference_correlation", "definitional_accuracy")
+SHOWN = (
+    "items",
+    "reference_slope",
+    "reference_correlation",
+    "definitional_accuracy",
+    "definitional_auroc",
+)
 
 
 @stage

@@ -43,8 +43,8 @@ class CompetenceGate:
         low = auroc.value if auroc.low is None else auroc.low
         if auroc.value < CHANCE + self.margin or low <= CHANCE:
             return (
-                f"too weak to tell: an AUROC of {auroc.value:.2f} between groups on prompts that "
-                f"have a right answer, chance is {CHANCE}"
+                f"too weak to tell: on prompts that have a right answer groups are told apart with "
+                f"an AUROC of {auroc}, chance is {CHANCE}"
             )
         degenerate = measures.get("degenerate_share", Estimate(None)).value
         if degenerate is not None and degenerate > MAX_DEGENERATE:

@@ -339,7 +339,7 @@ def test_a_model_too_weak_is_not_judged(inputs: dict[str, Path]) -> None:
     result = result_of(inputs)
     assert result.selected is None
     for row in [result.baseline, *result.conditions]:
-        assert str(row.too_weak).startswith("too weak to tell: right on")
+        assert str(row.too_weak).startswith("too weak to tell: on prompts that have a right answer")
         assert row.value("item_spread") is None
         assert row.value("perplexity") is not None
     assert result.competence.chance == 0.5
