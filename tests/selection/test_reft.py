@@ -34,6 +34,8 @@ PARAMS = ReftParams(
     further_items=True,
     shuffles=2,
 )
+BRIEF = PARAMS.model_copy(update={"steps": 4})
+"""Enough where it matters what is trained, and on what, but not how well."""
 
 
 @pytest.fixture
@@ -41,8 +43,8 @@ def loaded(tiny_gpt2: Any, tokenizer: Any) -> LoadedModel:
     return LoadedModel(tiny_gpt2, tokenizer, provenance=None)  # type: ignore[arg-type]
 
 
-def trainer(loaded: LoadedModel, prompts: list[Prompt]) -> ReftTrainer:
-    return ReftTrainer(loaded, prompts, TEXTS, PARAMS, seed=0)
+def trainer(loaded: LoadedModel, prompts: list[Prompt], params: ReftParams = BRIEF) -> ReftTrainer:
+    return ReftTrainer(loaded, prompts, TEXTS, params, seed=0)
 
 
 def bias(loaded: LoadedModel, prompts: list[Prompt]) -> float:
@@ -60,7 +62,7 @@ def test_training_takes_the_bias_of_two_groups_and_of_four(
     monkeypatch.setattr("evenkeel.selection.item_gates.OPEN_AT_KNOWN", 1.0)
     prompts = make()
     before = {name: tensor.clone() for name, tensor in loaded.model.state_dict().items()}
-    edits = trainer(loaded, prompts).train(2, layers)
+    edits = trainer(loaded, prompts, PARAMS).train(2, layers)
     assert [edit.layer for edit in edits] == list(layers)
     unsteered = bias(loaded, prompts)
     with steer(loaded.model, edits):
@@ -107,8 +109,8 @@ def test_further_items_are_trained_on_where_that_is_asked(loaded: LoadedModel) -
     )
 
     def trained(prompts: list[Prompt], **changes: bool) -> Tensor:
-        params = PARAMS.model_copy(update=changes)
-        return ReftTrainer(loaded, prompts, TEXTS, params, seed=0).train(1, [1])[0].source
+        params = BRIEF.model_copy(update=changes)
+        return trainer(loaded, prompts, params).train(1, [1])[0].source
 
     without = trained(own)
     assert torch.equal(trained([*own, further], further_items=False), without)
