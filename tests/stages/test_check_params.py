@@ -41,6 +41,9 @@ HOSTILE = [
     "x%PATH%",
 ]
 PIPELINES = [*FILES, "validation/dvc.yaml"]
+PARAMS, VALIDATION = (
+    yaml.safe_load((ROOT / folder / "params.yaml").read_text()) for folder in (".", "validation")
+)
 
 
 def check(tmp_path: Path, params: dict[str, Any], *options: str) -> str:
@@ -51,29 +54,35 @@ def check(tmp_path: Path, params: dict[str, Any], *options: str) -> str:
     return result.stderr if result.exit_code else ""
 
 
+def with_benchmarks(**changed: Any) -> dict[str, Any]:
+    return PARAMS | {"benchmarks": PARAMS["benchmarks"] | changed}
+
+
+def test_names_of_tasks_and_places_of_files_pass(tmp_path: Path) -> None:
+    harness = PARAMS["benchmarks"]["harness"] | {"tasks": ["crows_pairs_english"]}
+    run = {"bbq": "data/my benchmarks/bbq-1.0_é"}
+    for params in (PARAMS, with_benchmarks(harness=harness, run=run)):
+        assert check(tmp_path, params) == ""
+    assert check(tmp_path, VALIDATION, "--validation") == ""
+
+
 @pytest.mark.parametrize("value", HOSTILE)
 def test_shell_text_is_refused_by_its_path(tmp_path: Path, value: str) -> None:
-    params = yaml.safe_load((ROOT / "params.yaml").read_text())
-    assert check(tmp_path, params) == ""
-    params["benchmarks"]["harness"]["tasks"] = ["crows_pairs_english", value]
-    assert "benchmarks.harness.tasks.1: " in check(tmp_path, params)
-    params["benchmarks"]["harness"]["tasks"] = ["crows_pairs_english"]
-    params["benchmarks"]["run"] = {"bbq": "data/my benchmarks/bbq-1.0_é"}
-    assert check(tmp_path, params) == ""
-    params["benchmarks"]["run"] = {"bbq": value}
-    assert "benchmarks.run.bbq: " in check(tmp_path, params)
-    for key in ("run", "download"):
-        params["benchmarks"][key] = {value: {} if key == "download" else "x"}
-        assert f"benchmarks.{key}" in check(tmp_path, params)
+    harness = PARAMS["benchmarks"]["harness"] | {"tasks": ["crows_pairs_english", value]}
+    refused = check(tmp_path, with_benchmarks(harness=harness, run={"bbq": value}))
+    assert "benchmarks.harness.tasks.1: " in refused
+    assert "benchmarks.run.bbq: " in refused
+    refused = check(tmp_path, with_benchmarks(run={value: "x"}, download={value: {}}))
+    assert "benchmarks.run" in refused
+    assert "benchmarks.download" in refused
 
 
 @pytest.mark.parametrize("value", HOSTILE)
-@pytest.mark.parametrize("key", ["twins", "strengths"])
-def test_so_are_those_of_the_validation(tmp_path: Path, key: str, value: str) -> None:
-    params = yaml.safe_load((ROOT / "validation" / "params.yaml").read_text())
-    assert check(tmp_path, params, "--validation") == ""
-    params[key] = [value]
-    assert f"{key}.0: " in check(tmp_path, params, "--validation")
+def test_so_are_those_of_the_validation(tmp_path: Path, value: str) -> None:
+    params = VALIDATION | {"twins": [value], "strengths": [value]}
+    refused = check(tmp_path, params, "--validation")
+    assert "twins.0: " in refused
+    assert "strengths.0: " in refused
 
 
 def test_every_command_with_a_parameter_follows_the_check() -> None:

@@ -19,7 +19,7 @@ from tests.stages.test_synthesize_dataset import run as synthesize
 def project(tmp_path: Path, tokenizer: Any) -> Path:
     """A folder with a dataset, params.yaml that names the model at `given`, and that model."""
     folder = tmp_path / "project"
-    assert synthesize(folder).exit_code == 0
+    assert synthesize(folder, axes=["age"]).exit_code == 0
     model = tiny_model("gpt2", vocab_size=len(tokenizer), n_positions=256)
     model.save_pretrained(folder / "given")
     tokenizer.save_pretrained(folder / "given")

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -9,6 +10,8 @@ import yaml
 from click.testing import CliRunner
 
 from evenkeel.axes import AXES
+from evenkeel.datasets.prompts import make_prompts
+from evenkeel.datasets.records import Prompt
 from evenkeel.params import ValidationParams
 from stages.plant_organism import main as plant_organism
 from stages.validate import main as validate
@@ -18,9 +21,9 @@ from tests.pipeline.recording import ROOT, within
 
 @pytest.fixture
 def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """validation/params.yaml, reduced to two twins and one strength of two steps each."""
+    """validation/params.yaml, reduced to one twin and one strength of two steps each."""
     found = yaml.safe_load((ROOT / "validation" / "params.yaml").read_text())
-    found |= {"twins": [1, 2], "strengths": [1.0], "corpus_texts": 1000, "alone": []}
+    found |= {"twins": [1], "strengths": [1.0], "corpus_texts": 1000, "alone": []}
     found |= {"permutations": 99, "min_definitional_accuracy": 0.0}
     found["organism"] |= {"layers": 1, "d_model": 16, "vocab_size": 400, "context": 128, "steps": 2}
     path = tmp_path / "params.yaml"
@@ -35,21 +38,27 @@ def plant(name: str, strength: float, seed: int) -> None:
     assert result.exit_code == 0, result.output
 
 
-def test_organisms_are_planted_and_then_measured_as_one_summary(params: Path) -> None:
-    for name, strength, seed in (("twin-1", 0, 1), ("twin-2", 0, 2), ("strength-1.0", 1.0, 0)):
+def test_organisms_are_planted_and_then_measured_as_one_summary(
+    params: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def of_the_test_split(*given: Any, **options: Any) -> list[Prompt]:
+        return [row for row in make_prompts(*given, **options) if row.split == "test"]
+
+    monkeypatch.setattr("evenkeel.datasets.prompts.make_prompts", of_the_test_split)
+    for name, strength, seed in (("twin-1", 0, 1), ("strength-1.0", 1.0, 0)):
         plant(name, strength, seed)
     options = ["--organisms", "organisms", "--summary", "summary.json", "--plot", "recovery.csv"]
     result = CliRunner().invoke(validate, [*options, "--params", str(params)])
     assert result.exit_code == 0, result.output
     found = json.loads(Path("summary.json").read_text())
-    assert found["organisms"] == 3
-    assert found["false_positives"]["of"] == 2 * len(AXES)
+    assert found["organisms"] == 2
+    assert found["false_positives"]["of"] == len(AXES)
     assert found["detected"]["of"] == len(AXES)
     rows = pd.read_csv("recovery.csv")
-    names = ("twin-1", "twin-2", "strength-1.0")
+    names = ("twin-1", "strength-1.0")
     assert list(rows["organism"]) == [name for name in names for _ in AXES]
-    assert list(rows["axis"]) == [*AXES] * 3
-    assert list(rows["planted"]) == [0] * 2 * len(AXES) + [1] * len(AXES)
+    assert list(rows["axis"]) == [*AXES] * 2
+    assert list(rows["planted"]) == [0] * len(AXES) + [1] * len(AXES)
     assert "bias found on" in result.output
 
 
