@@ -10,9 +10,7 @@ from typing import Any
 os.environ["HF_HUB_OFFLINE"] = "1"  # before transformers is imported: no test may ask a hub
 os.environ["NNSIGHT_CONFIG"] = str(Path(__file__).with_name("nnsight.yaml"))
 
-import numpy as np
 import pytest
-import torch
 
 TEXTS = [
     "The nurse said that she was tired.",
@@ -32,6 +30,9 @@ BROWSER_SWITCHES = (
 
 @pytest.fixture(autouse=True)
 def _seeded() -> None:
+    import numpy as np  # here, as torch: what hands the tests out to processes needs neither
+    import torch
+
     random.seed(0)
     np.random.seed(0)
     torch.manual_seed(0)
@@ -60,6 +61,7 @@ def tokenizer() -> Any:
 
 
 def _tiny_gpt2(tokenizer: Any) -> Any:
+    import torch
     from transformers import GPT2Config, GPT2LMHeadModel
 
     torch.manual_seed(0)
