@@ -112,7 +112,9 @@ CASES: dict[str, Callable[[], list[Intervention]]] = {
 
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize("backend", [steer, wrap])
+@pytest.mark.parametrize("model", ["two GPUs"], indirect=True)
 def test_constants_follow_the_stream(model: Any, backend: Any, name: str) -> None:
+    """A single GPU does with every block what the first of the two does with its own."""
     mask = torch.zeros(2, 5, dtype=torch.bool)
     real = torch.ones(2, 5, dtype=torch.long, device=FIRST)
     with real_tensors():  # what is checked of their values is known on every machine

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from transformers import AutoModelForCausalLM
 
 from evenkeel.errors import BadInputError
 from evenkeel.export.with_code import write_model_with_code
@@ -29,10 +30,10 @@ sys.modules["evenkeel"] = None
 import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
-folder, given, found, trust = sys.argv[1:]
+folder, given, found = sys.argv[1:]
 given = load_file(given)
-model = AutoModelForCausalLM.from_pretrained(folder, trust_remote_code=bool(trust)).eval()
-tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=bool(trust))
+model = AutoModelForCausalLM.from_pretrained(folder, trust_remote_code=True).eval()
+tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=True)
 assert len(tokenizer) > 0
 with torch.no_grad():
     logits = model(**given).logits
@@ -77,11 +78,11 @@ def spec(model: Any) -> list[Intervention]:
     ]
 
 
-def read_elsewhere(folder: Path, tmp_path: Path, trust: bool = True) -> Any:
+def read_elsewhere(folder: Path, tmp_path: Path) -> Any:
     save_file(PADDED, tmp_path / "given")
     command = [sys.executable, "-c", READER, str(folder), str(tmp_path / "given")]
     return subprocess.run(
-        [*command, str(tmp_path / "found"), "yes" if trust else ""],
+        [*command, str(tmp_path / "found")],
         env=os.environ | {"HF_MODULES_CACHE": str(tmp_path / "modules"), "HF_HUB_OFFLINE": "1"},
         capture_output=True,
         text=True,
@@ -113,9 +114,8 @@ def test_a_fresh_interpreter_says_the_same_if_it_trusts_the_code(
     torch.testing.assert_close(found["logits"][real], expected[real], atol=1e-4, rtol=1e-5)
     assert torch.equal(found["text"], text)
     # Without trust it is refused, and not read as the unsteered model.
-    done = read_elsewhere(folder, tmp_path, trust=False)
-    assert done.returncode == 1
-    assert "trust_remote_code=True" in done.stderr
+    with pytest.raises(ValueError, match="trust_remote_code=True"):
+        AutoModelForCausalLM.from_pretrained(folder, trust_remote_code=False)
 
 
 def test_constants_are_not_rounded_to_the_models_type(tokenizer: Any, tmp_path: Path) -> None:

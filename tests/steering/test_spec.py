@@ -13,6 +13,7 @@ from evenkeel.errors import BadInputError
 from evenkeel.files.markers import mark_folder
 from evenkeel.steering.erasure import Erase, MeanAblate
 from evenkeel.steering.gates import BandGate, ProbeGate, TokenGate
+from evenkeel.steering.hooks import steer
 from evenkeel.steering.intervention import Ablate, Add
 from evenkeel.steering.latents import Clamp, Scale
 from evenkeel.steering.loreft import Loreft
@@ -149,5 +150,6 @@ def test_a_kind_of_ones_own_cannot_be_written(tmp_path: Path) -> None:
 
 
 def test_importing_evenkeel_does_not_import_torch() -> None:
-    code = "import evenkeel, sys; assert 'torch' not in sys.modules; evenkeel.steer"
+    code = "import evenkeel, sys; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+    assert evenkeel.steer is steer
