@@ -16,8 +16,9 @@ from evenkeel.params import BenchmarkName
 from evenkeel.params.fields import Action, EraserMethod, LearnedMethod
 from evenkeel.reporting.benchmarks import WORDINGS
 from evenkeel.reporting.cards import Histogram
-from evenkeel.reporting.drawing import SHAPES, kind, look
+from evenkeel.reporting.drawing import SHAPES, Drawing, kind, look
 from evenkeel.reporting.figures.items import item_figure
+from evenkeel.reporting.figures.sweep import sweep_figure
 from evenkeel.reporting.page import make_page
 from evenkeel.reporting.palette import LIGHT
 from evenkeel.reporting.results import Results
@@ -66,6 +67,12 @@ def page_text(results: Results, params: dict[str, Any] = PARAMS) -> str:
     return " ".join(outline.text.split())
 
 
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages without what is in their figures, which take most of the time: for tests of words."""
+    monkeypatch.setattr(Drawing, "_drawn_once", "<svg></svg>")
+
+
 @pytest.fixture(scope="module")
 def html() -> str:
     """Of two axes, one of them with four groups."""
@@ -110,6 +117,7 @@ def test_every_action_has_a_shape_of_its_own() -> None:
     assert len(set(SHAPES.values())) == len(SHAPES)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_learned_edit_is_called_by_its_method_and_ranked_among_nulls() -> None:
     learned, prompt = ("reft", None, "probe"), ("prompt", None, "none")
     assert [kind(*learned), kind(*prompt)] == ["reft, gated", "prompt"]
@@ -190,6 +198,7 @@ def test_a_benchmark_is_shown_with_all_that_a_reader_must_know(html: str) -> Non
     assert "pairs.csvnot known as official, SHA-256 1111" in text
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_every_rule_is_drawn_over_all_items_and_over_the_axis() -> None:
     drawings = {each.name: each for each in make_page(make_results(), "A report", PARAMS).drawings}
     rows = list(csv.DictReader(drawings["benchmark_crows_pairs"].csv().splitlines()))
@@ -201,6 +210,7 @@ def test_every_rule_is_drawn_over_all_items_and_over_the_axis() -> None:
     assert (rows[0]["baseline"], rows[0]["steered_high"]) == ("0.62", "0.65")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_benchmark_of_the_unsteered_model_has_no_steered_column() -> None:
     outline = Outline(make_page(make_results(selected=False), "A report", PARAMS).html)
     text = " ".join(outline.text.split())
@@ -234,6 +244,7 @@ def test_what_changed_is_marked(html: str) -> None:
     assert re.findall(r"<mark>(.*?)</mark>", html) == ["he", "she"] * 2
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_of_each_prompt_a_continuation_is_shown_that_changed() -> None:
     results = make_results()
     found = results.axes["gender"]
@@ -300,6 +311,7 @@ def test_items_are_drawn_for_every_group_but_the_second_of_two(axis: str) -> Non
     assert ("10\N{NO-BREAK SPACE}%" in svg) == (len(groups) == 2)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_joint_table_holds_every_axis_under_every_intervention(html: str) -> None:
     joint = html[html.index('<section id="joint"') :]
     heat = joint[joint.index('class="heat"') :]
@@ -323,6 +335,7 @@ def test_the_joint_table_holds_every_axis_under_every_intervention(html: str) ->
     assert {"joint/cross", "gender/items", "race/items", "probes"} <= set(names)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_one_axis_has_no_joint_intervention() -> None:
     html = make_page(make_results(axes=("race",)), "A report", PARAMS).html
     assert 'id="joint"' not in html
@@ -330,6 +343,7 @@ def test_one_axis_has_no_joint_intervention() -> None:
     assert "One axis, one language" in html
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_of_a_model_too_weak_no_bias_is_reported() -> None:
     weak = "too weak to tell: right on 30 %"
     html = make_page(make_results(axes=("race", "age"), weak=weak), "A report", PARAMS).html
@@ -338,6 +352,7 @@ def test_of_a_model_too_weak_no_bias_is_reported() -> None:
     assert "A bias was found: on" not in html
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_axes_with_and_without_an_intervention_stand_side_by_side() -> None:
     results = make_results(axes=("gender", "race", "age"))
     axes = results.axes | {"age": axis_results("age", selected=False)}
@@ -356,6 +371,7 @@ def test_a_feature_without_a_name_shows_what_it_fires_on_and_promotes(html: str)
     assert "no name" not in html
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_what_was_left_out_and_warned_of_is_shown() -> None:
     results = make_results()
     sae = results.sae.model_copy(update={"warnings": ["most latents are dead"]})
@@ -381,13 +397,13 @@ def test_text_of_models_and_files_finds_its_own_direction(html: str) -> None:
 
 
 def test_compacted_figures_keep_their_numbers() -> None:
-    (drawing,) = (
-        each for each in make_page(make_results(), "", {}).drawings if each.name == "gender/sweep"
-    )
+    gender = make_results().axes["gender"]
+    drawing = sweep_figure(gender.sweep, gender.evaluation)
     assert "perplexity ×1.004" in drawing.inline()
     assert len(drawing.inline()) < len(drawing.svg())
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_templates_are_shown_with_what_they_lack() -> None:
     html = make_page(make_results(), "A report", PARAMS).html
     assert "1 of 2 flagged" in html

@@ -10,6 +10,8 @@ from evenkeel.reporting.results import Results
 from tests.reporting.evaluations import GROUPS
 from tests.reporting.samples import contexts, feature_table, interpretations, make_results
 
+pytestmark = pytest.mark.xdist_group("browser")  # where the page is opened, too
+
 CANDIDATES = 400
 CARDS = 60
 
