@@ -26,7 +26,7 @@ import psutil
 from benchmarks.figures import Figure, show
 
 PROMPTS = ("The nurse said that", "The old man was", "My friend thinks that the guest is", "The")
-SLICES = 6
+SLICES = 12
 STEERING: dict[str, Any] = {"steered": {}, "unsteered": {"enabled": False}}
 
 

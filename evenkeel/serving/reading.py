@@ -1,5 +1,6 @@
 """How the model reads a text, for the playground: where it is steered, probes, its next word."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,7 +45,8 @@ def read_text(
     Returns:
         `tokens`: each with its `text`, the `change` that steering makes (of the residual stream's
         norm, the largest of all places), the `probe` score of the text so far, or null, and the
-        `features` that fire most there; `cards`: what is known of these, by number;
+        `features` that fire most there; `cards`: what is known of these, by number; `layers` that
+        are steered, by site;
         `groups`: each with its `name`, and its share of the probability of all groups' words,
         `unsteered` and `steered`, and the `mass` of all those words.
     """
@@ -66,9 +68,16 @@ def read_text(
             for place in range(len(text.ids))
         ],
         "cards": {number: features.cards[number] for number in numbers} if features else {},
-        "places": [str(point) for point in changes],
+        "layers": _layers(changes),
         "groups": _groups(loaded, text, axis, row),
     }
+
+
+def _layers(points: Iterable[HookPoint]) -> dict[str, list[int]]:
+    found: dict[str, list[int]] = {}
+    for point in sorted(points, key=lambda point: (point.site, point.layer)):
+        found.setdefault(point.site, []).append(point.layer)
+    return found
 
 
 def _probe_scores(

@@ -5,7 +5,7 @@ position only; so it decides alike with and without a KV cache, batched or singl
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
@@ -61,12 +61,26 @@ class ProbeGate(Gate):
 
     def on(self, device: torch.device, dtype: torch.dtype) -> OpenAt:
         weight = self.weight.detach().to(device, exact(dtype))
-        least = self.threshold - self.bias
+        least = self.least
         return lambda stream, _: _along(stream, weight) > least
+
+    @property
+    def least(self) -> float:
+        """What stream @ weight has to be above."""
+        return self.threshold - self.bias
 
     @property
     def width(self) -> int:
         return len(self.weight)
+
+
+def read_together(
+    gates: Sequence[ProbeGate], device: torch.device, dtype: torch.dtype
+) -> Callable[[Float[Tensor, "row 1 width"]], Bool[Tensor, "row gate"]]:
+    """Where each gate is open in a stream of one position a row, as it says alone, bit for bit."""
+    weights = torch.stack([gate.weight.detach() for gate in gates]).to(device, exact(dtype))
+    least = torch.tensor([gate.least for gate in gates], device=device, dtype=exact(dtype))
+    return lambda stream: _along(stream, weights) > least
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,7 +145,7 @@ class TokenGate(Gate):
 
 
 def _along(
-    stream: Float[Tensor, "batch position width"], direction: Float[Tensor, " width"]
+    stream: Float[Tensor, "batch position width"], direction: Float[Tensor, "*count width"]
 ) -> Float[Tensor, "batch position"]:
     """stream @ direction, multiplied and summed, because autocast rounds every matrix product."""
     return (stream.to(direction.dtype) * direction).sum(-1)

@@ -12,8 +12,9 @@ from evenkeel.activations.sinks import SinkProbe, measurement_of, random_texts
 from evenkeel.errors import BadInputError
 from evenkeel.models.devices import computing_dtype, input_device
 from evenkeel.models.sites import HookPoint
+from evenkeel.steering.composed import compose
 from evenkeel.steering.intervention import Edit
-from evenkeel.steering.plan import by_point, check_width, compose, depends_on_place, resting
+from evenkeel.steering.plan import by_point, check_width, depends_on_place, resting
 from evenkeel.steering.positions import PositionTracker
 from evenkeel.steering.spec import Steering, interventions_in
 

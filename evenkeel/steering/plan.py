@@ -1,20 +1,19 @@
 """From interventions to one function of the stream for each hook point of a model."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
-import torch
 from jaxtyping import Bool
 from torch import Tensor
 
 from evenkeel.activations.capture import measure_sinks
-from evenkeel.activations.sinks import SinkMeasurement, SinkProbe, measurement_of
+from evenkeel.activations.sinks import SinkMeasurement, measurement_of
 from evenkeel.errors import BadInputError
 from evenkeel.models.architecture import HookTarget, hook_target
 from evenkeel.models.sites import HookPoint
-from evenkeel.steering.gates import OpenAt
+from evenkeel.steering.composed import compose
 from evenkeel.steering.intervention import Edit, Intervention
 from evenkeel.steering.positions import PositionTracker
 from evenkeel.steering.rows import RowShares
@@ -132,32 +131,6 @@ def check_width(item: Intervention, width: int) -> None:
             )
 
 
-def compose(
-    interventions: Sequence[Intervention],
-    tracker: PositionTracker | None = None,
-    sinks: SinkProbe | None = None,
-    shares: RowShares | None = None,
-) -> Edit:
-    """One function for what several interventions do at the same place, one after the other.
-
-    Args:
-        interventions: in the order in which they act.
-        tracker: what tells where in the text a forward pass is; None where nothing depends on it.
-        sinks: what tells later attention sinks there, for those that leave sinks alone.
-        shares: how much of it each row of the batch gets; None: all rows get all of it.
-    """
-    edits = [_placed(item, tracker, sinks, shares) for item in interventions]
-    if len(edits) == 1:
-        return edits[0]
-
-    def edit_in_order(stream: Tensor) -> Tensor:
-        for edit in edits:
-            stream = edit(stream)
-        return stream
-
-    return edit_in_order
-
-
 def resting(edit: Edit, measurement: SinkMeasurement) -> Edit:
     """The edit, but for forward passes in which the model's sinks are looked for."""
     return lambda stream: stream if measurement.runs else edit(stream)
@@ -185,91 +158,3 @@ def edit_output(edit: Edit, output: Any) -> Any:
     if isinstance(output, tuple):
         return (edit(output[0]), *output[1:])
     return edit(output)
-
-
-def _placed(
-    intervention: Intervention,
-    tracker: PositionTracker | None,
-    sinks: SinkProbe | None,
-    shares: RowShares | None,
-) -> Edit:
-    """The intervention where its positions, its gates and attention sinks allow it, in the rows
-    that get it."""
-    on = _following(lambda device, dtype: _Placed.of(intervention, sinks, device, dtype))
-    if intervention.everywhere and shares is None:
-        return lambda stream: on(stream).edit(stream)
-    positions, first = intervention.positions, intervention.first_position
-
-    def edit_some(stream: Tensor) -> Tensor:
-        if shares is not None and shares.nowhere:
-            return stream
-        here = on(stream)
-        keep: bool | Tensor = tracker.current.at(positions, stream.device) if tracker else True
-        if keep is False:
-            return stream
-        if shares is not None and not shares.everywhere:
-            keep = keep & shares.edited_rows(stream)
-        if tracker and first:
-            later = tracker.current.from_token(first, stream.device)
-            keep = keep & later
-        for gate in here.gates:
-            is_open = gate(stream, tracker.current.input_ids if tracker else None)
-            keep = is_open if keep is True else keep & is_open
-        if shares is not None and _is_nowhere(keep):
-            return stream
-        edited = here.edit(stream)
-        if shares is not None:
-            edited = shares.blend(stream, edited)
-        return (
-            torch.where(keep.unsqueeze(-1), edited, stream) if isinstance(keep, Tensor) else edited
-        )
-
-    return edit_some
-
-
-def _is_nowhere(keep: bool | Tensor) -> bool:
-    """Whether an edit is seen to act nowhere, where looking costs less than the edit: gates are
-    closed in most steps of a server. On a GPU looking would wait for it."""
-    return (
-        isinstance(keep, Tensor)
-        and keep.device.type == "cpu"
-        and not torch.compiler.is_compiling()
-        and not keep.any()
-    )
-
-
-@dataclass(frozen=True)
-class _Placed:
-    """An intervention's functions, their constants on one device."""
-
-    edit: Edit
-    gates: tuple[OpenAt, ...]
-
-    @classmethod
-    def of(
-        cls,
-        item: Intervention,
-        sinks: SinkProbe | None,
-        device: torch.device,
-        dtype: torch.dtype,
-    ) -> Self:
-        gates = [gate.on(device, dtype) for gate in item.gates]
-        if item.sinks == "exclude" and sinks is not None:
-            probe = sinks.to(device)
-            gates.append(lambda stream, _: probe(stream).logical_not())
-        return cls(item.on(device, dtype), tuple(gates))
-
-
-def _following(
-    make: Callable[[torch.device, torch.dtype], _Placed],
-) -> Callable[[Tensor], _Placed]:
-    """What `make` gives for the device and type of a stream, made once for each."""
-    made: dict[tuple[torch.device, torch.dtype], _Placed] = {}
-
-    def on(stream: Tensor) -> _Placed:
-        key = (stream.device, stream.dtype)
-        if key not in made:
-            made[key] = make(*key)
-        return made[key]
-
-    return on

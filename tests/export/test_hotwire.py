@@ -47,6 +47,34 @@ def test_what_hotwire_adds_steers_alike(tmp_path: Path) -> None:
     torch.testing.assert_close(model(IDS).logits, expected, atol=1e-5, rtol=1e-5)
 
 
+@torch.no_grad()
+def test_the_reader_of_hotwire_finds_the_vectors(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files and requests read by the plugin itself; only its kernel, for GPUs, is done here."""
+    state = pytest.importorskip("hotwire._state", reason="hotwire-vllm is not installed")
+    model = tiny_model("llama")
+    given = [
+        Add(torch.randn(32), 2.0, layer=0, site="resid_post", sinks="include"),
+        Add(torch.randn(32), 3.0, layer=2, site="resid_post", sinks="include"),
+    ]
+    write_hotwire(tmp_path / "fair.pt", model, given)
+    with steer(model, given):
+        expected = model(IDS).logits
+    monkeypatch.setenv("HOTWIRE_VECTORS", str(tmp_path))
+    monkeypatch.setattr(state, "_STATE", None)
+    layers = model.model.layers
+    read = state.init(len(layers), 32, 8, torch.device("cpu"), torch.float32)
+    asked = json.loads((tmp_path / "fair.json").read_text())["vllm_xargs"]["hotwire"]
+    entries = state.parse_spec(asked)
+    assert len(entries) == 2
+    for entry in entries:
+        slot = read.slot_for(entry["id"], entry["layer"], entry["scale"])
+        row = read.bank.scales[slot] * read.bank.bank[slot]
+        layers[entry["layer"]].register_forward_hook(lambda *call, row=row: call[-1] + row)
+    torch.testing.assert_close(model(IDS).logits, expected, atol=1e-5, rtol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("item", "message"),
     [

@@ -1,6 +1,7 @@
 """A server of a tiny model, in a thread of the test's process."""
 
 import asyncio
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -73,8 +74,8 @@ def make_service(tokenizer: Any, limits: Limits | None = None, **options: Any) -
 
 
 @contextmanager
-def serving(service: Service, **options: Any) -> Iterator[str]:
-    """Serve while the block runs, at the address that is yielded."""
+def serving(service: Service, *, buffer: int | None = None, **options: Any) -> Iterator[str]:
+    """Serve while the block runs, at the address that is yielded; sockets hold `buffer` bytes."""
     config = uvicorn.Config(build_app(service, **options), port=0, log_config=None)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=lambda: asyncio.run(server.serve()))
@@ -82,7 +83,10 @@ def serving(service: Service, **options: Any) -> Iterator[str]:
     while not server.started:
         assert thread.is_alive()
         thread.join(0.02)
-    port = server.servers[0].sockets[0].getsockname()[1]
+    listening = server.servers[0].sockets[0]
+    if buffer is not None:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, buffer)
+    port = listening.getsockname()[1]
     try:
         yield f"http://127.0.0.1:{port}"
     finally:

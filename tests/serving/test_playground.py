@@ -124,7 +124,7 @@ def test_a_token_shows_its_features_and_a_card_colours_the_text(
     assert f"activation {row[order[0]]:.2f}" in cards()[0].text
     cards()[0].click()
     until(lambda: cards()[0].get_attribute("aria-pressed") == "true")
-    assert f"Darker: feature {order[0]}" in find("legend").text
+    assert f"Stronger colour: feature {order[0]}" in find("legend").text
     strongest = [np.argsort(-each, kind="stable")[:8] for each in read.latents]
     fires = [bool(each[order[0]] > 0 and order[0] in top) for each, top in zip(
         read.latents, strongest, strict=True)]  # fmt: skip

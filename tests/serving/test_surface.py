@@ -1,6 +1,7 @@
 """What the server refuses, and how; what it says of itself."""
 
 import json
+import socket
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -176,11 +177,21 @@ def test_a_client_that_goes_frees_its_row(tokenizer: Any) -> None:
         assert httpx.post(f"{address}/v1/completions", json=ASKED, timeout=60).status_code == 200
 
 
-def test_a_slow_reader_stalls_nobody(address: str) -> None:
-    asked = ASKED | {"max_tokens": 40, "stream": True, "n": 4}
-    with httpx.stream("POST", f"{address}/v1/completions", json=asked) as slow:
-        assert httpx.post(f"{address}/v1/completions", json=ASKED, timeout=60).status_code == 200
-        assert list(slow.iter_lines())[-2] == "data: [DONE]"
+def test_a_slow_reader_stalls_nobody(tokenizer: Any) -> None:
+    """It is sent more than sockets hold, and reads it when its texts have long been written."""
+    service = make_service(tokenizer)
+    asked = ASKED | {"max_tokens": 40, "stream": True, "n": 8, "logprobs": 5, "ignore_eos": True}
+    small = [(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)]
+    with (
+        serving(service, buffer=4096) as address,
+        httpx.Client(transport=httpx.HTTPTransport(socket_options=small)) as client,
+        client.stream("POST", f"{address}/v1/completions", json=asked, timeout=60) as slow,
+    ):
+        other = httpx.post(f"{address}/v1/completions", json=ASKED | {"n": 8}, timeout=60)
+        assert other.status_code == 200  # all rows are free again
+        lines = [line for line in slow.iter_lines() if line]
+    assert lines[-1] == "data: [DONE]"
+    assert len(lines) == 8 * 40 + 1
 
 
 def test_a_fault_ends_the_requests_that_run_and_not_the_server(
@@ -248,6 +259,7 @@ def test_a_text_is_read_token_by_token(post: Post, service: Service) -> None:
     assert "".join(token["text"] for token in found["tokens"]) == "The nurse said that she"
     for token in found["tokens"]:
         assert (token["change"] > 0) == (not token["prompt"])
+    assert found["layers"] == {"resid_post": [1]}
     shares = found["groups"]["shares"]
     assert sum(group["unsteered"] for group in shares) == pytest.approx(1)
     off = post("/playground/read", asked | {"steering": {"enabled": False}}).json()

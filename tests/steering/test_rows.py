@@ -12,7 +12,7 @@ from torch import Tensor
 from evenkeel.errors import BadInputError
 from evenkeel.models.batching import padded
 from evenkeel.steering.erasure import Erase, MeanAblate
-from evenkeel.steering.gates import BandGate, ProbeGate, TokenGate
+from evenkeel.steering.gates import BandGate, ProbeGate, TokenGate, read_together
 from evenkeel.steering.hooks import steer, steer_rows
 from evenkeel.steering.intervention import Ablate, Add, Intervention
 from evenkeel.steering.latents import Clamp, Scale
@@ -215,3 +215,64 @@ def test_an_edit_whose_gates_are_all_closed_is_not_computed(
             steered = tiny_gpt2(torch.tensor([[5, 9, 2]])).logits
         assert len(computed) == times
         assert torch.equal(steered, plain) == (times == 0)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_probes_read_together_change_nothing(exact_gpt2: Any, seed: int) -> None:
+    """Edits at one place, each of which opens or closes gates of those behind it."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def draw() -> Tensor:
+        return torch.randn(32, generator=generator)
+
+    def gated(bias: float) -> Add:
+        return Add(draw(), 2.0, layer=1, site="resid_post", gates=(ProbeGate(draw(), bias),))
+
+    # The second acts without a gate, the last never.
+    spec = [gated(-2.0), Add(draw(), 0.5, layer=1, site="resid_post"), gated(0.0), gated(-1e9)]
+    spec[3:3] = [gated(-4.0), gated(-1.0)]
+    inputs = padded(TEXTS, left=True)
+    width = inputs["input_ids"].shape[1]
+    how: dict[str, Any] = {"max_new_tokens": 12, "min_new_tokens": 12, "do_sample": False}
+    how |= {"output_logits": True, "return_dict_in_generate": True}
+    with steer(exact_gpt2, spec):
+        expected = exact_gpt2.generate(**inputs, **how)
+    with steer(exact_gpt2, [RowSpec(spec)] * len(TEXTS)):
+        found = exact_gpt2.generate(**inputs, **how)
+    plain = exact_gpt2.generate(**inputs, **how)
+    assert torch.equal(found.sequences, expected.sequences)
+    for ours, theirs in zip(found.logits, expected.logits, strict=True):
+        assert torch.equal(ours, theirs)
+    assert not torch.equal(plain.sequences[:, width:], expected.sequences[:, width:])
+
+
+def test_probes_read_together_say_what_each_says_alone() -> None:
+    generator = torch.Generator().manual_seed(4)
+    gates = [ProbeGate(torch.randn(97, generator=generator), 0.3, number) for number in range(5)]
+    for dtype in (torch.float32, torch.float64, torch.bfloat16):
+        stream = torch.randn(16, 1, 97, generator=generator).to(dtype)
+        together = read_together(gates, stream.device, dtype)(stream)
+        assert torch.equal(together, torch.cat([gate(stream) for gate in gates], dim=1))
+        assert 0 < together.float().mean() < 1
+
+
+def test_a_step_asks_only_the_edits_whose_probes_are_open(
+    tiny_gpt2: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[float] = []
+    on = ProbeGate.on
+
+    def noting(gate: ProbeGate, *where: Any) -> Any:
+        is_open = on(gate, *where)
+        return lambda *given: asked.append(gate.bias) or is_open(*given)
+
+    monkeypatch.setattr(ProbeGate, "on", noting)
+    zero = torch.zeros(32)
+    spec = [
+        Add(torch.ones(32), layer=1, site="resid_post", gates=(ProbeGate(zero, bias),))
+        for bias in (-1.0, -2.0, 3.0, -4.0)
+    ]
+    cache = tiny_gpt2(torch.tensor([[5, 9]])).past_key_values
+    with steer(tiny_gpt2, [RowSpec(spec)]):
+        tiny_gpt2(torch.tensor([[2]]), past_key_values=cache)
+    assert asked == [3.0]
