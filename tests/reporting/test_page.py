@@ -22,7 +22,7 @@ from evenkeel.reporting.page import make_page
 from evenkeel.reporting.palette import LIGHT
 from evenkeel.reporting.results import Results
 from tests.reporting.evaluations import GROUPS, ITEMS, axis_results, condition, item_rows
-from tests.reporting.samples import HOSTILE, cards, hostile_results, make_results
+from tests.reporting.samples import HOSTILE, cards, hostile_results, make_results, specificity
 
 PARAMS = {"seed": 0, "model": {"id": HOSTILE}}
 
@@ -188,6 +188,21 @@ def test_a_benchmark_is_shown_with_all_that_a_reader_must_know(html: str) -> Non
     assert "share of sentences likelier than their words shuffled; 0.500 by chance" in text
     assert "bos_mean, bos_sum, nobos_sum 0.860" in text
     assert "pairs.csvnot known as official, SHA-256 1111" in text
+
+
+def test_what_else_changed_is_said_with_a_verdict() -> None:
+    results = dataclasses.replace(make_results(), benchmarks=[specificity()])
+    page = make_page(results, "A report", PARAMS)
+    outline = Outline(page.html)
+    text = " ".join(outline.text.split())
+    assert "Flagged: the intervention costs knowledge. Lost is what fell by more than 0.05" in text
+    assert "of each capability, as its rule says; 1.000 at best" in text
+    assert "−0.300 [−0.400, −0.200]lost, p = 0.001" in text
+    assert "−0.010 [−0.110, 0.090]kept, p = 0.4" in text
+    assert "0.100 [0.000, 0.200]too weak to tell" in text
+    assert "On the line there is no bias" not in text
+    assert "benchmark_specificity" in {each.name for each in page.drawings}
+    assert not outline.unbalanced
 
 
 def test_every_rule_is_drawn_over_all_items_and_over_the_axis() -> None:
