@@ -11,6 +11,7 @@ are written here, from other sentences than the battery's.
 """  # noqa: E501
 
 import argparse
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -99,8 +100,8 @@ def harmful(loaded: LoadedModel, layers: int, seed: int) -> Iterator[tuple[str, 
     made = {"random": unit(loaded, generator.normal(size=width), "random", middle)}
     made |= {name: contrast(loaded, name, middle) for name in CONTRASTS}
     for name, vector in made.items():
-        for dose in (0.5, 1.0):
-            yield f"{name}, + {dose:g} at layer {middle}", interventions_of(vector, "add", dose)
+        dose = 1.0 if name == "random" else 0.5
+        yield f"{name}, add {dose:g} at layer {middle}", interventions_of(vector, "add", dose)
 
 
 def nulls(
@@ -121,9 +122,10 @@ def main() -> None:
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--intervention", type=Path)
     parser.add_argument("--harmful", action="store_true")
-    parser.add_argument("--nulls", type=int, default=0)
+    parser.add_argument("--nulls", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
+    sys.stdout.reconfigure(line_buffering=True)
     loaded = load_model(options.model)
     layers = loaded.model.config.get_text_config().num_hidden_layers
     task = open_task("specificity", own_items(), loaded, None, options.seed)
@@ -168,8 +170,8 @@ def show(baseline: Sequence[Measure], seed: int, name: str, steered: Sequence[Me
 
     rows = [cells(figure) for figure in figures if figure.measure.kind == "capability"]
     columns = ["capability", "unsteered", "steered", "change", "finding", "p (Holm)"]
-    print_table(f"{name}: {'flagged' if verdict.flagged else 'not flagged'}", columns, rows)
-    return verdict.flagged
+    print_table(f"{name}: {verdict}", columns, rows)
+    return bool(verdict.flagged)
 
 
 if __name__ == "__main__":

@@ -66,7 +66,8 @@ class Finding(Row):
 class Verdict(Row):
     """Whether the intervention costs the model a capability."""
 
-    flagged: bool
+    flagged: bool | None
+    """None if the model has no capability to lose."""
     margin: float
     level: float
     findings: dict[str, Finding]
@@ -263,6 +264,8 @@ class Section:
             name.replace("_", " ") for name, each in verdict.findings.items()
             if each.finding == "lost"
         ]  # fmt: skip
+        if verdict.flagged is None:
+            return "No verdict: the unsteered model has none of these capabilities."
         found = (
             f"Flagged: the intervention costs {listed(lost)}."
             if lost

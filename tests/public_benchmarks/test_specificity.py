@@ -175,7 +175,7 @@ def test_what_does_nothing_is_kept_and_what_breaks_the_model_is_flagged(
     taught: LoadedModel, tmp_path: Path
 ) -> None:
     nothing = judged(taught, tmp_path, 0.0)
-    assert not nothing.flagged
+    assert nothing.flagged is False
     assert nothing.findings["knowledge"].finding == "kept"
     assert nothing.findings["knowledge"].p == 1
     broken = judged(taught, tmp_path, 200.0)
@@ -195,7 +195,8 @@ def test_a_model_at_chance_has_nothing_to_lose(loaded: LoadedModel, tmp_path: Pa
     assert result.verdict.findings.keys() == {"knowledge", "civil_words"}
     assert {each.finding for each in result.verdict.findings.values()} == {"too weak to tell"}
     assert {each.p for each in result.verdict.findings.values()} == {None}
-    assert not result.verdict.flagged
+    assert result.verdict.flagged is None
+    assert str(result.verdict) == "no verdict (too weak to tell: knowledge, civil words)"
 
 
 def figures_of(**capabilities: tuple[np.ndarray, np.ndarray]) -> list[Figure]:

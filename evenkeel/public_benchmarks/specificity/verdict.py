@@ -41,9 +41,10 @@ class Verdict:
         return [name for name, each in self.findings.items() if each.finding == "lost"]
 
     @property
-    def flagged(self) -> bool:
-        """Whether any capability is lost."""
-        return bool(self.lost)
+    def flagged(self) -> bool | None:
+        """Whether any capability is lost; None if the model has none to lose."""
+        able = [each for each in self.findings.values() if each.p is not None]
+        return bool(self.lost) if able else None
 
     def as_json(self) -> dict[str, Any]:
         findings = {
@@ -56,7 +57,8 @@ class Verdict:
         for name, each in self.findings.items():
             by_finding.setdefault(each.finding, []).append(name.replace("_", " "))
         parts = [f"{finding}: {', '.join(names)}" for finding, names in by_finding.items()]
-        return f"{'flagged' if self.flagged else 'not flagged'} ({'; '.join(parts)})"
+        verdict = {True: "flagged", False: "not flagged", None: "no verdict"}[self.flagged]
+        return f"{verdict} ({'; '.join(parts)})"
 
 
 def verdict_of(figures: Sequence[Figure]) -> Verdict | None:
