@@ -274,8 +274,8 @@ class Section:
         return (
             f"{found} Lost is what fell by more than {number(verdict.margin)} with p below "
             f"{number(verdict.level)} after correction for all capabilities (Holm); kept is what "
-            "fell by less for all that its interval says. A capability that the unsteered model "
-            "lacks is neither."
+            "did not, the whole of its interval above such a fall. A capability that the unsteered "
+            "model lacks is neither."
         )
 
     @property
