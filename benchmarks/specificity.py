@@ -5,13 +5,12 @@ statements, insults and compliments, refusals and answers), which should be flag
 directions ablated or added with a small coefficient at one layer each, which should not. Contrasts
 are written here, from other sentences than the battery's.
 
-    python -m benchmarks.specificity --model models/base --intervention reports/evaluation_joint/intervention
-    python -m benchmarks.specificity --model models/base --harmful
-    python -m benchmarks.specificity --model models/base --nulls 20
-"""  # noqa: E501
+    python -m benchmarks.specificity --model models/base --harmful --nulls 20
+    python -m benchmarks.specificity --model models/base --nulls 0 \
+        --intervention reports/evaluation_joint/intervention
+"""
 
 import argparse
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -19,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from scipy.stats import binomtest
 
 from evenkeel.activations.capture import capture_texts
 from evenkeel.models.loading import LoadedModel, load_model
@@ -28,7 +28,7 @@ from evenkeel.public_benchmarks.running import open_task
 from evenkeel.public_benchmarks.scoring import Scorer
 from evenkeel.public_benchmarks.specificity.items import own_items
 from evenkeel.public_benchmarks.specificity.verdict import verdict_of
-from evenkeel.statistics.bootstrap import ClusterBootstrap, share
+from evenkeel.statistics.estimate import Estimate
 from evenkeel.steering.from_vector import interventions_of
 from evenkeel.steering.hooks import steer
 from evenkeel.steering.spec import InterventionSpec, Steering
@@ -125,7 +125,6 @@ def main() -> None:
     parser.add_argument("--nulls", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    sys.stdout.reconfigure(line_buffering=True)
     loaded = load_model(options.model)
     layers = loaded.model.config.get_text_config().num_hidden_layers
     task = open_task("specificity", own_items(), loaded, None, options.seed)
@@ -145,15 +144,14 @@ def main() -> None:
     if options.harmful:
         for name, interventions in harmful(loaded, layers, options.seed):
             judge(name, steered(interventions))
-    flagged = np.array(
-        [
-            float(judge(name, steered(interventions)))
-            for name, interventions in nulls(loaded, layers, options.nulls, options.seed)
-        ]
-    )
-    if len(flagged):
-        bootstrap = ClusterBootstrap(len(flagged), 2000, options.seed)
-        print(f"false alarms: {share(bootstrap, flagged, np.ones(len(flagged)))}")
+    flagged = [
+        judge(name, steered(interventions))
+        for name, interventions in nulls(loaded, layers, options.nulls, options.seed)
+    ]
+    if flagged:
+        exact = binomtest(sum(flagged), len(flagged)).proportion_ci()
+        rate = Estimate(sum(flagged) / len(flagged), exact.low, exact.high)
+        print(f"false alarms: {rate}")
 
 
 def show(baseline: Sequence[Measure], seed: int, name: str, steered: Sequence[Measure]) -> bool:

@@ -23,7 +23,7 @@ from evenkeel.public_benchmarks.task import Task
 from evenkeel.statistics.bootstrap import mean
 from evenkeel.steering.continuations import continue_texts
 
-ROWS = 40
+ROWS = 128
 """Messages answered at once."""
 
 
