@@ -1,5 +1,6 @@
 """`evenkeel audit`: what a steering vector from elsewhere does to bias, and what it costs."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,9 @@ from evenkeel.terminal import say
 
 if TYPE_CHECKING:
     from evenkeel.evaluation.audit import Audit
+    from evenkeel.models.loading import LoadedModel
     from evenkeel.params import Action
+    from evenkeel.public_benchmarks.results import BenchmarkResult
 
 _DOSES: "dict[Action, tuple[float, ...]]" = {
     "add": (-0.5, -0.25, -0.1, 0.1, 0.25, 0.5),
@@ -48,6 +51,11 @@ _DOSES: "dict[Action, tuple[float, ...]]" = {
     help="Held-out texts, for the cost in perplexity.",
 )
 @click.option("--draws", type=click.IntRange(0, 1000), default=20, help="Null directions, a kind.")
+@click.option(
+    "--specificity",
+    is_flag=True,
+    help="Also measure what else the model loses, at the chosen dose, or else the largest.",
+)
 @click.option("--seed", type=Seed, default=0)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def audit(
@@ -61,6 +69,7 @@ def audit(
     prompts_path: Path,
     texts_path: Path,
     draws: int,
+    specificity: bool,
     seed: int,
     as_json: bool,
 ) -> None:
@@ -73,6 +82,7 @@ def audit(
     Examples:
       evenkeel audit vector.gguf --axis gender
       evenkeel audit direction.npy --layer 4 --axis race --action ablate --json
+      evenkeel audit vector.gguf --axis gender --specificity
     """
     from evenkeel.datasets.reading import read_prompts
     from evenkeel.datasets.records import CorpusText
@@ -99,13 +109,44 @@ def audit(
         draws=draws,
         seed=seed,
     )
+    battery = _run_battery(loaded, found, seed) if specificity else None
     if as_json:
         about = {"vector": vector.name, "axis": axis, "action": action, "model": loaded.name}
-        print_json([about | {"layers": sorted(by_layer)} | found.as_json()])
+        about |= {"layers": sorted(by_layer)} | found.as_json()
+        print_json([about | ({"specificity": battery.as_json()} if battery else {})])
         return
     _print(
         found, f"{vector.name}, layers {', '.join(map(str, sorted(by_layer)))}, on {loaded.name}"
     )
+    if battery:
+        print_rows(f"specificity, at dose {battery.dose:g}", *battery.result.table)
+        say(str(battery.result.verdict))
+
+
+@dataclass(frozen=True)
+class _Battery:
+    """What the specificity battery found at one dose."""
+
+    dose: float
+    result: "BenchmarkResult"
+
+    def as_json(self) -> dict[str, Any]:
+        record = self.result.record
+        return {"dose": self.dose, "figures": record["figures"], **record["verdict"]}
+
+
+def _run_battery(loaded: "LoadedModel", found: "Audit", seed: int) -> _Battery:
+    from evenkeel.public_benchmarks.running import run_benchmark
+    from evenkeel.public_benchmarks.specificity.items import own_items
+    from evenkeel.steering.spec import InterventionSpec
+
+    dose = max(found.doses, key=abs) if found.chosen is None else found.chosen
+    spec = InterventionSpec(tuple(found.doses[dose].condition.interventions))
+    result = run_benchmark(
+        "specificity", own_items(), loaded, spec,
+        batch_tokens=4096, stride=None, resamples=2000, seed=seed,
+    )  # fmt: skip
+    return _Battery(dose, result)
 
 
 def _print(found: "Audit", title: str) -> None:

@@ -32,7 +32,8 @@ from evenkeel.vectors.vector import SteeringVector, stream_norm
 BUDGET = Budget(max_perplexity_ratio=1.1, max_definitional_loss=0.05)
 """That of params.yaml."""
 METRICS = (
-    "bias_reduction", "mean_log_odds_change", "definitional_accuracy_change", "perplexity_ratio",
+    "bias_reduction", "mean_log_odds_change", "moved_away_share", "definitional_accuracy_change",
+    "perplexity_ratio",
 )  # fmt: skip
 
 

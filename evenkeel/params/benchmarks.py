@@ -7,7 +7,14 @@ from pydantic import AfterValidator, Field, PositiveInt
 from evenkeel.params.fields import Section, ShellWord, distinct
 
 BenchmarkName = Literal[
-    "crows_pairs", "stereoset", "winobias", "winogender", "bbq", "decisions", "wikitext"
+    "crows_pairs",
+    "stereoset",
+    "winobias",
+    "winogender",
+    "bbq",
+    "decisions",
+    "wikitext",
+    "specificity",
 ]
 TaskName = Annotated[str, Field(pattern=r"^\w[\w.+-]*$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]

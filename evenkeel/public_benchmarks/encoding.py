@@ -7,6 +7,7 @@ from typing import Any
 
 from evenkeel.errors import BadInputError
 from evenkeel.models.batching import context_length
+from evenkeel.models.chat import render_message
 from evenkeel.models.encoding import TextEncoder, Tokens
 from evenkeel.models.loading import LoadedModel
 from evenkeel.scoring.group_reads import encode_continuation
@@ -65,6 +66,29 @@ class Encoder:
         context = self.begun(text)
         added = encode_continuation(self.tokenizer, text, context, word)
         return Scored(context + added, len(context))
+
+    def message(self, text: str) -> Tokens:
+        """Token ids of a user's message in the chat template, the answer to follow."""
+        return self._texts.message(text)
+
+    def answers(self, text: str, begun: str, words: Sequence[str]) -> list[Scored]:
+        """What each of `words` adds to an answer to a message in the chat template.
+
+        Args:
+            text: the user's message.
+            begun: beginning of the answer; it is read and not scored.
+            words: ways in which the answer may go on.
+        """
+        rendered = render_message(self.tokenizer, text) + begun
+        context = self.plain(rendered)
+        found = []
+        for each in words:
+            # As `encode_continuation`, but that a template puts special tokens in front itself.
+            whole = self.plain(rendered + each)
+            together = whole[: len(context)] == context
+            added = whole[len(context) :] if together else self.plain(each)
+            found.append(Scored(context + added, len(context)))
+        return found
 
     def after(self, text: str, sentence: str) -> Scored:
         """A sentence after another one, a space between them."""

@@ -1,6 +1,6 @@
 """What a benchmark says of a model, and what steering changes in it, with intervals."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, Literal
 
@@ -16,7 +16,11 @@ from evenkeel.statistics.bootstrap import (
     share,
 )
 from evenkeel.statistics.estimate import Estimate
-from evenkeel.statistics.significance import ChangedChoices, changed_choices
+from evenkeel.statistics.significance import ChangedChoices, changed_choices, lowered
+
+Kind = Literal["bias", "competence", "capability"]
+"""What must go, what it needs to be told, and what must stay."""
+_REFERENCES: Mapping[Kind, str] = {"bias": "unbiased", "competence": "chance", "capability": "best"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,9 +31,9 @@ class Measure:
     """How the model was asked; a benchmark's `rules` say it in words."""
     group: str
     name: str
-    kind: Literal["bias", "competence"]
+    kind: Kind
     reference: float
-    """Of bias: the value without any. Of competence: that of chance."""
+    """Of bias: the value without any. Of competence: that of chance. Of a capability: the best."""
     statistic: Statistic
     columns: tuple[Float[ndarray, " units"], ...]
     _: KW_ONLY
@@ -46,7 +50,7 @@ class Measure:
     def share(
         cls,
         where: tuple[str, str, str],
-        kind: Literal["bias", "competence"],
+        kind: Kind,
         reference: float,
         hits: Float[ndarray, " units"],
         counts: Float[ndarray, " units"],
@@ -84,6 +88,8 @@ class Figure:
     steered: Estimate | None
     change: Estimate | None
     """Paired: both models see the same resamples."""
+    p_lowered: float | None
+    """Of a capability: that steering did not lower it, one-sided (`lowered`)."""
     choices: ChangedChoices | None
     """Where the figure rests on choices: how many steering changed, and the test of that."""
 
@@ -100,8 +106,8 @@ class Figure:
 
     def record(self) -> dict[str, Any]:
         """For the metrics file: numbers with their intervals."""
-        reference = "unbiased" if self.measure.kind == "bias" else "chance"
-        record = self.baseline.columns("baseline") | {reference: self.measure.reference}
+        record: dict[str, Any] = self.baseline.columns("baseline")
+        record[_REFERENCES[self.measure.kind]] = self.measure.reference
         if self.steered is not None and self.change is not None:
             record |= self.steered.columns("steered") | self.change.columns(self.measure.change)
         return record if self.choices is None else record | {"choices": self.choices.as_json()}
@@ -138,7 +144,7 @@ def compare(
         bootstrap = bootstraps[units]
         found = before.estimate(bootstrap)
         if steered is None:
-            figures.append(Figure(before, found, None, None, None))
+            figures.append(Figure(before, found, None, None, None, None))
             continue
         after = steered[index]
         assert (before.rule, before.group, before.name) == (after.rule, after.group, after.name)
@@ -146,8 +152,12 @@ def compare(
         if before.choices is not None and after.choices is not None:
             gains = after.columns[0] - before.columns[0]
             choices = changed_choices(before.choices, after.choices, gains)
+        p_lowered = None
+        if before.kind == "capability":
+            p_lowered = lowered(before.columns[0], after.columns[0], resamples, seed)
         change = _change(bootstrap, before, after)
-        figures.append(Figure(before, found, after.estimate(bootstrap), change, choices))
+        steered_figure = after.estimate(bootstrap)
+        figures.append(Figure(before, found, steered_figure, change, p_lowered, choices))
     return figures
 
 

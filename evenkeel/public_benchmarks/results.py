@@ -8,6 +8,7 @@ from evenkeel.models.loading import LoadedModel
 from evenkeel.params import BenchmarkName
 from evenkeel.public_benchmarks.measures import Figure, Measure
 from evenkeel.public_benchmarks.sources import SourceFile, source_of
+from evenkeel.public_benchmarks.specificity.verdict import Verdict, verdict_of
 from evenkeel.public_benchmarks.task import Task
 
 
@@ -43,7 +44,12 @@ class BenchmarkResult:
             "model": {"name": self.loaded.name, "fingerprint": self.loaded.fingerprint},
             "rules": dict(self.task.rules),
             "size": dict(self.task.size),
-        }
+        } | ({} if self.verdict is None else {"verdict": self.verdict.as_json()})
+
+    @cached_property
+    def verdict(self) -> Verdict | None:
+        """Whether the intervention costs a capability; None of a benchmark that asks for none."""
+        return verdict_of(self.figures)
 
     @property
     def rows(self) -> list[dict[str, str | float | None]]:
@@ -53,7 +59,7 @@ class BenchmarkResult:
     @property
     def table(self) -> tuple[list[str], list[list[Any]]]:
         """The figures over all items as columns and rows, for people."""
-        columns = ["rule", "measure", "no bias or chance", "baseline", "steered", "change"]
+        columns = ["rule", "measure", "no bias, chance or best", "baseline", "steered", "change"]
         rows = []
         for figure in self.figures:
             measure = figure.measure
@@ -80,11 +86,11 @@ class BenchmarkResult:
         return found
 
     def _too_weak_for(self, measure: Measure) -> dict[str, bool]:
-        """Of a bias: whether each model is at chance at the task; nothing of competence itself."""
-        return self._too_weak[measure.rule, measure.group] if measure.kind == "bias" else {}
+        """Whether each model is at chance at the task; nothing of competence itself."""
+        return {} if measure.kind == "competence" else self._too_weak[measure.rule, measure.group]
 
     def _nested(self) -> dict[str, dict[str, dict[str, Any]]]:
-        """Figures by rule, group and name; a bias says if the models can tell."""
+        """Figures by rule, group and name, each with whether the models are able to tell."""
         nested: dict[str, dict[str, dict[str, Any]]] = {}
         for figure in self.figures:
             measure = figure.measure

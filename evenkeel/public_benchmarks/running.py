@@ -13,6 +13,8 @@ from evenkeel.public_benchmarks.measures import compare
 from evenkeel.public_benchmarks.results import BenchmarkResult
 from evenkeel.public_benchmarks.scoring import Scorer
 from evenkeel.public_benchmarks.sources import SourceFile
+from evenkeel.public_benchmarks.specificity.items import read_items
+from evenkeel.public_benchmarks.specificity.task import Specificity
 from evenkeel.public_benchmarks.stereoset import StereoSet, read_triples
 from evenkeel.public_benchmarks.task import Task
 from evenkeel.public_benchmarks.wikitext import WikiText, read_wikitext
@@ -58,11 +60,11 @@ def run_benchmark(
         )
     task = open_task(name, path, loaded, stride, seed)
     scorer = Scorer(task.asked, batch_tokens)
-    baseline = task.measures(scorer.run(loaded.model))
+    baseline = task.run(loaded, scorer)
     steered = None
     if spec.interventions:
         with steer(loaded.model, spec):
-            steered = task.measures(scorer.run(loaded.model))
+            steered = task.run(loaded, scorer)
     figures = compare(baseline, steered, resamples, seed)
     return BenchmarkResult(name, task, figures, SourceFile.all_of(path), loaded)
 
@@ -89,6 +91,8 @@ def open_task(
             return Bbq(*read_questions(path), encoder)
         case "decisions":
             return Decisions(read_decisions(path), encoder)
+        case "specificity":
+            return Specificity(read_items(path), encoder)
         case "wikitext":
             vocabulary = loaded.model.config.get_text_config().vocab_size
             return WikiText(read_wikitext(path), encoder, vocabulary, stride)

@@ -3,9 +3,10 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 
+from evenkeel.models.loading import LoadedModel
 from evenkeel.public_benchmarks.encoding import Scored
 from evenkeel.public_benchmarks.measures import Measure
-from evenkeel.public_benchmarks.scoring import LogProbs
+from evenkeel.public_benchmarks.scoring import LogProbs, Scorer
 
 
 class Task(ABC):
@@ -18,6 +19,15 @@ class Task(ABC):
     asked: Sequence[Scored]
     """What a model has to score."""
 
+    def run(self, loaded: LoadedModel, scorer: Scorer) -> list[Measure]:
+        """Every figure of the model as it is now: call it within `steer` for a steered one.
+
+        Args:
+            loaded: the model.
+            scorer: of `asked`, planned once.
+        """
+        return self.measures(scorer.run(loaded.model))
+
     @abstractmethod
     def measures(self, log_probs: LogProbs) -> list[Measure]:
-        """Every figure of one model, always in the same order."""
+        """Every figure that log-probabilities of `asked` tell, always in the same order."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from evenkeel.params import BenchmarkName
 from evenkeel.reporting.reading import Interval, Row
-from evenkeel.reporting.wording import number
+from evenkeel.reporting.wording import listed, number
 
 ALL = "all"
 """The group of all items."""
@@ -40,6 +40,7 @@ class BenchmarkFigure(Row):
     ratio_ci95: Interval | None = None
     unbiased: float | None = None
     chance: float | None = None
+    best: float | None = None
     choices: Choices | None = None
     too_weak_to_tell: TooWeak | None = None
 
@@ -55,6 +56,24 @@ class BenchmarkData(Row):
     source: str | None
 
 
+class Finding(Row):
+    """What became of one capability."""
+
+    finding: str
+    p: float | None
+
+
+class Verdict(Row):
+    """Whether the intervention costs the model a capability."""
+
+    flagged: bool | None
+    """None if the model has no capability to lose."""
+    margin: float
+    level: float
+    findings: dict[str, Finding]
+    """By rule."""
+
+
 class Benchmark(Row):
     """benchmarks/<name>.json."""
 
@@ -65,6 +84,7 @@ class Benchmark(Row):
     rules: dict[str, str]
     """What each rule does."""
     size: dict[str, int]
+    verdict: Verdict | None = None
 
 
 class HarnessTask(Row):
@@ -180,6 +200,15 @@ WORDINGS: dict[BenchmarkName, Wording] = {
             ShownMeasure("answered", "Answered", "share of questions with a likely yes or no"),
         ),
     ),
+    "specificity": Wording(
+        "Specificity",
+        "What does the intervention change that it was not meant to? Capabilities that have little "
+        "to do with bias are measured before and after, on items that Evenkeel brings.",
+        (
+            ShownMeasure("score", "Score", "of each capability, as its rule says"),
+            ShownMeasure("competence", "Competence", "of the same, over what chance gives"),
+        ),
+    ),
     "wikitext": Wording(
         "WikiText-2",
         "How well does the model predict a long text?",
@@ -210,8 +239,10 @@ class Block:
     def reference(self) -> str:
         """What the figure would be without bias, or by chance."""
         figure, digits = self.lines[0].figure, self.measure.digits
-        if figure.chance is None:
+        if figure.unbiased is not None:
             return f"{number(figure.unbiased, digits)} without bias"
+        if figure.best is not None:
+            return f"{number(figure.best, digits)} at best"
         return f"{number(figure.chance, digits)} by chance"
 
 
@@ -222,6 +253,30 @@ class Section:
     benchmark: Benchmark
     wording: Wording
     blocks: tuple[Block, ...]
+
+    @property
+    def verdict(self) -> str | None:
+        """In a sentence, whether the intervention costs a capability; None where none is asked."""
+        verdict = self.benchmark.verdict
+        if verdict is None:
+            return None
+        lost = [
+            name.replace("_", " ") for name, each in verdict.findings.items()
+            if each.finding == "lost"
+        ]  # fmt: skip
+        if verdict.flagged is None:
+            return "No verdict: the unsteered model has none of these capabilities."
+        found = (
+            f"Flagged: the intervention costs {listed(lost)}."
+            if lost
+            else "Not flagged: no capability was shown to be lost."
+        )
+        return (
+            f"{found} Lost is what fell by more than {number(verdict.margin)} with p below "
+            f"{number(verdict.level)} after correction for all capabilities (Holm); kept is what "
+            "did not, the whole of its interval above such a fall. A capability that the unsteered "
+            "model lacks is neither."
+        )
 
     @property
     def size(self) -> str:

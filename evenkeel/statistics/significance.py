@@ -59,6 +59,32 @@ def _flipped_as_far(gains: Int[ndarray, " terms"]) -> float:
     return float(min(1.0, chances[as_far].sum()))
 
 
+def lowered(
+    before: Float[ndarray, " units"], after: Float[ndarray, " units"], resamples: int, seed: int
+) -> float:
+    """p of a paired permutation test that a mean did not fall, one-sided.
+
+    Were nothing changed, a unit's two values could as well be exchanged. All exchanges are tried
+    where they are fewer than `resamples`.
+
+    Args:
+        before: value of each unit, unsteered.
+        after: of the same units, steered.
+        resamples: random exchanges at most.
+        seed: of the exchanges.
+    """
+    found = permutation_test(
+        (after, before),
+        lambda one, other, axis: (one - other).mean(axis=axis),
+        permutation_type="samples",
+        alternative="less",
+        vectorized=True,
+        n_resamples=resamples,
+        rng=np.random.default_rng(seed),
+    )
+    return float(found.pvalue)
+
+
 def scale_change(
     scale: Callable[[ndarray], ndarray],
     baseline: Float[ndarray, "items groups"],

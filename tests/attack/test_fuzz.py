@@ -21,6 +21,7 @@ from evenkeel.probes.probe_set import ProbeSet
 from evenkeel.public_benchmarks.bbq import read_questions
 from evenkeel.public_benchmarks.crows_pairs import read_pairs
 from evenkeel.public_benchmarks.decisions import read_decisions
+from evenkeel.public_benchmarks.specificity.items import read_items
 from evenkeel.public_benchmarks.stereoset import read_triples
 from evenkeel.public_benchmarks.wikitext import read_wikitext
 from evenkeel.public_benchmarks.winobias import read_pairs as read_winobias
@@ -55,6 +56,7 @@ FOLDERS: dict[str, tuple[str, Load]] = {
     "bbq": ("Age.jsonl", lambda path: read_questions(path)),
     "winobias": ("pro_stereotyped_type1.txt.dev", read_winobias),
     "winogender": ("occupations-stats.tsv", read_schemas),
+    "specificity": ("knowledge.jsonl", read_items),
 }
 """Loaders of a folder, and the file of it that is fuzzed."""
 

@@ -87,12 +87,17 @@ def test_the_command(loaded: LoadedModel, tiny_folder: Path, tmp_path: Path) -> 
     write_jsonl(tmp_path / "texts.jsonl", [CorpusText(kind="plain", text=text) for text in TEXTS])
     given: list[Any] = ["audit", tmp_path / "v.npy", "--layer", 1, "--axis", "gender", "--model"]
     given += [tiny_folder, "--prompts", tmp_path / "prompts", "--texts", tmp_path / "texts.jsonl"]
-    result = CliRunner().invoke(group, [str(one) for one in [*given, "--dose", 0.2, "--json"]])
+    options = ["--dose", 0.2, "--specificity", "--json"]
+    result = CliRunner().invoke(group, [str(one) for one in [*given, *options]])
     assert result.exit_code == 0, result.exception
     found = json.loads(result.stdout)
     assert found["layers"] == [1]
     assert "too weak to tell" in found["too_weak"]
     assert found["doses"]["0.2"]["perplexity_ratio"] > 0
+    assert found["specificity"]["dose"] == 0.2  # the only one
+    assert found["specificity"]["flagged"] is None  # a random model has nothing to lose
+    findings = {each["finding"] for each in found["specificity"]["findings"].values()}
+    assert findings == {"too weak to tell"}
     table = CliRunner().invoke(group, [str(one) for one in given])
     assert table.exit_code == 0
     assert "too weak to tell" in table.stdout

@@ -146,6 +146,40 @@ def benchmark(text: str = "pairs.csv") -> Benchmark:
     )  # fmt: skip
 
 
+def specificity() -> Benchmark:
+    """Of three capabilities one is lost, one kept, and one was never there."""
+
+    def figures(score: float, change: float, competence: float) -> dict[str, Any]:
+        weak = {"baseline": competence < 0.1, "steered": competence < 0.1}
+        changed = measure(baseline=score, steered=score + change, difference=change)
+        able = measure(baseline=competence, steered=competence, difference=0.0)
+        return {
+            "score": changed | {"best": 1.0, "too_weak_to_tell": weak},
+            "competence": able | {"chance": 0.0},
+        }
+
+    found = {
+        "knowledge": figures(0.8, -0.3, 0.5), "civil_words": figures(0.7, -0.01, 0.2),
+        "harmful_refused": figures(0.1, -0.1, 0.05),
+    }  # fmt: skip
+    return Benchmark(
+        benchmark="specificity",
+        data={"files": {"knowledge.jsonl": {"sha256": "2" * 64, "official": None}},
+              "license": None, "source": None},
+        figures={rule: {"all": each} for rule, each in found.items()},
+        rules=dict.fromkeys(found, "asked in some way"),
+        size={"items_of_knowledge": 86},
+        verdict={
+            "flagged": True, "margin": 0.05, "level": 0.05,
+            "findings": {
+                "knowledge": {"finding": "lost", "p": 0.001},
+                "civil_words": {"finding": "kept", "p": 0.4},
+                "harmful_refused": {"finding": "too weak to tell", "p": None},
+            },
+        },
+    )  # fmt: skip
+
+
 def harness(text: str = "choose") -> Harness:
     """A task that both score, and a figure that only the harness gives."""
     models = ("lm_eval baseline", "evenkeel baseline", "lm_eval steered", "evenkeel steered")

@@ -23,7 +23,7 @@ from evenkeel.reporting.page import make_page
 from evenkeel.reporting.palette import LIGHT
 from evenkeel.reporting.results import Results
 from tests.reporting.evaluations import GROUPS, ITEMS, axis_results, condition, item_rows
-from tests.reporting.samples import HOSTILE, cards, hostile_results, make_results
+from tests.reporting.samples import HOSTILE, cards, hostile_results, make_results, specificity
 
 PARAMS = {"seed": 0, "model": {"id": HOSTILE}}
 
@@ -198,6 +198,21 @@ def test_a_benchmark_is_shown_with_all_that_a_reader_must_know(html: str) -> Non
     assert "pairs.csvnot known as official, SHA-256 1111" in text
 
 
+def test_what_else_changed_is_said_with_a_verdict() -> None:
+    results = dataclasses.replace(make_results(), benchmarks=[specificity()])
+    page = make_page(results, "A report", PARAMS)
+    outline = Outline(page.html)
+    text = " ".join(outline.text.split())
+    assert "Flagged: the intervention costs knowledge. Lost is what fell by more than 0.05" in text
+    assert "of each capability, as its rule says; 1.000 at best" in text
+    assert "−0.300 [−0.400, −0.200]lost, p = 0.001" in text
+    assert "−0.010 [−0.110, 0.090]kept, p = 0.4" in text
+    assert "0.100 [0.000, 0.200]too weak to tell" in text
+    assert "Score under every rule, with intervals" in text
+    assert "On the line there is no bias" not in text
+    assert not outline.unbalanced
+
+
 @pytest.mark.usefixtures("undrawn")
 def test_every_rule_is_drawn_over_all_items_and_over_the_axis() -> None:
     drawings = {each.name: each for each in make_page(make_results(), "A report", PARAMS).drawings}
@@ -208,6 +223,12 @@ def test_every_rule_is_drawn_over_all_items_and_over_the_axis() -> None:
         for group in ("all", "gender")
     ]
     assert (rows[0]["baseline"], rows[0]["steered_high"]) == ("0.62", "0.65")
+
+
+def test_the_drawing_of_a_benchmark_is_on_the_page(html: str) -> None:
+    section = html.split('<section id="benchmarks">')[1].split("</section>")[0]
+    assert section.index("<svg") < section.index("Stereotype preferred under every rule")
+    assert "On the line there is no bias." in section
 
 
 @pytest.mark.usefixtures("undrawn")
