@@ -21,7 +21,14 @@ from evenkeel.reporting.figures.items import item_figure
 from evenkeel.reporting.page import make_page
 from evenkeel.reporting.palette import LIGHT
 from evenkeel.reporting.results import Results
-from tests.reporting.evaluations import GROUPS, ITEMS, axis_results, condition, item_rows
+from tests.reporting.evaluations import (
+    GROUPS,
+    ITEMS,
+    axis_results,
+    condition,
+    item_rows,
+    localisation,
+)
 from tests.reporting.samples import HOSTILE, cards, hostile_results, make_results
 
 PARAMS = {"seed": 0, "model": {"id": HOSTILE}}
@@ -121,6 +128,31 @@ def test_a_learned_edit_is_called_by_its_method_and_ranked_among_nulls() -> None
     first.evaluation.conditions.append(condition(recipe, p_nulls=ranks))
     (row,) = re.findall("rank 2, probe gate.*", page_text(results))
     assert "0.020.17×" in row  # cells of one row: p, and the largest of those among nulls
+
+
+def test_where_an_axis_is_read_stands_beside_where_it_is_decoded() -> None:
+    results = make_results(axes=("gender", "race"))
+    text = page_text(results)
+    assert "gender121.50 [1.00, 2.00]1 [1, 2]2.1: 0.94 [0.94, 1.10]0.98" in text
+    assert "Gender: where it can be decoded and where it is read" in text
+    page = make_page(results, "A report", PARAMS)
+    (drawing,) = (each for each in page.drawings if each.name == "race/localisation")
+    rows = list(csv.DictReader(drawing.csv().splitlines()))
+    assert [(row["layer"], row["role"], row["head"]) for row in rows][::11] == [
+        ("0", "item", ""),
+        ("2", "", "1"),
+    ]
+    assert "layer 1, head 0: 0.58 [0.58, 1.10]; same association 0.01" in page.html
+
+
+def test_an_axis_without_a_gap_has_nothing_to_trace() -> None:
+    results = make_results()
+    untraced = dataclasses.replace(
+        results.axes["gender"], localisation=localisation(reportable=False)
+    )
+    text = page_text(dataclasses.replace(results, axes={"gender": untraced}))
+    assert "gender120.10 [−0.50, 0.70]no gap to trace" in text
+    assert "where it can be decoded and where it is read" not in text
 
 
 def test_a_figure_is_a_file_of_its_own_too() -> None:
