@@ -70,6 +70,7 @@ class _Around(NamedTuple):
     before: Tokens
     after: Tokens
     item_tokens: int
+    groups: tuple[str, ...]
     continuations: tuple[tuple[Tokens, ...], ...]
 
 
@@ -107,7 +108,8 @@ def make_frames(
     groups: dict[str, str] = {}
     for prompt in chosen:
         around, encoded = _around(encoder, prompt)
-        if around.after:  # or the item's last token would be the prompt's last as well
+        # Where nothing follows, the item's last token would be the prompt's last as well.
+        if around.after and around.item_tokens:
             items.setdefault(prompt.item, {})[around] = encoded
             groups[prompt.item] = str(prompt.held_against)
     alike: dict[tuple[_Around, ...], list[str]] = {}
@@ -123,14 +125,13 @@ def make_frames(
             "templates, behind the same lead-ins, with equally many tokens"
         )
     found = rng.sample(found, min(pairs, len(found)))
-    order = {group: number for number, group in enumerate(chosen[0].groups)}
     frames = []
     for key, cell in cells.items():
         own = {number: pair for number, (of, pair) in enumerate(found) if of == key}
         if own:
             for around in sorted(rng.sample(key, min(templates, len(key)))):
                 encoded_items = {item: items[item][around] for item in alike[key]}
-                frames.append(_frame(around, encoded_items, cell, own, groups, order))
+                frames.append(_frame(around, encoded_items, cell, own, groups))
     return frames
 
 
@@ -141,8 +142,11 @@ def _around(encoder: TextEncoder, prompt: Prompt) -> tuple[_Around, EncodedPromp
     begins, ends = prompt.text[: place.start].rstrip(), prompt.text[: place.stop]
     start = len(encoder.encode((prompt.lead_in + begins).rstrip()))
     stop = len(encoder.encode(prompt.lead_in + ends))
-    around = _Around(tokens[:start], tokens[stop:], stop - start, encoded.continuations)
-    return around, encoded
+    item_tokens = max(0, stop - start)
+    return (
+        _Around(tokens[:start], tokens[stop:], item_tokens, prompt.groups, encoded.continuations),
+        encoded,
+    )
 
 
 def _by_group(
@@ -171,7 +175,6 @@ def _frame(
     cell: Mapping[str, Sequence[str]],
     pairs: Mapping[int, _Pair],
     groups: Mapping[str, str],
-    order: Mapping[str, int],
 ) -> Frame:
     """One frame of a cell, with the pairs that are compared in it, by their number."""
     used = {item for pair in pairs.values() for item in pair}
@@ -183,6 +186,7 @@ def _frame(
     rings = [ring for of_group in cell.values() for ring in _rings(of_group, used)]
     names = [name for ring in rings for name in ring]
     row = {name: place for place, name in enumerate(names)}
+    group = {name: around.groups.index(groups[name]) for name in names}
     start, length = len(around.before), len(around.before) + around.item_tokens
     return Frame(
         prompts=tuple(items[name] for name in names),
@@ -190,8 +194,8 @@ def _frame(
         length=length + len(around.after),
         base=np.array([row[base] for _, base, _ in runs]),
         opposite=np.array([row[source] for _, _, source in runs]),
-        toward=np.array([order[groups[source]] for _, _, source in runs]),
-        away=np.array([order[groups[base]] for _, base, _ in runs]),
+        toward=np.array([group[source] for _, _, source in runs]),
+        away=np.array([group[base] for _, base, _ in runs]),
         pair=np.array([number for number, _, _ in runs]),
         alike=np.array([row[name] for ring in rings for name in (*ring[1:], ring[0])]),
         ring=np.repeat(np.arange(len(rings)), list(map(len, rings))),

@@ -18,9 +18,10 @@ from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
+from numpy import ndarray
 from torch import Tensor
 
-from evenkeel.localisation.frames import Frame, Index
+from evenkeel.localisation.frames import Frame
 from evenkeel.models.architecture import architecture_of, hook_target
 from evenkeel.models.batching import padded
 from evenkeel.models.devices import input_device, quick_gradients
@@ -33,20 +34,25 @@ from evenkeel.scoring.token_reads import check_fits
 from evenkeel.steering.hooks import all_hooked, steer
 from evenkeel.steering.intervention import Edit, Intervention, Positions
 from evenkeel.steering.plan import Planned
+from evenkeel.steering.subspace import exact
 
 ROLES = ("item", "between", "last")
 Scores = Float[Tensor, "prompts groups"]
+OfPrompts = Int[ndarray, " prompts"]
 
 
 @dataclass(frozen=True)
 class Place:
-    """What is patched at once: a role's positions of the residual stream, or a head."""
+    """What is patched at once: a role's positions of the residual stream, or a head.
+
+    With neither it is the residual stream at every position that can differ.
+    """
 
     layer: int
     role: str | None = None
-    """Which positions of `resid_post`; None: those of the head."""
+    """Which positions of `resid_post`."""
     head: int | None = None
-    """Whose result is patched (`head_z`), at every position that can differ."""
+    """Whose result (`head_z`), at every position that can differ."""
 
     @property
     def point(self) -> HookPoint:
@@ -118,12 +124,12 @@ class FramePatching:
         found, self._at = torch.stack(places).unique(dim=1, return_inverse=True)
         self._row, self._column = found
         self._token = torch.from_numpy(reads.token)
-        with torch.inference_mode(), recorded(model) as outputs:
-            self.scores: Scores = self._scores()
+        self.scores: Scores
         """Centred log-probabilities of the groups after each prompt, in nats."""
-        self._outputs = outputs
+        with torch.inference_mode(), recorded(model) as self._outputs:
+            self.scores = self._scores()
 
-    def exact(self, place: Place, source: Index) -> Scores:
+    def exact(self, place: Place, source: OfPrompts) -> Scores:
         """Scores of each prompt with activations of another one put in.
 
         Args:
@@ -143,7 +149,7 @@ class FramePatching:
             return self._scores()
 
     def first_order(
-        self, places: Sequence[Place], source: Index, weights: Scores
+        self, places: Sequence[Place], source: OfPrompts, weights: Scores
     ) -> Float[Tensor, "places prompts"]:
         """What `exact` would change the weighted sum of each prompt's scores by, were it linear.
 
@@ -154,18 +160,19 @@ class FramePatching:
         """
         rows = self._rows(source)
         shares = {place: torch.zeros(len(source), requires_grad=True) for place in places}
-        points = {place.point for place in places}
+        by_point: dict[HookPoint, dict[Place, Tensor]] = {}
+        for place, share in shares.items():
+            by_point.setdefault(place.point, {})[place] = share
         mixing = [
-            Planned(point, hook_target(self._model, point), partial(self._mixed, mixed, rows))
-            for point in sorted(points)
-            if (mixed := {place: shares[place] for place in places if place.point == point})
+            Planned(point, hook_target(self._model, point), partial(self._mixed, own, rows))
+            for point, own in by_point.items()
         ]
         with all_hooked(mixing), quick_gradients(input_device(self._model)):
             total = (self._scores().cpu() * weights).sum()
         return torch.stack(torch.autograd.grad(total, list(shares.values())))
 
     def _mixed(self, shares: Mapping[Place, Tensor], rows: Tensor, stream: Tensor) -> Tensor:
-        here = stream.float()
+        here = stream.to(exact(stream.dtype))
         difference = (here[rows.to(stream.device)] - here).detach()
         per_prompt = len(self._groups.rows) // len(self._frame.prompts)
         for place, share in shares.items():
@@ -182,7 +189,7 @@ class FramePatching:
         log_probs = logits.float().log_softmax(dim=-1)
         return self._groups.scores(log_probs[self._at, self._token])
 
-    def _rows(self, source: Index) -> Int[Tensor, " rows"]:
+    def _rows(self, source: OfPrompts) -> Int[Tensor, " rows"]:
         """Rows of the batch by prompt: each has as many, in the same order."""
         each = len(self._groups.rows) // len(self._frame.prompts)
         of_prompt = torch.from_numpy(source)[:, None] * each

@@ -17,6 +17,8 @@ from evenkeel.reporting.wording import interval_of, number, p_equals
 WIDTH = 5.2
 NUMBERED = 12
 """Layers up to which a cell has room for its number."""
+FAINTEST = 0.02
+"""Share of the largest effect under which nobody sees a shade: left out where none is numbered."""
 SURE = 0.05
 PATCHED = {"at": "the residual stream", "head": "a head"}
 
@@ -84,6 +86,8 @@ def _cell(
 ) -> None:
     """Shaded by the size of the effect, the largest of its panel darkest."""
     value = effect.effect or 0
+    if not numbered and abs(value) < FAINTEST * largest:
+        return
     where = _place(effect) if effect.head is None else f"head {effect.head}"
     title = f"layer {effect.layer}, {where}: {number(effect.effect)}"
     if effect.effect_ci95:
