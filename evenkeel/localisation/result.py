@@ -24,8 +24,8 @@ class Effect(Record):
     """The same of an item of the base's own association."""
     null_ci95: Interval | None
     p: float
-    """Sign-flip test over pairs that the effect is the null's, adjusted for all roles and layers,
-    or for all heads."""
+    """Sign-flip test over pairs that the other item's activations move the answer towards its own
+    no further than the null does, adjusted for all roles and layers, or for all heads."""
     first_order: float | None
     """Attribution patching's estimate of the effect."""
 

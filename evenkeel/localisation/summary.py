@@ -84,7 +84,9 @@ def _effects(
     seed: int,
 ) -> list[Effect]:
     chosen = np.flatnonzero(kind).tolist()
-    p = sign_flips((moves.opposite - moves.alike)[:, chosen], resamples, seed)
+    # Towards the other item's answer, be that the lexicon's way or not: a few pairs go against it.
+    towards = np.sign(moves.gap)[:, None] * (moves.opposite - moves.alike)
+    p = sign_flips(towards[:, chosen], resamples, seed)
     found = []
     for number, column in enumerate(chosen):
         effect, null = (
