@@ -336,7 +336,7 @@ def make_results(
         probes=Probes(
             axes={
                 axis: AxisProbes(best=probe(2), layers=[probe(layer) for layer in range(3)])
-                for axis in AXES
+                for axis in dict.fromkeys((*AXES, *axes))
             }
         ),
         projections=[
