@@ -3,6 +3,9 @@
 import re
 import unicodedata
 
+from evenkeel.datasets.records import Prompt
+from evenkeel.errors import BadInputError
+
 _UNSPACED = ("CJK", "HIRAGANA", "KATAKANA", "HANGUL", "THAI", "LAO", "KHMER", "MYANMAR")
 """Scripts, as the names of their letters begin, in which a word may stand right after another."""
 
@@ -19,6 +22,20 @@ def find_term(text: str, term: str) -> slice | None:
         if not (_goes_on(text, start) or _goes_on(text, stop)):
             return slice(start, stop)
     return None
+
+
+def item_place(prompt: Prompt, otherwise: str) -> slice:
+    """Where a prompt's item stands in its text, which its lead-in is no part of.
+
+    Raises:
+        BadInputError: nowhere; the message goes on with what the place is for, and what to do.
+    """
+    place = find_term(prompt.text, prompt.item)
+    if place is None:
+        raise BadInputError(
+            f"prompt {prompt.id}: its text does not hold its item {prompt.item!r}, {otherwise}"
+        )
+    return place
 
 
 def _goes_on(text: str, place: int) -> bool:

@@ -175,7 +175,8 @@ def recorded(model: nn.Module) -> Iterator[Dataflow]:
         for path, module in model.named_modules():
             if path:
                 hook(path, module)
-        with torch.no_grad(), recorder:
+        # Inference mode hides from a recorder what hands on the tensor that it was given.
+        with torch.inference_mode(mode=False), torch.no_grad(), recorder:
             yield flow
     finally:
         for handle in handles:

@@ -1,4 +1,4 @@
-"""The sections `probes`, `vectors`, `evaluation` and `report`."""
+"""The sections `probes`, `localisation`, `vectors`, `evaluation` and `report`."""
 
 from typing import Annotated, Literal, Self
 
@@ -33,6 +33,15 @@ class ProbesParams(Section):
     """Random labelings of the terms that the control task averages over."""
     resamples: Annotated[int, Field(ge=100)]
     """Bootstrap resamples of items behind each interval."""
+
+
+class LocalisationParams(Section):
+    pairs: Annotated[int, Field(ge=2)]
+    """Pairs of items of opposite association whose activations are exchanged, at most."""
+    templates: PositiveInt
+    """Templates that each pair is compared in, at most."""
+    resamples: Annotated[int, Field(ge=100)]
+    """Bootstrap resamples of pairs behind each interval, and sign flips behind each p."""
 
 
 class TextPairParams(Section):

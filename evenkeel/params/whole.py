@@ -14,7 +14,13 @@ from evenkeel.params.fields import EraserMethod, LearnedMethod, Section, Seed
 from evenkeel.params.interpretation import InterpretationParams
 from evenkeel.params.model import ModelParams
 from evenkeel.params.sae import FeaturesParams, SaeParams
-from evenkeel.params.study import EvaluationParams, ProbesParams, ReportParams, VectorsParams
+from evenkeel.params.study import (
+    EvaluationParams,
+    LocalisationParams,
+    ProbesParams,
+    ReportParams,
+    VectorsParams,
+)
 
 _STAND_IN = ModelShape(layers=6, d_model=128)
 
@@ -30,6 +36,7 @@ class Params(Section):
     features: FeaturesParams
     interpretation: InterpretationParams
     probes: ProbesParams
+    localisation: LocalisationParams
     vectors: VectorsParams
     evaluation: EvaluationParams
     demonstration: DemonstrationParams

@@ -14,6 +14,7 @@ from evenkeel.evaluation.result import EvaluationResult, JointResult
 from evenkeel.files import read_record
 from evenkeel.files.markers import require_intact
 from evenkeel.interpretation.records import Interpretation
+from evenkeel.localisation.result import Localisation
 from evenkeel.params import ModelShape
 from evenkeel.reporting import results as kinds
 from evenkeel.reporting.benchmarks import Benchmark, Harness
@@ -34,7 +35,8 @@ class Folders:
     """Where the earlier stages left their results."""
 
     metrics: Path
-    """model.json, probes.json, sae.json, demonstration.json, evaluation/, benchmarks/."""
+    """model.json, probes.json, sae.json, demonstration.json, and in folders localisation/,
+    evaluation/, benchmarks/."""
     plots: Path
     """projections.csv, evaluation/<axis>/."""
     texts: Path
@@ -122,6 +124,7 @@ def _axis_results(reader: Reader, folders: Folders, axis: str) -> kinds.AxisResu
         require_intact(folder, "run the stage evaluate again")
     return kinds.AxisResults(
         evaluation=reader.record(folders.metrics / "evaluation" / f"{axis}.json", EvaluationResult),
+        localisation=reader.record(folders.metrics / "localisation" / f"{axis}.json", Localisation),
         sweep=reader.table(plots / "sweep.csv", kinds.SweepRow),
         pareto=reader.table(plots / "pareto.csv", kinds.ParetoRow),
         nulls=reader.table(plots / "nulls.csv", kinds.NullRow),

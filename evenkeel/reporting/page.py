@@ -27,11 +27,12 @@ from evenkeel.reporting.figures.controls import (
 from evenkeel.reporting.figures.cross import cross_figure
 from evenkeel.reporting.figures.items import item_figure
 from evenkeel.reporting.figures.lineage import lineage_figure
+from evenkeel.reporting.figures.localisation import localisation_figure
 from evenkeel.reporting.figures.probes import probe_figure, projection_figure
 from evenkeel.reporting.figures.rules import rules_figure
 from evenkeel.reporting.figures.sweep import heat_figure, sweep_figure
 from evenkeel.reporting.palette import DARK, LIGHT, css_variables
-from evenkeel.reporting.results import AxisResults, Continuation, Results
+from evenkeel.reporting.results import AxisResults, Continuation, Probes, Results
 
 SHADES = 10
 """Steps of the cells of a heat table."""
@@ -57,7 +58,10 @@ def make_page(results: Results, title: str, params: Mapping[str, Any]) -> Page:
         params: what the pipeline was run with, to be shown.
     """
     benchmarks = [make_section(benchmark) for benchmark in results.benchmarks]
-    by_axis = {axis: _axis_drawings(axis, of_axis) for axis, of_axis in results.axes.items()}
+    by_axis = {
+        axis: _axis_drawings(axis, of_axis, results.probes)
+        for axis, of_axis in results.axes.items()
+    }
     shared = _shared_drawings(results, benchmarks)
     script = (
         files("evenkeel.reporting").joinpath("templates", "page.js").read_text(encoding="utf-8")
@@ -95,7 +99,7 @@ def make_page(results: Results, title: str, params: Mapping[str, Any]) -> Page:
     return Page(html, tuple(drawings))
 
 
-def _axis_drawings(axis: str, of_axis: AxisResults) -> dict[str, Drawing]:
+def _axis_drawings(axis: str, of_axis: AxisResults, probes: Probes) -> dict[str, Drawing]:
     evaluation = of_axis.evaluation
     drawings = [
         item_figure(of_axis.items, evaluation.groups),
@@ -103,6 +107,8 @@ def _axis_drawings(axis: str, of_axis: AxisResults) -> dict[str, Drawing]:
         sweep_figure(of_axis.sweep, evaluation),
         heat_figure(of_axis.sweep, evaluation),
     ]
+    if of_axis.localisation.reportable:
+        drawings.append(localisation_figure(of_axis.localisation, probes.axes[axis]))
     if evaluation.selected:
         drawings += [dose_figure(of_axis.doses), null_figure(of_axis.nulls)]
     return {drawing.name: replace(drawing, name=f"{axis}/{drawing.name}") for drawing in drawings}

@@ -8,6 +8,7 @@ from pydantic import ConfigDict, field_validator
 
 from evenkeel.conditions.recipe import Recipe
 from evenkeel.evaluation.result import EvaluationResult, JointResult
+from evenkeel.localisation.result import Localisation
 from evenkeel.reporting.benchmarks import Benchmark, Harness
 from evenkeel.reporting.cards import Card
 from evenkeel.reporting.case_studies import CaseStudies
@@ -221,6 +222,7 @@ class AxisResults:
     """What the evaluation of one axis left."""
 
     evaluation: EvaluationResult
+    localisation: Localisation
     sweep: list[SweepRow]
     pareto: list[ParetoRow]
     nulls: list[NullRow]

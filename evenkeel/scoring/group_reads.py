@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from jaxtyping import Float, Int
 from numpy import ndarray
-from torch import nn
+from torch import Tensor, nn
 
 from evenkeel.datasets.records import Prompt
 from evenkeel.errors import BadInputError
@@ -145,6 +146,18 @@ class GroupReads:
         flat = np.full(self.shape[0] * self.shape[1], -np.inf)
         np.logaddexp.at(flat, self.cell, sequences)
         return flat.reshape(self.shape)
+
+    def scores(self, of_reads: Float[Tensor, " reads"]) -> Float[Tensor, "prompts groups"]:
+        """`log_probs` less their mean over the groups, through which gradients flow."""
+        continuation = torch.from_numpy(self.continuation).to(of_reads.device)
+        cell = torch.from_numpy(self.cell).to(of_reads.device)
+        sequences = of_reads.new_zeros(len(cell)).index_add(0, continuation, of_reads)
+        cells = self.shape[0] * self.shape[1]
+        most = sequences.detach().new_full((cells,), -torch.inf)
+        most = most.scatter_reduce(0, cell, sequences.detach(), "amax")
+        summed = of_reads.new_zeros(cells).index_add(0, cell, (sequences - most[cell]).exp())
+        of_groups = (summed.log() + most).view(self.shape)
+        return of_groups - of_groups.mean(dim=1, keepdim=True)
 
 
 def group_log_probs(

@@ -14,7 +14,7 @@ from torch import Tensor
 from evenkeel.activations.capture import capture_beginnings, past_first_token
 from evenkeel.conditions.vector import Gating, Vectors
 from evenkeel.datasets.records import Prompt
-from evenkeel.datasets.terms import find_term
+from evenkeel.datasets.terms import item_place
 from evenkeel.errors import BadInputError
 from evenkeel.models.loading import LoadedModel
 from evenkeel.models.sites import HookPoint
@@ -168,12 +168,9 @@ def _word_streams(
 def _beginnings(prompt: Prompt) -> Iterator[tuple[str, tuple[bool, int, bool]]]:
     """The prompt up to each of its words, and whether that one is what `WordStreams` says."""
     text = prompt.lead_in + prompt.text
-    place = find_term(prompt.text, prompt.item)  # not in the lead-in
-    if place is None:
-        raise BadInputError(
-            f"prompt {prompt.id}: its text does not hold its item {prompt.item!r}, at which gates "
-            "are fitted; correct it, or set evaluation.gates to [none]"
-        )
+    place = item_place(
+        prompt, "at which gates are fitted; correct it, or set evaluation.gates to [none]"
+    )
     item_end = len(prompt.lead_in) + place.stop
     spaces = {space.start() for space in re.finditer(" ", text.rstrip())}
     for end in sorted(spaces | {item_end, len(text)}):

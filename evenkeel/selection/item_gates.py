@@ -13,7 +13,7 @@ from numpy import ndarray
 from evenkeel.activations.capture import capture_texts, measure_sinks
 from evenkeel.activations.sinks import kept_rows
 from evenkeel.datasets.records import Prompt, with_and_without_lead_ins
-from evenkeel.datasets.terms import find_term
+from evenkeel.datasets.terms import item_place
 from evenkeel.errors import BadInputError
 from evenkeel.models.loading import LoadedModel
 from evenkeel.models.sites import HookPoint
@@ -163,10 +163,5 @@ def _of_split(prompts: Sequence[Prompt], split: Split) -> list[Prompt]:
 
 
 def _item_end(prompt: Prompt) -> int:
-    place = find_term(prompt.text, prompt.item)
-    if place is None:
-        raise BadInputError(
-            f"prompt {prompt.id}: its text does not hold its item {prompt.item!r}, at which gates "
-            "open; correct it, or take reft out of evaluation.methods"
-        )
-    return place.stop
+    cure = "at which gates open; correct it, or take reft out of evaluation.methods"
+    return item_place(prompt, cure).stop

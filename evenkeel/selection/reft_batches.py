@@ -1,7 +1,6 @@
 """What a training step of a learned edit reads, and what the unsteered model gives for it."""
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -11,12 +10,11 @@ import torch
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 from torch import Tensor
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from evenkeel.datasets.records import Prompt
 from evenkeel.metrics.bias import unbiased
 from evenkeel.models.batching import context_length, length_sorted
-from evenkeel.models.devices import input_device
+from evenkeel.models.devices import input_device, quick_gradients
 from evenkeel.models.encoding import Tokens
 from evenkeel.models.loading import LoadedModel
 from evenkeel.models.logits import logits_at
@@ -61,18 +59,9 @@ class Pass:
             return self._log_probs()
 
     def _log_probs(self) -> LogProbs:
-        with _quick_gradients(input_device(self._model)):
+        with quick_gradients(input_device(self._model)):
             logits = logits_at(self._model, self._inputs, self._row, self._column)
         return logits.float().log_softmax(dim=-1)
-
-
-def _quick_gradients(device: torch.device) -> AbstractContextManager[None]:
-    """Attention as plain products where torch's fused kernel is slow to differentiate.
-
-    On a processor its backward pass in bfloat16 takes two to five times as long; in float32 both
-    take the same.
-    """
-    return sdpa_kernel(SDPBackend.MATH) if device.type == "cpu" else nullcontext()
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,17 +91,8 @@ class PromptPass:
         return cls(read, groups, context, begins)
 
     def scores(self, log_probs: LogProbs) -> Float[Tensor, "prompts groups"]:
-        """Centred log-probabilities of the groups, as `GroupReads.log_probs` has them."""
-        of_reads = log_probs[self.read.at, self.read.token]
-        continuation = torch.from_numpy(self.groups.continuation).to(of_reads.device)
-        cell = torch.from_numpy(self.groups.cell).to(of_reads.device)
-        sequences = of_reads.new_zeros(len(cell)).index_add(0, continuation, of_reads)
-        cells = self.groups.shape[0] * self.groups.shape[1]
-        most = sequences.detach().new_full((cells,), -torch.inf)
-        most = most.scatter_reduce(0, cell, sequences.detach(), "amax")
-        summed = of_reads.new_zeros(cells).index_add(0, cell, (sequences - most[cell]).exp())
-        of_groups = (summed.log() + most).view(self.groups.shape)
-        return of_groups - of_groups.mean(dim=1, keepdim=True)
+        """Centred log-probabilities of the groups."""
+        return self.groups.scores(log_probs[self.read.at, self.read.token])
 
     def divergence(self, log_probs: LogProbs, *, merged: bool) -> Float[Tensor, ""]:
         """Mean KL(unsteered || steered) of the next token, in nats.

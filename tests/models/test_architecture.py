@@ -130,6 +130,12 @@ def test_the_search_leaves_the_model_as_it_was(tiny_gpt2: Any) -> None:
     )
 
 
+def test_the_search_finds_the_same_in_inference_mode(tiny_gpt2: Any) -> None:
+    with torch.inference_mode():
+        found = architecture_of(tiny_gpt2)
+    assert found.parts[0].sites["head_z"].path == "attn.c_proj"
+
+
 def test_blocks_may_be_named(tiny_gpt2: Any) -> None:
     assert architecture_of(tiny_gpt2, "transformer.h").blocks_path == "transformer.h"
     with pytest.raises(

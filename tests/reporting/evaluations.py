@@ -23,6 +23,7 @@ from evenkeel.evaluation.result import (
     Reprobing,
     SelectionResult,
 )
+from evenkeel.localisation.result import Agreement, Effect, Localisation
 from evenkeel.reporting.results import (
     AxisResults,
     Continuation,
@@ -149,6 +150,30 @@ def evaluation(
     )  # fmt: skip
 
 
+def localisation(axis: str = "gender", *, reportable: bool = True) -> Localisation:
+    """Of three layers and two heads, between no positions."""
+    places = [
+        (layer, role, head)
+        for role, head in (("item", None), ("last", None), (None, 0), (None, 1))
+        for layer in range(3)
+    ]
+    effects = [
+        Effect(layer=layer, role=role, head=head, effect=effect, effect_ci95=(effect, 1.1),
+               null=0.01, null_ci95=None, p=0.01 if effect > 0.1 else 0.4, first_order=effect)
+        for number, (layer, role, head) in enumerate(places)
+        for effect in (0.09 * number - 0.05,)
+    ]  # fmt: skip
+    return Localisation(
+        axis=axis, pairs=12, runs=24, frames=2, gap=1.5 if reportable else 0.1,
+        gap_ci95=(1.0, 2.0) if reportable else (-0.5, 0.7), reportable=reportable,
+        handover=1 if reportable else None, handover_ci95=(1, 2) if reportable else None,
+        agreement=Agreement(roles=0.9, roles_ci95=None, heads=0.98, heads_ci95=(0.9, 1.0))
+        if reportable
+        else None,
+        effects=effects if reportable else [],
+    )  # fmt: skip
+
+
 def axis_results(
     axis: str = "gender",
     *,
@@ -158,6 +183,7 @@ def axis_results(
 ) -> AxisResults:
     return AxisResults(
         evaluation=evaluation(axis, selected=selected, weak=weak),
+        localisation=localisation(axis),
         sweep=[
             SweepRow(
                 method="sae" if features else "probe", site="resid_post", layer=layer,

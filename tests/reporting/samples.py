@@ -245,7 +245,7 @@ def write_inputs(folder: Path, axes: Sequence[str] = ("gender", "race")) -> dict
         "features": folder / "data/features",
         "validation": folder / "reports/validation",
     }
-    pages = {"metrics/evaluation", "metrics/benchmarks/harness"}
+    pages = {"metrics/evaluation", "metrics/localisation", "metrics/benchmarks/harness"}
     for path in (*paths.values(), *(folder / "reports" / page for page in pages)):
         path.mkdir(parents=True)
     assert results.ground_truth
@@ -268,6 +268,7 @@ def write_inputs(folder: Path, axes: Sequence[str] = ("gender", "race")) -> dict
     }
     for axis, found in results.axes.items():
         records[paths["metrics"] / f"evaluation/{axis}.json"] = found.evaluation
+        records[paths["metrics"] / f"localisation/{axis}.json"] = found.localisation
         plots = paths["plots"] / "evaluation" / axis
         plots.mkdir(parents=True)
         tables |= {
@@ -369,7 +370,7 @@ def make_results(
         probes=Probes(
             axes={
                 axis: AxisProbes(best=probe(2), layers=[probe(layer) for layer in range(3)])
-                for axis in AXES
+                for axis in dict.fromkeys((*AXES, *axes))
             }
         ),
         projections=[

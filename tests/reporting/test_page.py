@@ -22,7 +22,14 @@ from evenkeel.reporting.figures.sweep import sweep_figure
 from evenkeel.reporting.page import make_page
 from evenkeel.reporting.palette import LIGHT
 from evenkeel.reporting.results import Results
-from tests.reporting.evaluations import GROUPS, ITEMS, axis_results, condition, item_rows
+from tests.reporting.evaluations import (
+    GROUPS,
+    ITEMS,
+    axis_results,
+    condition,
+    item_rows,
+    localisation,
+)
 from tests.reporting.samples import HOSTILE, cards, hostile_results, make_results, specificity
 
 PARAMS = {"seed": 0, "model": {"id": HOSTILE}}
@@ -129,6 +136,30 @@ def test_a_learned_edit_is_called_by_its_method_and_ranked_among_nulls() -> None
     first.evaluation.conditions.append(condition(recipe, p_nulls=ranks))
     (row,) = re.findall("rank 2, probe gate.*", page_text(results))
     assert "0.020.17×" in row  # cells of one row: p, and the largest of those among nulls
+
+
+def test_where_an_axis_is_read_stands_beside_where_it_is_decoded() -> None:
+    """Of gender; of race without heads, which not every model has; age has no gap to trace."""
+    results = make_results(axes=("gender", "race", "age"))
+    headless = localisation("race").model_copy(update={"effects": localisation("race").by_role})
+    found = {"race": headless, "age": localisation("age", reportable=False)}
+    axes = {
+        axis: dataclasses.replace(of_axis, localisation=found.get(axis, of_axis.localisation))
+        for axis, of_axis in results.axes.items()
+    }
+    page = make_page(dataclasses.replace(results, axes=axes), "A report", PARAMS)
+    text = " ".join(Outline(page.html).text.split())
+    assert "gender121.50 [1.00, 2.00]1 [1, 2]2.1: 0.94 [0.94, 1.10]0.98" in text
+    assert "race121.50 [1.00, 2.00]1 [1, 2]–0.98" in text
+    assert "age120.10 [−0.50, 0.70]no gap to trace" in text
+    assert "Gender: where it can be decoded and where it is read" in text
+    assert "Age: where it can be decoded" not in text
+    assert "layer 1, head 0: 0.58 [0.58, 1.10]; same association 0.01" in page.html
+    tables = {drawing.name: drawing.csv().splitlines() for drawing in page.drawings}
+    assert "age/localisation" not in tables
+    assert {len(tables[f"{axis}/localisation"]) for axis in ("gender", "race")} == {1 + 12, 1 + 6}
+    (first, *_) = csv.DictReader(tables["gender/localisation"])
+    assert (first["layer"], first["role"], first["head"]) == ("0", "item", "")
 
 
 def test_a_figure_is_a_file_of_its_own_too() -> None:

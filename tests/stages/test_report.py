@@ -43,7 +43,7 @@ def test_the_stage_writes_page_and_figures(options: dict[str, Path]) -> None:
     result = run(options)
     assert result.exit_code == 0, result.output
     first = contents(options)
-    of_an_axis = ("dose", "items", "layers", "nulls", "pareto", "sweep")
+    of_an_axis = ("dose", "items", "layers", "localisation", "nulls", "pareto", "sweep")
     shared = (
         "benchmark_crows_pairs",
         "joint/cross",
