@@ -85,18 +85,15 @@ class Knowledge:
         if compared.any() and (wins == compared).all():
             return share(self._bootstrap, self.items.counts, self.items.counts)
         return self._bootstrap.estimate(
-            lambda items: _auroc(self._counts(items), wins, compared),
-            np.arange(len(self.items)),
+            lambda items: _auroc(self._counts(items), wins, compared), np.arange(len(self.items))
         )
 
     def _auroc_change(self, baseline: Readings, steered: Readings) -> Estimate:
         before, after = self._wins(baseline), self._wins(steered)
         compared = self._compared
         if compared.any() and (before == after).all():
-            placements = before.sum(axis=1) / compared.sum(axis=1)
-            return change_of_share(
-                self._bootstrap, placements, placements, np.ones(len(self.items))
-            )
+            won = before.sum(axis=1)
+            return change_of_share(self._bootstrap, won, won, compared.sum(axis=1))
 
         def change(items: Int[ndarray, "... items"]) -> Float[ndarray, "..."]:
             counts = self._counts(items)
