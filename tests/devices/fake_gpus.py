@@ -71,7 +71,7 @@ def fake_gpus() -> Iterator[None]:
 
     with ExitStack() as stack:
         # Neither knows fake tensors: inference mode, and a module's swap of its parameters.
-        stack.enter_context(patch.object(torch, "inference_mode", lambda *_: torch.no_grad()))
+        stack.enter_context(patch.object(torch, "inference_mode", lambda *_, **__: torch.no_grad()))
         stack.enter_context(patch.object(nn.Module, "to", to))
         stack.enter_context(FakeTensorMode(allow_non_fake_inputs=True))
         stack.enter_context(_WithoutCudaBindings())
