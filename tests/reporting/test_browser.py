@@ -26,6 +26,14 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+def read(browser: Any, page: Path) -> None:
+    """Open a page and wait for its last element: what is long may still be read from the disk."""
+    from selenium.webdriver.support.wait import WebDriverWait
+
+    browser.get(page.as_uri())
+    WebDriverWait(browser, 30).until(lambda _: find(browser, "#tip + script"))
+
+
 def find(browser: Any, selector: str) -> list[Any]:
     found: list[Any] = browser.find_elements("css selector", selector)
     return found
@@ -38,19 +46,16 @@ def shown(browser: Any) -> list[str]:
 
 
 def test_nothing_goes_wrong(browser: Any, page: Path) -> None:
-    browser.get(page.as_uri())
+    read(browser, page)
     assert browser.get_log("browser") == []
     assert browser.title == "A report"
 
 
 def test_a_page_of_six_axes_opens(browser: Any, large_page: Page, tmp_path: Path) -> None:
-    from selenium.webdriver.support.wait import WebDriverWait
-
     path = tmp_path / "report.html"
     path.write_text(large_page.html, encoding="utf-8")
-    browser.get(path.as_uri())
-    # What is long may still be read from the disk.
-    WebDriverWait(browser, 30).until(lambda _: len(find(browser, "section[id^='axis-']")) == 6)
+    read(browser, path)
+    assert len(find(browser, "section[id^='axis-']")) == 6
     assert browser.get_log("browser") == []
 
 
@@ -60,7 +65,7 @@ def test_the_navigation_leads_to_every_axis_without_a_script(browser: Any, page:
         for width in (390, 1280):
             screen = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": False}
             browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
-            browser.get(page.as_uri())
+            read(browser, page)
             for axis in ("age", "gender", "race"):
                 link = find(browser, f"nav a[href='#axis-{axis}']")[0]
                 link.send_keys("\ue007")  # enter
@@ -77,7 +82,7 @@ def test_the_navigation_leads_to_every_axis_without_a_script(browser: Any, page:
 def test_a_phone_reads_the_first_table_without_scrolling_sideways(browser: Any, page: Path) -> None:
     screen = {"width": 390, "height": 800, "deviceScaleFactor": 1, "mobile": False}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
-    browser.get(page.as_uri())
+    read(browser, page)
     for width in browser.execute_script(
         "return [...document.querySelectorAll('.overview td, .overview th')]"
         ".map((cell) => cell.getBoundingClientRect().right)"
@@ -87,7 +92,7 @@ def test_a_phone_reads_the_first_table_without_scrolling_sideways(browser: Any, 
 
 
 def test_the_table_is_searched_and_sorted(browser: Any, page: Path) -> None:
-    browser.get(page.as_uri())
+    read(browser, page)
     assert shown(browser) == ["0", "1"]
     find(browser, "body")[0].send_keys("/")
     search = browser.switch_to.active_element
@@ -105,7 +110,7 @@ def test_the_table_is_searched_and_sorted(browser: Any, page: Path) -> None:
 
 
 def test_a_card_opens_with_mouse_and_keyboard(browser: Any, page: Path) -> None:
-    browser.get(page.as_uri())
+    read(browser, page)
     card, other = find(browser, "#features .card")
     assert not card.is_displayed()
     first, second = find(browser, "#features > tbody > tr:first-child button")
@@ -125,7 +130,7 @@ def test_a_mark_says_what_it_is(browser: Any, page: Path) -> None:
     from selenium import webdriver
     from selenium.webdriver.support.wait import WebDriverWait
 
-    browser.get(page.as_uri())
+    read(browser, page)
     mark, other = (
         find(browser, f"[data-tip^='pilot, female, {when}']")[0]
         for when in ("unsteered", "steered")
@@ -147,7 +152,7 @@ def test_hostile_text_stays_text(browser: Any, tmp_path: Path) -> None:
         browser.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
         screen = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": False}
         browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
-        browser.get(path.as_uri())
+        read(browser, path)
         for button in find(browser, "#features > tbody button"):
             button.click()
         assert browser.title == "A report"
