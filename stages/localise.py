@@ -45,6 +45,8 @@ def main(axis: str, model: Path, prompts: Path, metrics: Path, params_path: Path
     seed, params = load_params(params_path, "seed", "localisation", model=loaded.shape)
     result = localise(loaded, axis, read_prompts(prompts, axis), params, seed)
     write_json(metrics / f"{axis}.json", result.model_dump(mode="json"))
+    if not result.pairs:
+        return
     print_table(
         f"{axis}: {result.pairs} pairs of items, whose log-odds are {result.gap} nats apart",
         ["layer", "place", "effect", "null", "first order", "p"],

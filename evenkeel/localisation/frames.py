@@ -11,7 +11,6 @@ from numpy import ndarray
 
 from evenkeel.datasets.records import Prompt
 from evenkeel.datasets.terms import item_place
-from evenkeel.errors import BadInputError
 from evenkeel.models.encoding import TextEncoder, Tokens
 from evenkeel.params import Split
 from evenkeel.scoring.group_reads import EncodedPrompt, encode_prompt
@@ -93,8 +92,13 @@ def make_frames(
         templates: that each pair is compared in, at most.
         seed: of the draws.
 
+    Returns:
+        An empty list where no two items can be compared: that takes two that are held against one
+        group and two against another, in the same templates, behind the same lead-ins, with equally
+        many tokens.
+
     Raises:
-        BadInputError: a prompt's text does not hold its item, or no two items can be compared.
+        BadInputError: a prompt's text does not hold its item.
     """
     chosen = [
         prompt
@@ -118,12 +122,6 @@ def make_frames(
     rng = random.Random(f"{seed}/localisation")
     cells = {key: _by_group(alike[key], groups, rng) for key in sorted(alike)}
     found = [(key, pair) for key, cell in cells.items() for pair in _paired(cell)]
-    if not found:
-        raise BadInputError(
-            "no two stereotypical items of the train and validation splits can be compared: that "
-            "takes two items held against one group and two against another that stand in the same "
-            "templates, behind the same lead-ins, with equally many tokens"
-        )
     found = rng.sample(found, min(pairs, len(found)))
     frames = []
     for key, cell in cells.items():

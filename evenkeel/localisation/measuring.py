@@ -1,5 +1,6 @@
 """How much of the answer each place carries from the item, over all pairs of one axis."""
 
+import logging
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,6 +16,8 @@ from evenkeel.localisation.summary import Moves, summarize
 from evenkeel.models.loading import LoadedModel
 from evenkeel.params import LocalisationParams
 from evenkeel.progress import Progress
+
+log = logging.getLogger(__name__)
 
 
 def localise(
@@ -37,6 +40,14 @@ def localise(
         BadInputError: as of `make_frames`, or a prompt is too long for the model.
     """
     frames = make_frames(loaded.encoder, prompts, params.pairs, params.templates, seed)
+    if not frames:
+        log.warning(
+            "%s: no two stereotypical items of the train and validation splits can be compared, "
+            "which takes two held against one group and two against another, in the same "
+            "templates, behind the same lead-ins, with equally many tokens; nothing is localised",
+            axis,
+        )
+        return Localisation.of_nothing(axis)
     places = [
         place
         for place in places_of(loaded.model)

@@ -1,5 +1,7 @@
 """What localisation found, as its file says it: reports/metrics/localisation/<axis>.json."""
 
+from typing import Self
+
 from pydantic import BaseModel, ConfigDict
 
 Interval = tuple[float, float]
@@ -58,6 +60,14 @@ class Localisation(Record):
     handover_ci95: Interval | None
     agreement: Agreement | None
     effects: list[Effect]
+
+    @classmethod
+    def of_nothing(cls, axis: str) -> Self:
+        """Where no two items can be compared."""
+        return cls(
+            axis=axis, pairs=0, runs=0, frames=0, gap=None, gap_ci95=None, reportable=False,
+            handover=None, handover_ci95=None, agreement=None, effects=[],
+        )  # fmt: skip
 
     @property
     def by_role(self) -> list[Effect]:

@@ -48,10 +48,26 @@ def test_bad_input_is_refused_and_the_earlier_record_stays(
     absent = run(options | {"axis": "race"})
     assert absent.exit_code == 2
     assert "race.jsonl" in absent.stderr
+    written = prompts.read_text()
+    prompts.write_text(written.replace("{", "[", 1))
+    result = run(options)
+    assert result.exit_code == 2
+    assert "gender.jsonl" in result.stderr
+    assert path.read_bytes() == first
+
+
+def test_where_nothing_can_be_compared_the_record_says_so(
+    workspace: Path, options: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is no reason for the whole pipeline to stop."""
+    prompts = workspace / "prompts" / "gender.jsonl"
     prompts.write_text(
         prompts.read_text().replace('"held_against": "male"', '"held_against": null')
     )
     result = run(options)
-    assert result.exit_code == 2
-    assert "no two stereotypical items" in result.stderr
-    assert path.read_bytes() == first
+    assert result.exit_code == 0
+    assert "no two stereotypical items" in caplog.text
+    found = Localisation.model_validate_json(
+        (workspace / "localisation" / "gender.json").read_text()
+    )
+    assert found == Localisation.of_nothing("gender")
