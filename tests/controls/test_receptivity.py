@@ -16,7 +16,7 @@ from tests.conftest import TEXTS
 from tests.steering.saes import random_sae
 
 PROMOTED = {3: 40, 7: 60}
-HOW: dict[str, Any] = {"tokens": 1, "batch_size": 4, "resamples": 500, "seed": 0}
+HOW: dict[str, Any] = {"tokens": 1, "batch_size": 4, "resamples": 500, "seed": 1}
 SAMPLED = SamplingParams(max_new_tokens=6, temperature=0.1, top_p=1.0, samples=1)
 
 
@@ -48,6 +48,7 @@ def test_planted_features_pass_by_far_more_than_random_ones_in_their_place(
     for each in found:
         assert each.tokens == (loaded.tokenizer.decode([PROMOTED[each.feature]]),)
         assert each.passes
+        assert not each.control_passes
         assert each.hits[1] > 0.9 > each.hits[0]
         assert each.change.low is not None
         assert each.change.low > 0

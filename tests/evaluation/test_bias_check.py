@@ -18,6 +18,7 @@ from evenkeel.metrics import bias
 from evenkeel.models.provenance import PROVENANCE_FILE
 from evenkeel.scoring.prompt_set import PromptSet, Readings
 from evenkeel.statistics.jackknife import log_jackknife, log_upper_bound
+from tests.evaluation.samples import make_prompts
 
 ITEMS = 20
 
@@ -159,11 +160,19 @@ def test_what_is_wrong_is_one_line_and_status_2(
     assert message in result.stderr
 
 
+def test_a_split_is_read_and_no_other() -> None:
+    prompts = make_prompts()
+    found = split_of(prompts, "gender", "test")
+    assert found == [p for p in prompts if p.axis == "gender" and p.split == "test"]
+    with pytest.raises(BadInputError, match="no prompts of axis gender and split unknown"):
+        split_of(prompts, "gender", "unknown")
+
+
 def test_other_items_than_the_baselines_are_refused(tiny_gpt2: Any, tokenizer: Any) -> None:
     from evenkeel.axes import same_strength
-    from evenkeel.datasets.prompts import make_prompts
+    from evenkeel.datasets.prompts import make_prompts as make_real_prompts
 
-    prompts = make_prompts(["gender"], same_strength(1.0), 0, lead_ins=False)
+    prompts = make_real_prompts(["gender"], same_strength(1.0), 0, lead_ins=False)
     test, validation = (split_of(prompts, "gender", split) for split in ("test", "validation"))
     first = check_axis(tiny_gpt2, tokenizer, "gender", test, alpha=0.05, max_spread=1.0)
     assert float(bias.item_spread(first.record.table)) == pytest.approx(first.spread.value)

@@ -118,6 +118,18 @@ def test_a_fresh_interpreter_says_the_same_if_it_trusts_the_code(
         AutoModelForCausalLM.from_pretrained(folder, trust_remote_code=False)
 
 
+def test_what_a_block_returns_beside_its_stream_stays(tokenizer: Any) -> None:
+    from evenkeel.export.modeling_steered import _OutputHook
+
+    class Doubled(_OutputHook):
+        def edited(self, stream: Any) -> Any:
+            return 2 * stream
+
+    hook = Doubled(None, None)
+    assert hook(None, (), (3, "cache", "weights")) == (6, "cache", "weights")
+    assert hook(None, (), 3) == 6
+
+
 def test_constants_are_not_rounded_to_the_models_type(tokenizer: Any, tmp_path: Path) -> None:
     """What is written is compared with the steered model, by a fresh interpreter."""
     model = tiny_model("llama").bfloat16()
