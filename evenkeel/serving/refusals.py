@@ -1,6 +1,6 @@
 """Errors in the shape of OpenAI's API, one clear sentence each."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -92,14 +92,39 @@ def refusal_of(error: Exception) -> JSONResponse:
     raise error
 
 
+def _nearest(errors: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Of the first field that is wrong, what is wrong by the form that was most likely meant.
+
+    Where a field takes several forms, pydantic tells one error of each: most of them only that
+    another form was given.
+    """
+    field = errors[0]["loc"][:2]
+    own = [error for error in errors if error["loc"][:2] == field]
+    return max(own, key=lambda error: (not error["type"].endswith("_type"), len(error["loc"])))
+
+
+def _place(error: Mapping[str, Any], body: Any) -> list[str]:
+    """Keys and indices that lead to an error, without pydantic's names of the forms between."""
+    parts = []
+    for part in error["loc"]:
+        inside = isinstance(body, Mapping) and part in body
+        if inside or (isinstance(body, list) and isinstance(part, int) and part < len(body)):
+            body = body[part]
+            parts.append(str(part))
+    if error["type"] == "missing":
+        parts.append(str(error["loc"][-1]))
+    return parts
+
+
 def answer_errors(app: FastAPI) -> None:
     """Have an app answer every error in this shape."""
 
     async def invalid(_: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"] if part != "body")
-        message = f"{where}: {first['msg']}" if where else str(first["msg"])
+        found = _nearest(error.errors())
+        where = ".".join(_place(found, error.body))
+        reason = found.get("ctx", {}).get("error") if found["type"] == "json_invalid" else None
+        message = ": ".join(filter(None, [where, found["msg"], reason]))
         return refusal(400, message[:2000], param=where[:200] or None)
 
     async def http(_: Request, error: Exception) -> JSONResponse:

@@ -35,7 +35,17 @@ ASKED = {"model": "tiny", "prompt": "Hi", "max_tokens": 2}
         ({"temperature": 3}, 400, "temperature: Input should be less than or equal to 2"),
         ({"tempreature": 1}, 400, "tempreature: Extra inputs are not permitted"),
         ({"frequency_penalty": 0.5}, 400, "frequency_penalty: Input should be 0 or None"),
-        ({"stop": [""]}, 400, "stop"),
+        ({"stop": [""]}, 400, "stop.0: String should have at least 1 character"),
+        ({"stop": list("abcde")}, 400, "stop: List should have at most 4 items"),
+        ({"prompt": []}, 400, "prompt: List should have at least 1 item"),
+        ({"prompt": [-1]}, 400, "prompt.0: Input should be greater than or equal to 0"),
+        ({"prompt": ["a", 1]}, 400, "prompt."),
+        ({"prompt": None}, 400, "prompt: Input should be a valid"),
+        (
+            {"steering": {"vectors": [{"source": "a"}]}},
+            400,
+            "steering.vectors.0.apply: Field required",
+        ),
         ({"steering": {"name": "none"}}, 400, "there is no intervention 'none'; there are: push"),
         ({"steering": {"multiplier": 1e9}}, 400, "steering.multiplier: Input should be less"),
         (
@@ -68,6 +78,22 @@ def test_what_is_wrong_is_refused_with_one_clear_sentence(
     assert answer.status_code == status, error
     assert message in error["message"]
     assert error["type"] == ("not_found_error" if status == 404 else "invalid_request_error")
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b"", "body: Field required"),
+        (b"{", "JSON decode error: Expecting property name enclosed in double quotes"),
+        (b"{}", "model: Field required"),
+        (b"[]", "Input should be a valid dictionary"),
+    ],
+)
+def test_a_wrong_body_says_what_is_wrong_with_it(address: str, body: bytes, message: str) -> None:
+    headers = {"Content-Type": "application/json"}
+    answer = httpx.post(f"{address}/v1/completions", content=body, headers=headers)
+    assert answer.status_code == 400
+    assert message in answer.json()["error"]["message"]
 
 
 def test_a_body_that_is_no_json_too_large_or_of_another_type(address: str) -> None:
