@@ -124,7 +124,9 @@ def answer_errors(app: FastAPI) -> None:
         found = _nearest(error.errors())
         where = ".".join(_place(found, error.body))
         reason = found.get("ctx", {}).get("error") if found["type"] == "json_invalid" else None
-        message = ": ".join(filter(None, [where, found["msg"], reason]))
+        message = ": ".join(
+            filter(None, [where, found["msg"].removeprefix("Value error, "), reason])
+        )
         return refusal(400, message[:2000], param=where[:200] or None)
 
     async def http(_: Request, error: Exception) -> JSONResponse:
