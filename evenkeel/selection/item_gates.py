@@ -26,8 +26,10 @@ from evenkeel.steering.intervention import Intervention
 
 REGULARIZATION = (1e-3, 1e-2, 1e-1)
 """Values of C (inverse L2 strength) that a gate is chosen from, on validation."""
-OPEN_AT_KNOWN = 0.05
-"""Largest share of the tokens from a definitional item on, in validation, where a gate opens."""
+OPEN_AT_ITEMS = 0.999
+"""Share of the tokens from a stereotyped item on, in validation, where a gate opens at least, if"""
+OPEN_AT_KNOWN = 0.1
+"""it then opens at no larger share of those from a definitional item on."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,10 +61,12 @@ class ItemGates:
 
     Fitted to train prompts, with and without their lead-ins, and plain texts. Regularization and
     threshold are chosen where it is hardest to tell: on validation prompts, whose items and
-    templates are others, from the item on; there no gate opens at more than `OPEN_AT_KNOWN` of what
-    is known by definition. That, neutral prompts and plain text are where gates stay shut. Items,
-    what is known by definition, and the rest weigh the same in the fit: the second is nearest to
-    the items, and of few tokens.
+    templates are others, from the item on. An item at which a gate stays shut keeps all its bias,
+    while an edit that is let act on what is known by definition is trained to leave it alone: so
+    gates open at `OPEN_AT_ITEMS` of the former, unless that is more than `OPEN_AT_KNOWN` of the
+    latter. Neutral prompts and plain text are where they stay shut. Items, what is known by
+    definition, and the rest weigh the same in the fit: the second is nearest to the items, and of
+    few tokens.
 
     Args:
         loaded: the model to steer.
@@ -107,11 +111,11 @@ class ItemGates:
         weights = balanced_weights(self._train.inside[point], self._train.known[point])
         _, linear = choose_c(train, validation, REGULARIZATION, weights)
         values = scores(validation[0], linear)
-        threshold = best_cut(values, validation[1])
-        if known.any():
-            threshold = max(
-                threshold, float(np.quantile(values[~validation[1]], 1 - OPEN_AT_KNOWN))
-            )
+        threshold = (
+            item_threshold(values[validation[1]], values[~validation[1]])
+            if known.any()
+            else best_cut(values, validation[1])
+        )
         return ProbeGate(torch.from_numpy(linear[0]), linear[1], threshold)
 
     def _tokens(self, prompts: Sequence[Prompt], texts: Sequence[str]) -> _Tokens:
@@ -139,6 +143,24 @@ class ItemGates:
             {point: marked["stereotypical"][kept[point]] for point in self._points},
             {point: marked["definitional"][kept[point]] for point in self._points},
         )
+
+
+def item_threshold(
+    of_items: Float[ndarray, " tokens"], of_known: Float[ndarray, " tokens"]
+) -> float:
+    """Above which value a gate is open.
+
+    The best cut between both, or lower, down to where `OPEN_AT_ITEMS` of the items' tokens lie
+    above; but never so low that more than `OPEN_AT_KNOWN` of what is known does.
+
+    Args:
+        of_items: what the gate's probe gives for tokens from a stereotyped item on.
+        of_known: the same from a definitional item on.
+    """
+    values = np.concatenate([of_items, of_known])
+    cut = best_cut(values, np.arange(len(values)) < len(of_items))
+    wide = min(cut, float(np.quantile(of_items, 1 - OPEN_AT_ITEMS)))
+    return max(wide, float(np.quantile(of_known, 1 - OPEN_AT_KNOWN)))
 
 
 def balanced_weights(

@@ -17,7 +17,12 @@ from evenkeel.models.loading import LoadedModel
 from evenkeel.models.sites import HookPoint
 from evenkeel.params import ReftParams
 from evenkeel.scoring.group_reads import encode_prompt, group_log_probs
-from evenkeel.selection.item_gates import OPEN_AT_KNOWN, ItemGates, balanced_weights
+from evenkeel.selection.item_gates import (
+    OPEN_AT_KNOWN,
+    ItemGates,
+    balanced_weights,
+    item_threshold,
+)
 from evenkeel.selection.reft import ReftTrainer
 from evenkeel.selection.reft_batches import PromptPass
 from evenkeel.steering.hooks import steer
@@ -237,6 +242,16 @@ def test_a_gate_hardly_opens_at_what_is_known_even_where_it_cannot_tell(
 
     assert len(opened) >= 10
     assert opened.sum() <= np.ceil(OPEN_AT_KNOWN * len(opened))
+
+
+def test_a_gate_opens_at_the_last_item_if_that_opens_it_at_few_that_are_known() -> None:
+    items = np.concatenate([[0.0], np.linspace(2, 3, 29)])
+    known = np.linspace(-2, -1, 20)
+    assert -1 < item_threshold(items, known) < 0.01, "nothing known is nearer than the item"
+    known[:1] = 1.0
+    assert item_threshold(items, known) < 0.1, "1 of 20 may be opened at"
+    known[:10] = 1.0
+    assert item_threshold(items, known) == 1.0, "10 of 20 may not"
 
 
 def test_every_kind_of_token_counts_for_as_much_in_a_gate() -> None:
