@@ -28,7 +28,7 @@ class ModelShape(BaseModel):
     d_model: PositiveInt
     """Width of the residual stream."""
     chat_template: bool = False
-    """Whether its tokenizer has a chat template."""
+    """Whether its tokenizer has a chat template that takes a user's message alone."""
 
     @property
     def is_small(self) -> bool:
@@ -157,7 +157,8 @@ RULES: Mapping[str, Rule] = {
     ),
     "evaluation.reft.shuffles": _by_size(5, 1),
     "evaluation.chat": Rule(
-        "true if the tokenizer has a chat template", lambda given: given.model.chat_template
+        "true if the tokenizer has a chat template that takes a user's message alone",
+        lambda given: given.model.chat_template,
     ),
     "evaluation.heldout_texts": _by_size(400, 60),
     "evaluation.batch_size": _by_size(64, 16),
