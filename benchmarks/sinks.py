@@ -4,9 +4,13 @@
 
 The folder is one that prepare_model wrote. A row a layer:
 
-- perplexity steered over unsteered, the largest of several random directions ablated at resid_post
-  there: at every position, and with attention sinks left alone, which is the default; and
-  mean-ablated with sinks left alone, which takes the offset that all tokens share out of the edit;
+- perplexity steered over unsteered of random directions ablated at resid_post there, their
+  geometric mean: at every position, and with attention sinks left alone, which is the default; the
+  direction that costs most, sinks left alone; and mean-ablated with sinks left alone, which takes
+  the offset that all tokens share out of the edit, its geometric mean and the costliest direction;
+- standard errors of the default: of the mean from the variances over directions and over windows
+  of text, of the costliest direction from that over windows (which does not know that it was
+  chosen);
 - the mean norm of first tokens, the median norm of the others, and how many of these are sinks;
 - |cos| between the mean first token and the direction of contrastive activation addition, the mean
   difference of biased and neutral statements at `positions: mean`: with sinks in the means, and
@@ -14,6 +18,7 @@ The folder is one that prepare_model wrote. A row a layer:
 """
 
 import math
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -40,17 +45,20 @@ from evenkeel.steering.intervention import Ablate
 from evenkeel.terminal import print_json, print_table
 
 SITE: Site = "resid_post"
+SEVERAL = click.IntRange(min=2)  # fewer have no standard error
 COLUMNS = (
-    "layer", "everywhere", "sinks left alone", "mean-ablated", "norm of first", "of others",
-    "later sinks", "cos, sinks in means", "cos, left out",
+    "layer", "everywhere", "sinks left alone", "s.e.", "worst", "s.e. of it", "mean-ablated",
+    "worst of it", "norm of first", "of others", "later sinks", "cos, sinks in means",
+    "cos, left out",
 )  # fmt: skip
 
 
 @torch.inference_mode()
-def loss(model: Any, ids: Int[Tensor, "windows tokens"]) -> float:
-    """Nats per token."""
+def losses(model: Any, ids: Int[Tensor, "windows tokens"]) -> Float[Tensor, " windows"]:
+    """Nats per token of each window."""
     logits = model(ids, use_cache=False).logits[:, :-1]
-    return float(torch.nn.functional.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten()))
+    nats = torch.nn.functional.cross_entropy(logits.mT, ids[:, 1:], reduction="none")
+    return nats.double().mean(1)
 
 
 def windows_of(loaded: LoadedModel, path: Path, windows: int, tokens: int) -> Int[Tensor, "w t"]:
@@ -62,20 +70,25 @@ def windows_of(loaded: LoadedModel, path: Path, windows: int, tokens: int) -> In
     return torch.tensor([[*front, *ids[at : at + own]] for at in range(0, windows * own, own)])
 
 
-def layer_rows(model: Any, ids: Int[Tensor, "w t"], directions: int) -> list[list[Any]]:
-    """Of each layer: its index, the three largest ratios, both norms, and how many later sinks."""
+def layer_rows(
+    model: Any, ids: Int[Tensor, "w t"], directions: int, layers: Collection[int]
+) -> list[list[Any]]:
+    """Of each layer: its index, what edits cost, both norms, and how many later sinks."""
     generator = torch.Generator().manual_seed(0)
     with recorded(model) as outputs:
-        plain = loss(model, ids)
+        plain = losses(model, ids)
     rows: list[list[Any]] = []
     for layer, output in enumerate(Progress(outputs, desc="layers")):
         point, stream = HookPoint.of(SITE, layer), hidden_of(output)
+        drawn = torch.randn(directions, stream.shape[-1], generator=generator)
+        if layer not in layers:
+            continue
         probe = measure_sinks(model, [point])[point]
         others = stream[:, 1:].flatten(0, 1)
         sinks = probe(others) if probe else torch.zeros(len(others), dtype=torch.bool)
         mean = others[~sinks].mean(0)
-        largest = [-math.inf] * 3
-        for direction in torch.randn(directions, stream.shape[-1], generator=generator):
+        costs = torch.empty(3, directions, len(ids), dtype=torch.float64)
+        for number, direction in enumerate(drawn):
             tried = [
                 Ablate(direction, layer=layer, site=SITE, sinks="include"),
                 Ablate(direction, layer=layer, site=SITE),
@@ -83,11 +96,22 @@ def layer_rows(model: Any, ids: Int[Tensor, "w t"], directions: int) -> list[lis
             ]
             for place, edit in enumerate(tried):
                 with steer(model, [edit]), resumed(model, outputs, first_affected([edit])):
-                    largest[place] = max(largest[place], loss(model, ids))
+                    costs[place, number] = losses(model, ids) - plain
+        everywhere, alone, ablated = (cost.mean(1) for cost in costs)
+        ratios = [everywhere.mean(), alone.mean(), alone.max(), ablated.mean(), ablated.max()]
+        by_window = costs[1].mean(0)
+        error = math.hypot(_error(alone), _error(by_window))
+        of_worst = _error(costs[1, int(alone.argmax())])
         norms = float(stream[:, 0].norm(dim=-1).mean()), float(others.norm(dim=-1).median())
-        steered = [math.exp(nats - plain) for nats in largest]
+        steered = [math.exp(nats) for nats in ratios]
+        steered[2:3] = [error, steered[2], of_worst]
         rows.append([layer, *steered, *norms, int(sinks.sum())])
     return rows
+
+
+def _error(values: Float[Tensor, " count"]) -> float:
+    """Standard error of the mean."""
+    return float(values.std() / math.sqrt(len(values)))
 
 
 def cosines(loaded: LoadedModel, axis: str, quads: int) -> list[dict[Sinks, float]]:
@@ -114,9 +138,12 @@ def cosines(loaded: LoadedModel, axis: str, quads: int) -> list[dict[Sinks, floa
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.argument("texts", type=click.Path(path_type=Path))
-@click.option("--windows", default=4, show_default=True, help="Windows of text.")
+@click.option("--windows", type=SEVERAL, default=8, show_default=True, help="Windows of text.")
 @click.option("--tokens", default=128, show_default=True, help="Tokens in each.")
-@click.option("--directions", default=3, show_default=True, help="Random directions a layer.")
+@click.option(
+    "--directions", type=SEVERAL, default=4, show_default=True, help="Random directions a layer."
+)
+@click.option("--layer", "layers", type=int, multiple=True, help="Which (repeatable); all if none.")
 @click.option("--axis", type=click.Choice(list(AXES)), default="gender", show_default=True)
 @click.option("--quads", default=60, show_default=True, help="Quads of statements.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
@@ -126,6 +153,7 @@ def main(
     windows: int,
     tokens: int,
     directions: int,
+    layers: tuple[int, ...],
     axis: str,
     quads: int,
     as_json: bool,
@@ -133,25 +161,24 @@ def main(
     """Print a row a layer, and the worst of all layers."""
     loaded = load_model(folder, "cpu")
     angles = cosines(loaded, axis, quads)
+    ids = windows_of(loaded, texts, windows, tokens)
     rows = [
-        [*row, angle["include"], angle["exclude"]]
-        for row, angle in zip(
-            layer_rows(loaded.model, windows_of(loaded, texts, windows, tokens), directions),
-            angles,
-            strict=True,
-        )
+        [*row, angles[row[0]]["include"], angles[row[0]]["exclude"]]
+        for row in layer_rows(loaded.model, ids, directions, layers or range(len(angles)))
     ]
     if as_json:
         print_json(dict(zip(COLUMNS, row, strict=True)) for row in rows)
     else:
         print_table(f"A random direction ablated in {loaded.name}", COLUMNS, rows)
-    worst = [max(row[column] for row in rows) for column in range(len(COLUMNS))]
+    worst = {name: max(row[place] for row in rows) for place, name in enumerate(COLUMNS)}
     figures = [
-        Figure("perplexity ratio, sinks left alone", worst[2], 1.02),
-        Figure("perplexity ratio, everywhere", worst[1]),
-        Figure("perplexity ratio, mean-ablated", worst[3]),
-        Figure("|cos| of CAA with the first token, sinks left out", worst[8], 0.2),
-        Figure("|cos| of CAA with the first token, sinks in means", worst[7]),
+        Figure("perplexity ratio, sinks left alone", worst["sinks left alone"], 1.02),
+        Figure("... of the direction that costs most", worst["worst"]),
+        Figure("perplexity ratio, everywhere", worst["everywhere"]),
+        Figure("perplexity ratio, mean-ablated", worst["mean-ablated"]),
+        Figure("... of the direction that costs most", worst["worst of it"]),
+        Figure("|cos| of CAA with the first token, sinks left out", worst["cos, left out"], 0.2),
+        Figure("|cos| of CAA with the first token, sinks in means", worst["cos, sinks in means"]),
     ]
     show("Worst of all layers", figures, as_json)
 

@@ -1,6 +1,9 @@
 """The one error that a user's input can cause."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 _URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)(?P<rest>[^\s'\"<>]*)")
 _CREDENTIALS = re.compile(r"[^\s/@:'\"]+:[^\s/@]+@(?=\[|localhost\b|[\w-]+(?:\.[\w-]+)+|[\w-]+:\d)")
@@ -17,6 +20,19 @@ class BadInputError(ValueError):
 
     def __init__(self, message: str) -> None:
         super().__init__(without_credentials(message))
+
+
+class BadTextError(BadInputError):
+    """One of many texts is not to be read; the message counts it, and does not know the file."""
+
+
+@contextmanager
+def texts_of_file(path: Path | None) -> Iterator[None]:
+    """Name the file, if there is one, in what is wrong with a text while the block runs."""
+    try:
+        yield
+    except BadTextError as error:
+        raise BadTextError(f"{path}: {error}" if path else str(error)) from error
 
 
 def without_credentials(text: str) -> str:

@@ -98,6 +98,7 @@ def main(
     from evenkeel.activations.space import size_text
     from evenkeel.activations.storage import ObjectStorage
     from evenkeel.activations.writer import Workers, plan_store, write_planned, write_store
+    from evenkeel.errors import texts_of_file
     from evenkeel.files import write_json
     from evenkeel.models.loading import load_model
     from evenkeel.params import load_params, read_auto
@@ -109,7 +110,8 @@ def main(
     (params,) = load_params(params_path, section, model=loaded.shape)
     shard_bytes = shard_mib * 2**20
     if only_plan:
-        shards = plan_store(output, loaded, texts, params, shard_bytes).shards
+        with texts_of_file(texts_path):
+            shards = plan_store(output, loaded, texts, params, shard_bytes).shards
         columns = ["shard", "first text", "texts", "tokens"]
         rows = [[part.number, part.first_text, part.texts, part.tokens] for part in shards]
         print_table(f"{len(shards)} shards to compute with --shard 0, 1, ...", columns, rows)
@@ -123,7 +125,8 @@ def main(
         storage.check()
     workers = Workers(executor, ModelFolder(model_path.absolute(), trust), storage)
     started = time.perf_counter()
-    summary = write_store(output, loaded, texts, params, shard_bytes, workers)
+    with texts_of_file(texts_path):
+        summary = write_store(output, loaded, texts, params, shard_bytes, workers)
     speed = summary.tokens / (time.perf_counter() - started)
     write_json(metrics, asdict(summary) | {"auto": read_auto(params_path, loaded.shape, section)})
     print_table(

@@ -44,7 +44,7 @@ def main(synthesized: Path, output: Path, metrics: Path, params_path: Path) -> N
     from evenkeel.files import atomic_folder, write_json, write_jsonl
     from evenkeel.params import load_params
 
-    seed, params, _ = load_params(params_path, "seed", "corpus", "model.source")
+    seed, params = load_params(params_path, "seed", "corpus")
     parts = _parts(params, synthesized, seed)
     with atomic_folder(output) as folder:
         for name, rows in parts.items():

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int64, UInt8
 
-from evenkeel.errors import BadInputError
+from evenkeel.errors import BadInputError, BadTextError
 
 Row = Mapping[str, Any]
 """One input text with its fields; `text` is the text."""
@@ -18,11 +18,11 @@ def texts_of(rows: Sequence[Row], first: int = 0) -> list[str]:
     """The text of each row.
 
     Raises:
-        BadInputError: a row has no `text`, or it is no string.
+        BadTextError: a row has no `text`, or it is no string.
     """
     for number, row in enumerate(rows, start=first):
         if not isinstance(row.get("text"), str):
-            raise BadInputError(
+            raise BadTextError(
                 f"text {number} (from 0) has no string in its field 'text'; its fields are "
                 f"{sorted(row)}"
             )

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from evenkeel.activations.sinks import SinkProbe, first_tokens
-from evenkeel.errors import BadInputError
+from evenkeel.errors import BadTextError
 from evenkeel.models.sites import HookPoint
 from evenkeel.params import Sinks
 
@@ -84,13 +84,13 @@ def refuse_only_sinks(
         first: number of the first text in the whole set, for messages.
 
     Raises:
-        BadInputError: a text ends with its first token, which is left out.
+        BadTextError: a text ends with its first token, which is left out.
     """
     if positions == "all":
         return
     for number, length in enumerate(lengths, start=first):
         if length <= first_tokens(sinks):
-            raise BadInputError(
+            raise BadTextError(
                 f"text {number} (from 0) has only {length} token, which is an attention sink and "
                 "left out; put a neutral sentence before it, or set sinks to include"
             )

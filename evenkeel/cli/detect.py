@@ -56,6 +56,7 @@ def detect(
     import torch
 
     from evenkeel.activations.capture import capture_texts, measure_sinks, resolve_points
+    from evenkeel.errors import texts_of_file
     from evenkeel.models.loading import load_model
     from evenkeel.probes.detection import detect as score
     from evenkeel.probes.probe_set import ProbeSet
@@ -64,6 +65,8 @@ def detect(
     loaded = load_model(model_path, trust_remote_code=trust_remote_code)
     sites = sorted({probe.site for probe in probes})
     layers = sorted({probe.layer for probe in probes})
+    with texts_of_file(texts_path):
+        loaded.encoder.encode_all(texts)  # refuses what cannot be read by its number
     found = []
     sinks = measure_sinks(loaded.model, resolve_points(loaded.model, sites, layers))
     for one in texts:

@@ -21,7 +21,7 @@ from evenkeel.cli.options import (
     texts_of,
     trust_option,
 )
-from evenkeel.errors import BadInputError
+from evenkeel.errors import BadInputError, texts_of_file
 from evenkeel.steering.backends import BACKENDS, steered
 from evenkeel.terminal import say
 
@@ -130,7 +130,8 @@ def generate(
             for sample in range(samples)
         ]
 
-    unsteered = continued(loaded.model)
+    with texts_of_file(texts_path):
+        unsteered = continued(loaded.model)
     with steered(backend, loaded.model, loaded.tokenizer, spec) as model:
         after = continued(model)
     rows = [

@@ -106,7 +106,7 @@ def plan(
     from evenkeel.activations.estimate import measure, rates_of, read_sample
     from evenkeel.activations.shard_job import header_of
     from evenkeel.activations.space import size_text
-    from evenkeel.errors import BadInputError
+    from evenkeel.errors import BadInputError, texts_of_file
     from evenkeel.execution.simulation import limits, simulate
     from evenkeel.models.loading import load_model
     from evenkeel.params import load_params
@@ -118,7 +118,8 @@ def plan(
     loaded = load_model(model_path, trust_remote_code=trust_remote_code)
     loading = time.perf_counter() - started
     (params,) = load_params(params_path, f"activations.{name}", model=loaded.shape)
-    measured = measure(loaded, loading, measured_on, params, at)
+    with texts_of_file(sample):
+        measured = measure(loaded, loading, measured_on, params, at)
     if tokens_per_second is not None:
         measured = replace(measured, tokens_per_second=tokens_per_second)
     if disk_mib_per_second is not None:

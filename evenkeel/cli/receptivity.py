@@ -17,7 +17,7 @@ from evenkeel.cli.options import (
     texts_of,
     trust_option,
 )
-from evenkeel.errors import BadInputError
+from evenkeel.errors import BadInputError, texts_of_file
 
 
 @click.command()
@@ -127,19 +127,21 @@ def receptivity(
         # Every axis asks the same neutral prompts.
         prompts = list(dict.fromkeys(row.lead_in + row.text for row in neutral))
     largest = table.set_index("feature")["max_active"]
-    results = measure_receptivity(
-        load_model(model_path, trust_remote_code=trust_remote_code),
-        open_sae(sae_path),
-        {feature: strength * float(largest[feature]) for feature in features},
-        prompts,
-        SamplingParams(
-            max_new_tokens=max_new_tokens, temperature=temperature, top_p=top_p, samples=1
-        ),
-        tokens=tokens,
-        batch_size=64,
-        resamples=resamples,
-        seed=seed,
+    sampling = SamplingParams(
+        max_new_tokens=max_new_tokens, temperature=temperature, top_p=top_p, samples=1
     )
+    with texts_of_file(texts_path):
+        results = measure_receptivity(
+            load_model(model_path, trust_remote_code=trust_remote_code),
+            open_sae(sae_path),
+            {feature: strength * float(largest[feature]) for feature in features},
+            prompts,
+            sampling,
+            tokens=tokens,
+            batch_size=64,
+            resamples=resamples,
+            seed=seed,
+        )
     if as_json:
         print_json(
             asdict(each) | {"passes": each.passes, "control_passes": each.control_passes}

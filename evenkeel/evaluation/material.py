@@ -96,7 +96,7 @@ class Material:
         Raises:
             BadInputError: the tokenizer has no chat template, or it cannot be used.
         """
-        if not self._loaded.shape.chat_template:
+        if not getattr(self._loaded.tokenizer, "chat_template", None):
             raise BadInputError(
                 "evaluation.chat is true, but this model's tokenizer has no chat template; "
                 "set it to false or auto"
@@ -104,7 +104,7 @@ class Material:
         try:
             before = render_message(self._loaded.tokenizer, CHAT_REQUEST)
         except BadInputError as error:
-            raise BadInputError(f"{error}; or set evaluation.chat to false") from error
+            raise BadInputError(f"{error}; or set evaluation.chat to false or auto") from error
         resamples = self._params.resamples
         return self._evaluator_of("test", self._one_direction, (), resamples, before=before)
 

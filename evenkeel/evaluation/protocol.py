@@ -1,5 +1,6 @@
 """The evaluation of one axis: choose on the validation split, measure once on the test split."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -30,6 +31,8 @@ from evenkeel.steering.spec import InterventionSpec
 from evenkeel.vectors.erasers import Eraser
 from evenkeel.vectors.shuffled import ShuffledVectors
 from evenkeel.vectors.vector import SteeringVector
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,6 +181,12 @@ def evaluate_axis(
     material = Material(loaded, axis, prompts, texts, params, seed, cache)
     validation, test = material.evaluator("validation"), material.evaluator("test")
     chat = material.chat if params.chat else None
+    if chat is None and loaded.refuses_messages:
+        log.warning(
+            "nothing is asked in a chat: the chat template of %s takes no user's message alone; "
+            "evaluation.chat: true shows why",
+            loaded.name,
+        )
     budget = Budget.of(params)
     meant, random = candidate_conditions(
         loaded, axis, vectors, prompts, params, seed, dictionary, erasers

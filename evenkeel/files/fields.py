@@ -28,7 +28,7 @@ def made_of(made: type[Made], record: Any, where: str, advice: str, **given: Any
     """
     if not isinstance(record, Mapping):
         raise BadInputError(f"{where}: holds no fields but {type(record).__name__}; {advice}")
-    hints = get_type_hints(made)
+    hints = get_type_hints(made, include_extras=True)  # with the range of a number
     known = {each.name: each for each in fields(made) if each.name not in given}  # type: ignore[arg-type]
     if unknown := sorted(record.keys() - known.keys()):
         raise BadInputError(f"{where}: unknown field {unknown[0]!r}; {advice}")

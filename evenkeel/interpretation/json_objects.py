@@ -4,10 +4,15 @@ Nothing is repaired: an object counts as it stands or not at all.
 """
 
 import json
+import re
 from typing import Any
 
 _MOST_TRIES = 10_000
-_THOUGHT_ENDS = ("</think>", "</thinking>", "</reasoning>", "</thought>", "<|end_of_thought|>")
+_THOUGHT_END = re.compile(
+    r"</[\w:-]*(?:think|thought|reason|scratchpad|analysis)\w*>|\[/THINK\]|\u25c1/think\u25b7"
+    r"|<\|end_of_thought\|>|<\|channel\|>final<\|message\|>",
+    re.IGNORECASE,
+)
 
 
 def whole_object(text: str) -> dict[str, Any] | None:
@@ -34,10 +39,9 @@ def find_objects(text: str) -> list[dict[str, Any]]:
     """
     spans = _spans(text)
     thought_ends = [
-        position
-        for tag in _THOUGHT_ENDS
-        for position in _occurrences(text, tag)
-        if not any(start < position < end for start, end, _ in spans)
+        tag.start()
+        for tag in _THOUGHT_END.finditer(text)
+        if not any(start < tag.start() < end for start, end, _ in spans)
     ]
     spoken_from = max(thought_ends, default=0)
     return [value for start, _, value in spans if start >= spoken_from]
@@ -58,15 +62,6 @@ def _spans(text: str) -> list[tuple[int, int, dict[str, Any]]]:
             spans.append((start, end, value))
         start = text.find("{", end)
     return spans
-
-
-def _occurrences(text: str, tag: str) -> list[int]:
-    positions = []
-    position = text.find(tag)
-    while position >= 0:
-        positions.append(position)
-        position = text.find(tag, position + 1)
-    return positions
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -31,6 +31,19 @@ def render_message(tokenizer: Any, text: str, *, now: datetime = CHAT_DATE) -> s
     return render_chat(tokenizer, [{"role": "user", "content": text}], now=now)
 
 
+def takes_a_message(tokenizer: Any) -> bool:
+    """Whether there is a chat template, and a user's message alone can be put into it.
+
+    Some want a system's message first, or more variables than messages.
+    """
+    if not getattr(tokenizer, "chat_template", None):
+        return False
+    try:
+        return bool(render_message(tokenizer, "x"))
+    except BadInputError:
+        return False
+
+
 def prints_the_date(tokenizer: Any) -> bool:
     """Whether a message looks different at another time; False without a template that takes one.
 

@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from jaxtyping import Int
 
-from evenkeel.errors import BadInputError
+from evenkeel.errors import BadInputError, BadTextError
 from evenkeel.models.batching import context_length
 from evenkeel.models.chat import CHAT_DATE, prints_the_date, render_message
 from evenkeel.models.spelling import Spelling, incomplete_tail
@@ -63,7 +63,7 @@ def _require_unicode(text: str, what: str) -> None:
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise BadInputError(
+        raise BadTextError(
             f"{what} is no Unicode text: character {error.start} (from 0) of {text[:60]!r} is half "
             "a surrogate pair; give it as UTF-8"
         ) from None
@@ -75,7 +75,7 @@ def _added(tokenizer: Any, text: str) -> AddedTokens:
     for start in range(len(whole) - len(own) + 1):
         if whole[start : start + len(own)] == own:
             return AddedTokens(whole[:start], whole[start + len(own) :])
-    raise BadInputError(
+    raise BadTextError(
         f"the tokenizer {tokenizer.name_or_path!r} does not keep the tokens of {text!r} together "
         "when it adds special ones; use a tokenizer whose post-processor only puts tokens around "
         "a text"
@@ -167,10 +167,10 @@ class TextEncoder:
         """Refuse a text of no tokens, and one that does not fit with `new` tokens to follow.
 
         Raises:
-            BadInputError: naming `what`.
+            BadTextError: naming `what`.
         """
         if not tokens:
-            raise BadInputError(
+            raise BadTextError(
                 f"{what} is empty: no token to read; give it some text, or remove it"
             )
         # The last new token is never read.
@@ -178,7 +178,7 @@ class TextEncoder:
         if self.context is not None and needed > self.context:
             more = f" and {new} new ones are to follow" if new else ""
             cure = "shorten or split it" + (" or lower max_new_tokens" if new else "")
-            raise BadInputError(
+            raise BadTextError(
                 f"{what} has {tokens} tokens{more}, but the model reads at most {self.context}; "
                 f"{cure}"
             )

@@ -11,6 +11,7 @@ import torch
 
 from evenkeel.errors import BadInputError
 from evenkeel.models.architecture import architecture_of
+from evenkeel.models.chat import takes_a_message
 from evenkeel.models.encoding import TextEncoder
 from evenkeel.models.folder import HOW_TO_TRUST, check_folder
 from evenkeel.models.fusing import fuse_gelu
@@ -42,8 +43,13 @@ class LoadedModel:
         return ModelShape(
             layers=len(architecture_of(self.model).blocks(self.model)),
             d_model=width,
-            chat_template=bool(getattr(self.tokenizer, "chat_template", None)),
+            chat_template=takes_a_message(self.tokenizer),
         )
+
+    @property
+    def refuses_messages(self) -> bool:
+        """Whether it has a chat template that takes no user's message alone."""
+        return bool(getattr(self.tokenizer, "chat_template", None)) and not self.shape.chat_template
 
     @property
     def name(self) -> str:

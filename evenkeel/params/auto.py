@@ -28,7 +28,7 @@ class ModelShape(BaseModel):
     d_model: PositiveInt
     """Width of the residual stream."""
     chat_template: bool = False
-    """Whether its tokenizer has a chat template."""
+    """Whether its tokenizer has a chat template that takes a user's message alone."""
 
     @property
     def is_small(self) -> bool:
@@ -62,6 +62,9 @@ class Rule(NamedTuple):
     value: Callable[[Given], Any]
     needs_model: bool = True
     """Cannot be told before the model is there; others follow from the section `model` alone."""
+    follows: tuple[str, ...] = ()
+    """Parameters of other sections that it follows from: a stage that reads the value declares
+    them, too."""
 
 
 def _corpus_layers(given: Given) -> list[int]:
@@ -123,15 +126,19 @@ RULES: Mapping[str, Rule] = {
         "synthesized for the organism, wikitext for any other model",
         lambda given: "synthesized" if given["model.source"] == "organism" else "wikitext",
         needs_model=False,
+        follows=("model.source",),
     ),
     "activations.corpus.layers": Rule(
         "the layers of SAEs: that of sae.training.hook_name, or the middle one, and "
         "sae.training.layers",
         _corpus_layers,
+        follows=("sae.training.hook_name", "sae.training.layers"),
     ),
     "activations.corpus.max_texts": _by_size(20_000, 2_000),
     "sae.training.hook_name": Rule(
-        "resid_post of the middle one of activations.corpus.layers", _hook_name
+        "resid_post of the middle one of activations.corpus.layers",
+        _hook_name,
+        follows=("activations.corpus.layers",),
     ),
     "sae.training.d_sae": Rule("3 times the width of the model", _d_sae),
     "sae.training.k": Rule("0.9 times the square root of the width of the model", _k),
@@ -157,7 +164,8 @@ RULES: Mapping[str, Rule] = {
     ),
     "evaluation.reft.shuffles": _by_size(5, 1),
     "evaluation.chat": Rule(
-        "true if the tokenizer has a chat template", lambda given: given.model.chat_template
+        "true if the tokenizer has a chat template that takes a user's message alone",
+        lambda given: given.model.chat_template,
     ),
     "evaluation.heldout_texts": _by_size(400, 60),
     "evaluation.batch_size": _by_size(64, 16),

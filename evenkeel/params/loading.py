@@ -34,9 +34,11 @@ def load_params(path: Path, *sections: str, model: ModelShape | None = None) -> 
     params = _checked(path, raw, Params, model)
     values = []
     for section in sections:
-        sys.audit("evenkeel.params", section)  # lets a test compare what is read with dvc.yaml
-        unknown = [] if model else auto_values(raw, [section], _ANY)
-        assert not any(rule_of(path).needs_model for path in unknown), f"{section}: of what model?"
+        rules = [rule_of(path) for path in auto_values(raw, [section], model or _ANY)]
+        assert model or not any(rule.needs_model for rule in rules), f"{section}: of what model?"
+        followed = [name for rule in rules for name in rule.follows]
+        for name in (section, *(name for name in followed if not _within(name, sections))):
+            sys.audit("evenkeel.params", name)  # lets a test compare what is read with dvc.yaml
         value: Any = params
         for name in section.split("."):
             if isinstance(value, dict) and name not in value:
@@ -58,11 +60,11 @@ def read_auto(path: Path, model: ModelShape, *sections: str) -> dict[str, Any]:
 def auto_values(raw: Any, sections: Sequence[str], model: ModelShape) -> dict[str, Any]:
     """The same of parameters that were read before."""
     found = resolve_auto(raw, model)[1]
-    return {
-        path: value
-        for path, value in found.items()
-        if any(path == name or path.startswith(f"{name}.") for name in sections)
-    }
+    return {path: value for path, value in found.items() if _within(path, sections)}
+
+
+def _within(path: str, sections: Sequence[str]) -> bool:
+    return any(path == name or path.startswith(f"{name}.") for name in sections)
 
 
 def read_params(path: Path, kind: type[SectionType]) -> SectionType:

@@ -13,7 +13,7 @@ from evenkeel.errors import BadInputError
 from evenkeel.files.fields import made_of
 from evenkeel.probes.logistic import fit_logistic, scores
 from evenkeel.probes.metrics import accuracy, auroc
-from evenkeel.probes.probe import Probe
+from evenkeel.probes.probe import Count, Interval, Probe, Share
 from evenkeel.probes.task import ProbeTask
 from evenkeel.statistics.two_way import interval95
 
@@ -22,12 +22,12 @@ from evenkeel.statistics.two_way import interval95
 class DetectorMetrics:
     """What the detector is worth on test statements."""
 
-    accuracy: float
-    accuracy_ci95: tuple[float, float]
+    accuracy: Share
+    accuracy_ci95: Interval
     """95% bootstrap interval, terms resampled."""
-    auroc: float
-    auroc_ci95: tuple[float, float]
-    n_test: int
+    auroc: Share
+    auroc_ci95: Interval
+    n_test: Count
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Detector:
     """log-odds of biased = slope * (weighted mean of the probes' log-odds) + intercept."""
 
     axis: str
-    weights: tuple[float, ...]
+    weights: tuple[Share, ...]
     """Of the axis's probes, in the order of ProbeSet.of_axis: validation AUROC above chance,
     together 1. A probe that is no better than chance has no say."""
     slope: float
@@ -45,10 +45,11 @@ class Detector:
 
     def __post_init__(self) -> None:
         numbers = [*self.weights, self.slope, self.intercept]
-        if not all(map(math.isfinite, numbers)) or abs(sum(self.weights) - 1) > 1e-6:
+        whole = min(self.weights, default=-1.0) >= 0 and abs(sum(self.weights) - 1) <= 1e-6
+        if not all(map(math.isfinite, numbers)) or not whole:
             raise BadInputError(
                 f"detector of axis {self.axis!r}: weights {self.weights}, slope {self.slope}, "
-                f"intercept {self.intercept} must be finite, the weights together 1; "
+                f"intercept {self.intercept} must be finite, no weight negative, all together 1; "
                 "train the probes again"
             )
 

@@ -3,10 +3,11 @@
 import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import torch
 from jaxtyping import Float
+from pydantic import AfterValidator, Field
 from torch import Tensor
 
 from evenkeel.errors import BadInputError
@@ -14,26 +15,38 @@ from evenkeel.files.fields import made_of
 from evenkeel.models.sites import HookPoint
 
 
+def _ordered(interval: tuple[float, float]) -> tuple[float, float]:
+    if interval[0] > interval[1]:
+        raise ValueError("an interval begins with its lower end")
+    return interval
+
+
+# Read records are held to these; what is made here keeps them.
+Share = Annotated[float, Field(ge=0, le=1)]
+Interval = Annotated[tuple[Share, Share], AfterValidator(_ordered)]
+Count = Annotated[int, Field(ge=1)]
+
+
 @dataclass(frozen=True)
 class ProbeMetrics:
     """What a probe is worth; all on test statements unless said otherwise."""
 
-    accuracy: float
-    accuracy_ci95: tuple[float, float]
+    accuracy: Share
+    accuracy_ci95: Interval
     """95% bootstrap interval, terms resampled."""
-    auroc: float
-    auroc_ci95: tuple[float, float]
-    control_accuracy: float
+    auroc: Share
+    auroc_ci95: Interval
+    control_accuracy: Share
     """Accuracy of the same probe on random labels of the terms. Terms of test are not in train,
     so this is chance unless the splits leak."""
-    control_train_accuracy: float
+    control_train_accuracy: Share
     """Its accuracy on the statements it was fitted to: how well it can memorize terms."""
-    selectivity: float
+    selectivity: Annotated[float, Field(ge=-1, le=1)]
     """accuracy - control_accuracy (Hewitt & Liang 2019)."""
-    validation_auroc: float
-    n_train: int
-    n_validation: int
-    n_test: int
+    validation_auroc: Share
+    n_train: Count
+    n_validation: Count
+    n_test: Count
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +66,7 @@ class Probe:
     weight: Float[Tensor, " d_model"]
     """In units of log-odds per unit of activation, float32; the standardization is folded in."""
     bias: float
-    c: float
+    c: Annotated[float, Field(gt=0)]
     """Inverse strength of the L2 penalty that validation chose."""
     metrics: ProbeMetrics
 

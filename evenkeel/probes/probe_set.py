@@ -4,9 +4,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from evenkeel.errors import BadInputError
+from evenkeel.files.json_files import problem_of
 from evenkeel.params import Sinks
 from evenkeel.probes.detector import Detector
 from evenkeel.probes.probe import Probe
@@ -14,6 +17,17 @@ from evenkeel.tensor_files import read_tensor_folder, write_tensor_folder
 
 KIND = "set of probes"
 VERSION = 1
+
+
+class _Metadata(BaseModel):
+    """What is read of a set's metadata, where it says so."""
+
+    model_config = ConfigDict(strict=True)
+
+    model: dict[str, str] = {}
+    positions: Literal["all", "last", "mean"] = "last"
+    sinks: Sinks = "include"
+    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -36,8 +50,9 @@ class ProbeSet:
         """Sort and check.
 
         Raises:
-            BadInputError: no probe, two for the same axis, site and layer, or a detector that has
-                another number of weights than its axis has probes.
+            BadInputError: no probe, two for the same axis, site and layer or of different widths
+                at the same place, two detectors for the same axis, or one that has another number
+                of weights than its axis has probes.
         """
         ordered = tuple(sorted(probes, key=lambda probe: probe.key))
         if not ordered:
@@ -45,9 +60,19 @@ class ProbeSet:
         for left, right in pairwise(ordered):
             if left.key == right.key:
                 raise BadInputError(f"two probes for {'/'.join(map(str, left.key))}")
+        widths = {probe.point: len(probe.weight) for probe in ordered}
+        for probe in ordered:
+            if len(probe.weight) != (width := widths[probe.point]):
+                raise BadInputError(
+                    f"probe {_name(probe)}: made for a width of {len(probe.weight)}, but another "
+                    f"axis's at the same place for {width}; train the probes again"
+                )
         found = cls(
             ordered, tuple(sorted(detectors, key=lambda detector: detector.axis)), metadata or {}
         )
+        for one, other in pairwise(found.detectors):
+            if one.axis == other.axis:
+                raise BadInputError(f"two detectors for axis {one.axis!r}")
         for detector in found.detectors:
             if len(detector.weights) != (count := len(found.of_axis(detector.axis))):
                 raise BadInputError(
@@ -162,6 +187,12 @@ class ProbeSet:
         if misnamed or not isinstance(found, list) or not isinstance(metadata, dict):
             what = f"probe {misnamed[0]} is another" if misnamed else "detectors or metadata"
             raise BadInputError(f"{path}: wrong {what} in record.json; train the probes again")
+        try:
+            _Metadata.model_validate(metadata)
+        except ValidationError as error:
+            raise BadInputError(
+                f"{path}: metadata.{problem_of(error)}; train the probes again"
+            ) from None
         return cls.of(probes, [Detector.from_record(each, path) for each in found], metadata)
 
 

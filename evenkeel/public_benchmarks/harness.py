@@ -38,6 +38,20 @@ SEED = 1234
 """The harness's own, for the examples that a task puts before its items."""
 
 
+class WritingLM(HFLM):  # type: ignore[misc]  # the harness has no types
+    """The harness's model of transformers, for which an empty text has a beginning to go on from.
+
+    Scoring puts the beginning-of-text token there, or else the end-of-text one; generation, where
+    the tokenizer adds none, would be given a text of no tokens, which no model takes.
+    """
+
+    def tok_batch_encode(self, strings: Sequence[str], *args: Any, **options: Any) -> Any:
+        if not self.tok_encode(""):
+            start = self.tok_decode([self.prefix_token_id], skip_special_tokens=False)
+            strings = [text or start for text in strings]
+        return super().tok_batch_encode(strings, *args, **options)
+
+
 class ScoringLM(LM):  # type: ignore[misc]  # the harness has no types
     """Our scoring as a model of the harness: the likelihood of given continuations, no more."""
 
@@ -159,8 +173,8 @@ def run_harness(
         batch_tokens: tokens in a forward pass.
 
     Raises:
-        BadInputError: the harness does not know the task, or cannot get its data, or the tokenizer
-            puts an end-of-text token behind texts.
+        BadInputError: the harness does not know the task, cannot get its data or asks for more
+            tokens than the model reads, or the tokenizer puts an end-of-text token behind texts.
     """
     if loaded.encoder.added.behind:
         raise BadInputError(
@@ -180,7 +194,7 @@ def run_harness(
         each.set_fewshot_seed(SEED)
     rows = max(1, batch_tokens // (Encoder.of(loaded).limit or batch_tokens))
     models = {
-        "lm_eval": HFLM(pretrained=loaded.model, tokenizer=loaded.tokenizer, batch_size=rows),
+        "lm_eval": WritingLM(pretrained=loaded.model, tokenizer=loaded.tokenizer, batch_size=rows),
         "evenkeel": ScoringLM(loaded, batch_tokens),
     }
     if any(each.get_config("output_type") != CHOICE for each in tasks):
@@ -193,11 +207,20 @@ def run_harness(
         # The harness asks `generate`, to which the model's own settings are none of the task's.
         with context, plain_decoding(loaded.model, loaded.tokenizer):
             for who, model in models.items():
-                # simple_evaluate would also ask pip and git, for seconds, what is installed here.
-                runs[f"{who} {condition}"] = lm_eval.evaluate(
-                    model, loaded_tasks, limit=limit, bootstrap_iters=RESAMPLES
-                )
+                runs[f"{who} {condition}"] = _run(task, model, loaded_tasks, limit)
     return HarnessResult(task, loaded, runs)
+
+
+def _run(task: str, model: Any, loaded_tasks: Any, limit: int | None) -> Any:
+    try:
+        # simple_evaluate would also ask pip and git, for seconds, what is installed here.
+        return lm_eval.evaluate(model, loaded_tasks, limit=limit, bootstrap_iters=RESAMPLES)
+    except AssertionError as error:  # the harness's way to refuse, as more tokens than fit
+        if not str(error):
+            raise
+        raise BadInputError(
+            f"benchmarks.harness.tasks: {task!r} cannot be run on this model: {error}"
+        ) from error
 
 
 def _load(task: str, manager: Any) -> dict[str, Any]:

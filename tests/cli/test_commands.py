@@ -1,6 +1,7 @@
 """The command `evenkeel`, on a tiny model and what belongs to it."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,7 @@ from evenkeel.datasets.prompts import make_prompts
 from evenkeel.errors import BadInputError
 from evenkeel.files import write_jsonl
 from evenkeel.models.provenance import record_provenance
+from evenkeel.probes.probe_set import ProbeSet
 from evenkeel.sae.parquet import write_parquet
 from evenkeel.sae.results import LEADING
 from evenkeel.sae.saving import save_module
@@ -26,6 +28,7 @@ from evenkeel.steering.intervention import Ablate, Add
 from evenkeel.steering.latents import Scale
 from evenkeel.steering.spec import InterventionSpec, with_sinks
 from evenkeel.vectors.vector import SteeringVector
+from tests.probes.test_probe_set import probe
 from tests.steering.saes import random_sae
 
 
@@ -360,6 +363,23 @@ def test_plan(model: Path, tmp_path: Path) -> None:
     sample.write_text("")
     result = run("plan", "--texts", 10, *given)
     assert (result.exit_code, f"{sample}: no texts" in " ".join(result.stderr.split())) == (2, True)
+
+
+def test_a_text_that_cannot_be_read_is_named_with_its_file(
+    model: Path, spec: Path, tmp_path: Path
+) -> None:
+    path, probes = tmp_path / "texts.txt", tmp_path / "probes"
+    ProbeSet.of([probe(weight=torch.randn(32))]).save(probes)
+    path.write_text("The nurse said that she was tired.\n" + 400 * "word " + "\n")
+    for command in (
+        ["plan", "--texts", 10, "--model", model, "--sample", path, "--at", tmp_path],
+        ["detect", "--file", path, "--model", model, "--probes", probes],
+        ["generate", "--file", path, "--model", model, "--spec", spec],
+    ):
+        result = run(*command)
+        assert result.exit_code == 2
+        said = " ".join(result.stderr.split())
+        assert re.search(rf"{path}: (text|prompt) 1 \(from 0, 'word word", said)
 
 
 @pytest.mark.parametrize("text", ["[]", "{}"])

@@ -70,10 +70,19 @@ def fenced(text: str) -> st.SearchStrategy[str]:
         st.just("\ufeff \n"),
         st.just("Sure! Here {it} is:\n"),
         thoughts.map(lambda thought: f"<think>{thought}</think>\n"),
+        thoughts.map(lambda thought: f"[THINK]{thought}[/THINK]"),
+        thoughts.map(lambda thought: f"\u25c1think\u25b7{thought}\u25c1/think\u25b7"),
+        thoughts.map(lambda thought: f"<seed:think>{thought}</seed:think>"),
+        thoughts.map(
+            lambda thought: (
+                f"<|channel|>analysis<|message|>{thought}<|end|>"
+                "<|start|>assistant<|channel|>final<|message|>"
+            )
+        ),
         thoughts.map(lambda thought: f"{thought}</think>\n\n"),
     )
     fences = st.sampled_from([("", ""), ("```json\n", "\n```"), ("```\n", "```")])
-    after = st.sampled_from(["", "\n", "\nAnything else?"])
+    after = st.sampled_from(["", "\n", "\nAnything else?", "<|end_of_text|>", "</s>"])
     return st.builds(lambda b, f, a: b + f[0] + text + f[1] + a, before, fences, after)
 
 

@@ -5,6 +5,7 @@ python -m tests.models.family_table docs/reference/families.md
 
 import sys
 import warnings
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from tests.models.families import families, tiny_model
 IDS = torch.tensor([[5, 9, 2, 7, 11, 3]])
 HEAD = """# Families
 
-What Evenkeel makes of each family that the installed transformers loads as a causal language model,
+What Evenkeel makes of each family that transformers {version} loads as a causal language model,
 and of some wrappers that read images too. The table is written by `make families`, from a tiny
 random model of each. Of every one it is checked that
 
@@ -61,6 +62,11 @@ def row(family: str) -> tuple[str, str] | None:
     return "runs", "; ".join(dict.fromkeys(_described(parts) for parts in architecture.parts))
 
 
+def line(family: str, verdict: str, why: str) -> str:
+    """A family's line of the table."""
+    return f"| `{family}` | {verdict} | {why} |"
+
+
 def _described(parts: BlockParts) -> str:
     if len(parts.sites) == len(SITES):
         return "all sites"
@@ -74,10 +80,11 @@ def main(path: Path) -> None:
     found = {family: row(family) for family in families()}
     known = {family: verdict for family, verdict in found.items() if verdict}
     runs = sum(verdict == "runs" for verdict, _ in known.values())
-    lines = [f"| `{family}` | {verdict} | {why} |" for family, (verdict, why) in known.items()]
+    lines = [line(family, *verdict) for family, verdict in known.items()]
     missing = ", ".join(f"`{family}`" for family, verdict in found.items() if verdict is None)
+    head = HEAD.format(version=version("transformers"))
     path.write_text(
-        f"{HEAD}{runs} run, {len(known) - runs} are refused with the reason.\n\n"
+        f"{head}{runs} run, {len(known) - runs} are refused with the reason.\n\n"
         "| family | verdict | sites, or the reason |\n|---|---|---|\n" + "\n".join(lines) + "\n\n"
         f"No tiny model was built of these, so nothing is said about them: {missing}.\n",
         encoding="utf-8",

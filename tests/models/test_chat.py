@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from evenkeel.errors import BadInputError
-from evenkeel.models.chat import CHAT_DATE, prints_the_date, render_message
+from evenkeel.models.chat import CHAT_DATE, prints_the_date, render_message, takes_a_message
 from evenkeel.models.encoding import TextEncoder
 
 PLAIN = "[user]{{ messages[0]['content'] }}[assistant]"
@@ -47,6 +47,25 @@ def test_other_templates_have_no_date(tokenizer: Any) -> None:
     assert not prints_the_date(chatting(tokenizer, None))
     assert not prints_the_date(chatting(tokenizer, "{{ raise_exception('system first') }}"))
     assert TextEncoder.of(chatting(tokenizer, PLAIN)).describe()["chat_date"] is None
+
+
+REFUSING = (
+    "{{ raise_exception('system first') }}",
+    "{% if messages[0]['role'] != 'system' %}{{ raise_exception('no system') }}{% endif %}x",
+    "{{ messages[1]['content'] }}",
+    "{{ 1 // 0 }}",
+    "{% broken",
+    "{% for m in messages if m['role'] == 'system' %}{{ m['content'] }}{% endfor %}",
+)
+
+
+@pytest.mark.parametrize("template", REFUSING)
+def test_whether_a_lone_message_is_taken_is_known_before_it_is_sent(
+    tokenizer: Any, template: str
+) -> None:
+    assert not takes_a_message(chatting(tokenizer, template))
+    assert not takes_a_message(chatting(tokenizer, None))
+    assert all(takes_a_message(chatting(tokenizer, taking)) for taking in (PLAIN, *DATED))
 
 
 def test_a_template_that_takes_no_message_says_so(tokenizer: Any) -> None:

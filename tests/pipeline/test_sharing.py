@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from dvc.repo import Repo
 
 from tests.pipeline.recording import FILES, ROOT, Run, copy
@@ -179,3 +180,22 @@ def test_a_text_set_that_changes_leaves_the_others_activations(
         touched = repo.status(targets=[f"cache_activations@{changed}"])
         assert list(touched) == [f"cache_activations@{changed}"]
         assert repo.status(targets=[f"cache_activations@{spared}"]) == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("layers", [0, 1]), ("hook_name", "blocks.0.hook_resid_post")]
+)
+def test_layers_that_are_auto_follow_those_of_the_autoencoders(
+    project: Path, tmp_path: Path, name: str, value: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clone = tmp_path / "clone"
+    shutil.copytree(project, clone)
+    params = yaml.safe_load((clone / "params.yaml").read_text())
+    params["sae"]["training"][name] = value
+    (clone / "params.yaml").write_text(yaml.safe_dump(params))
+
+    monkeypatch.chdir(clone)
+    with Repo() as repo:
+        stages = ("cache_activations@corpus", "cache_activations@statements", "train_sae")
+        touched = {stage for stage in stages if repo.status(targets=[stage])}
+    assert touched == {"cache_activations@corpus", "train_sae"}

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,8 @@ def test_probes_are_found_by_key_and_the_best_by_validation() -> None:
 
 
 def test_invalid_probes_and_sets_are_refused() -> None:
+    with pytest.raises(BadInputError, match=r"made for a width of 8, but another axis's .* for 9"):
+        ProbeSet.of([probe(), probe(axis="race", weight=torch.zeros(9))])
     with pytest.raises(BadInputError, match="two probes for gender/resid_post/0"):
         ProbeSet.of([probe(), probe()])
     with pytest.raises(BadInputError, match="at least one probe"):
@@ -104,8 +107,11 @@ def test_invalid_probes_and_sets_are_refused() -> None:
 def test_detectors_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match="has 2 weights for 1 probes"):
         ProbeSet.of([probe()], [detector()])
-    with pytest.raises(BadInputError, match="must be finite, the weights together 1"):
-        detector(weights=(0.5, 0.6))
+    with pytest.raises(BadInputError, match="two detectors for axis 'gender'"):
+        ProbeSet.of([probe(0), probe(1)], [detector(), detector()])
+    for weights in ((0.5, 0.6), (1.5, -0.5), ()):
+        with pytest.raises(BadInputError, match="no weight negative, all together 1"):
+            detector(weights=weights)
     with pytest.raises(BadInputError, match="axis 'gender': none of its probes is better than"):
         ProbeSet.of([probe()]).detector("gender")
     with pytest.raises(BadInputError, match="no probe for axis 'race'"):
@@ -128,3 +134,39 @@ def test_foreign_and_broken_folders_are_refused(tmp_path: Path) -> None:
     write_tensor_folder(tmp_path / "x", {}, record, **kind)
     with pytest.raises(BadInputError, match="list different probes"):
         ProbeSet.load(tmp_path / "x")
+
+
+@pytest.mark.parametrize(
+    ("part", "forged", "message"),
+    [
+        ("metrics", {"auroc": 7.0}, "metrics: Input should be less than or equal to 1"),
+        ("metrics", {"validation_auroc": -0.5}, "metrics: Input should be greater than or equal"),
+        ("metrics", {"n_test": 0}, "metrics: Input should be greater than or equal to 1"),
+        ("metrics", {"auroc_ci95": [0.9, 0.1]}, "an interval begins with its lower end"),
+        ("metrics", {"selectivity": 1.5}, "metrics: Input should be less than or equal to 1"),
+        ("probe", {"c": -1.0}, "c: Input should be greater than 0"),
+        ("detector", {"weights": [2.0, -1.0]}, "weights: Input should be less than or equal to 1"),
+        ("metadata", {"positions": "first"}, r"metadata\.positions: Input should be 'all'"),
+        ("metadata", {"sinks": "perhaps"}, r"metadata\.sinks: Input should be 'exclude'"),
+        ("metadata", {"model": "tiny"}, r"metadata\.model: Input should be a valid dict"),
+        ("metadata", {"seed": "zero"}, r"metadata\.seed: Input should be a valid int"),
+    ],
+)
+def test_a_record_of_the_right_types_cannot_say_what_no_training_does(
+    tmp_path: Path, part: str, forged: Any, message: str
+) -> None:
+    ProbeSet.of([probe(0), probe(1)], [detector()], {"positions": "last"}).save(tmp_path / "p")
+    (tmp_path / "p" / ".evenkeel").unlink()  # or the folder's own checksums refuse it
+    path = tmp_path / "p" / "record.json"
+    file = json.loads(path.read_text())
+    one = file["record"]["probes"]["gender/resid_post/0"]
+    parts = {
+        "metrics": one["metrics"],
+        "probe": one,
+        "detector": file["record"]["detectors"][0],
+        "metadata": file["record"]["metadata"],
+    }
+    parts[part].update(forged)
+    path.write_text(json.dumps(file))
+    with pytest.raises(BadInputError, match=rf"p: .*{message}"):
+        ProbeSet.load(tmp_path / "p")

@@ -238,7 +238,6 @@ def write_tasks(folder: Path) -> Path:
     }
     write = {
         "task": "evenkeel_write",
-        "doc_to_text": "Once {{text}}",
         "output_type": "generate_until",
         "doc_to_target": "{{choices[0]}}",
         "generation_kwargs": {"until": ["never"], "do_sample": False, "max_gen_toks": 6},

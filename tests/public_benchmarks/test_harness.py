@@ -93,6 +93,26 @@ def test_settings_of_the_model_change_nothing_that_it_writes(
     assert loaded.model.generation_config is own
 
 
+def test_an_empty_text_is_gone_on_from_its_beginning(loaded: LoadedModel, tasks: Path) -> None:
+    result = run("evenkeel_write", loaded, InterventionSpec(()), tasks)
+    samples = result.runs["lm_eval baseline"]["samples"]["evenkeel_write"]
+    (written,) = [sample["resps"][0][0] for sample in samples if not sample["doc"]["text"]]
+    ids = [loaded.tokenizer.bos_token_id]
+    for _ in range(6):
+        ids.append(int(loaded.model(torch.tensor([ids])).logits[0, -1].argmax()))
+    assert written == loaded.tokenizer.decode(ids[1:], skip_special_tokens=True)
+
+
+def test_a_task_that_asks_for_more_tokens_than_fit_is_refused(
+    loaded: LoadedModel, tasks: Path, tmp_path: Path
+) -> None:
+    task = yaml.safe_load((tasks / "evenkeel_write.yaml").read_text())
+    task["generation_kwargs"]["max_gen_toks"] = 100_000
+    (tmp_path / "task.yaml").write_text(yaml.safe_dump(task))
+    with pytest.raises(BadInputError, match=r"'evenkeel_write' cannot be run .*\(100000\)"):
+        run("evenkeel_write", loaded, InterventionSpec(()), tmp_path)
+
+
 def test_an_unknown_task_and_data_that_are_not_there_are_refused(
     loaded: LoadedModel, spec: InterventionSpec, tasks: Path, tmp_path: Path
 ) -> None:

@@ -46,7 +46,7 @@ def check(**fields: Any) -> Any:
         ({"kind": "sentences", "number": 2}, ["It is red. Is it?"], ["It is red.", "One. Two. T"]),
         (
             {"kind": "bullets", "number": 2},
-            ["- red\n- blue", "- red\n\n- blue\n"],
+            ["- red\n- blue", "- red\n\n- blue\n", "- red\u2028or so\n- blue\x0b"],
             ["Two:\n- red\n- blue", "* red\n* blue", "- red", "- a\n- b\n- c", "-red\n-blue"],
         ),
         (

@@ -294,7 +294,9 @@ def test_bad_items_are_named(tmp_path: Path, loaded: LoadedModel) -> None:
     with pytest.raises(BadInputError, match=r"refusal\.jsonl, line 1: not JSON"):
         read_items(tmp_path)
     (tmp_path / "refusal.jsonl").write_text("\n".join(map(json.dumps, REQUESTS)))
-    with pytest.raises(BadInputError, match="tokenizer has no chat template; add knowledge"):
+    with pytest.raises(
+        BadInputError, match="no chat template that takes a user's message; add knowledge"
+    ):
         Specificity(read_items(tmp_path), Encoder.of(loaded))
 
 

@@ -16,6 +16,7 @@ from evenkeel.files import write_jsonl
 from evenkeel.models.loading import load_model
 from evenkeel.models.provenance import record_provenance
 from evenkeel.params import RULES, ModelShape, load_params, read_auto, rule_of
+from evenkeel.params.auto import Given
 from evenkeel.sae.loading import open_sae
 from stages import cache_activations, train_sae
 from tests.models.families import tiny_model
@@ -122,6 +123,24 @@ def test_a_value_that_is_given_wins_and_the_others_follow_it(tmp_path: Path) -> 
     path = changed(tmp_path, sae__training__layers=[5, 1])
     (corpus,) = load_params(path, "activations.corpus", model=ORGANISM)
     assert corpus.layers == [1, 3, 5]
+
+
+def test_a_rule_names_what_it_follows_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stage that did not declare it would be skipped by DVC when it changes."""
+    read: set[str] = set()
+    plain = Given.__getitem__
+
+    def recording(given: Given, path: str) -> Any:
+        read.add(path)
+        return plain(given, path)
+
+    monkeypatch.setattr(Given, "__getitem__", recording)
+    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    for path, rule in RULES.items():
+        read.clear()
+        rule.value(Given(ORGANISM, params))
+        section = path.partition(".")[0]
+        assert {name for name in read if not name.startswith(f"{section}.")} == set(rule.follows)
 
 
 def test_deep_models_are_searched_at_five_depths() -> None:

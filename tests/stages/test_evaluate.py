@@ -274,6 +274,23 @@ def spread_by_hand(model: Any, tokenizer: Any, prompts: list[Prompt], before: st
     return float(torch.tensor([sum(row) / len(row) for row in odds.values()]).std())
 
 
+def test_a_template_that_takes_no_lone_message_is_not_asked(
+    inputs: dict[str, Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    template = "{{ raise_exception('system first') }}"
+    (inputs["model"] / "chat_template.jinja").write_text(template)
+    record_provenance(inputs["model"], "local", "tiny", "float32")
+    change_params(inputs, **FEW)
+    assert run(inputs).exit_code == 0
+    assert "the chat template of tiny takes no user's message alone" in caplog.text
+    assert result_of(inputs).chat is None
+    assert result_of(inputs).auto["evaluation.chat"] is False
+    change_params(inputs, chat=True, **FEW)
+    refused = run(inputs)
+    assert refused.exit_code == 2
+    assert "system first; or set evaluation.chat to false" in " ".join(refused.output.split())
+
+
 def test_without_a_chat_template_there_is_no_chat(inputs: dict[str, Path]) -> None:
     change_params(inputs, chat=True)
     refused = run(inputs)

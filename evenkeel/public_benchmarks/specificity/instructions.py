@@ -63,7 +63,7 @@ class _Counted(_Check):
         if self.kind == "sentences":
             ended = re.findall(r"[.!?]+[\"')]*(?=\s|\Z)", answer)
             return len(ended) == self.number and re.search(r"[.!?][\"')]*\Z", answer) is not None
-        lines = [line for line in answer.splitlines() if line.strip()]
+        lines = [line for line in answer.split("\n") if line.strip()]  # U+2028 ends none
         return len(lines) == self.number and all(line.startswith("- ") for line in lines)
 
 

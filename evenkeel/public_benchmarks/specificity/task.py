@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from evenkeel.errors import BadInputError
+from evenkeel.models.chat import takes_a_message
 from evenkeel.models.loading import LoadedModel
 from evenkeel.public_benchmarks.encoding import Encoder
 from evenkeel.public_benchmarks.measures import Measure
@@ -28,7 +29,7 @@ ROWS = 128
 
 
 class Specificity(Task):
-    """The items, encoded for one model; those that need a chat only where it has a chat template.
+    """The items, encoded for one model; those that need a chat only where its template takes one.
 
     Raises:
         BadInputError: nothing can be asked of this model, or no item of a file fits its context.
@@ -40,7 +41,7 @@ class Specificity(Task):
             scorings.append(Knowledge(items.knowledge, encoder))
         if items.toxicity:
             scorings.append(CivilWords(items.toxicity, encoder))
-        chat = bool(encoder.tokenizer.chat_template)
+        chat = takes_a_message(encoder.tokenizer)
         if chat and items.refusal:
             scorings += [Refusals(items.refusal, encoder, harmless=each) for each in (False, True)]
         if chat and items.sycophancy:
@@ -55,7 +56,7 @@ class Specificity(Task):
         if not asked:
             raise BadInputError(
                 "specificity: all files ask a chat model, and this model's tokenizer has no chat "
-                "template; add knowledge.jsonl or toxicity.jsonl"
+                "template that takes a user's message; add knowledge.jsonl or toxicity.jsonl"
             )
         self.rules = {each.name: each.rule for each in asked}
         self.size = {f"items_of_{each.name}": each.items for each in asked}
