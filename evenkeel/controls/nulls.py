@@ -50,7 +50,7 @@ def null_conditions(
     Args:
         condition: what was chosen.
         shuffled: vectors of shuffled labels, which lie where the model's activations vary.
-        draws: of each kind.
+        draws: of each kind; of what takes a training, as many as were trained.
         seed: of all of them.
 
     Raises:
@@ -103,11 +103,12 @@ def _shuffled(
             )
             for draw in range(draws)
         ]
+    most = min(shuffled.most(vector, draws) for vector in condition.all_vectors)
     return [
         replace(
             condition, vectors=_each(condition.vectors, partial(shuffled.in_place_of, draw=draw))
         )
-        for draw in range(draws)
+        for draw in range(most)
     ]
 
 

@@ -66,12 +66,28 @@ class FeatureVectorsParams(Section):
     """Features taken besides, for every axis."""
 
 
+class PreferenceParams(Section):
+    layers: Layers
+    """Layers at which vectors of methods bipo and reps are trained; all is each of those whose
+    activations are stored."""
+    steps: PositiveInt
+    """Of the optimizer, for each vector."""
+    batch_rows: PositiveInt
+    """Prompts in a step."""
+    beta: PositiveFloat
+    """Of the loss of bipo: the smaller, the further the vector goes."""
+    shuffles: NonNegativeInt
+    """Null vectors trained beside each on shuffled items; each takes a training."""
+
+
 class VectorsParams(Section):
     methods: Annotated[list[VectorMethod], Field(min_length=1), AfterValidator(distinct)]
     """caa: neutral - biased means; group: group - group means; term: the same at the group's term
     itself; pca: of group differences; probe: normal of the linear probe; actadd: one pair of texts;
-    sae: decoder rows of features, at the SAE's own layer and site."""
+    sae: decoder rows of features, at the SAE's own layer and site; bipo, reps: trained on the train
+    prompts to prefer what goes against the stereotype."""
     actadd: ActAddParams
+    preference: PreferenceParams
     erasers: Annotated[list[Concept], AfterValidator(distinct)]
     """What erasers are fitted to erase: the group that a statement is about, its label."""
     eraser_methods: Annotated[list[EraserMethod], AfterValidator(distinct)]

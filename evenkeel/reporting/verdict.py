@@ -15,6 +15,8 @@ METHODS = {
     "pca": "the first principal component of pair differences",
     "probe": "the normal of the linear probe",
     "actadd": "the difference of one pair of texts (ActAdd)",
+    "bipo": "the vector of bidirectional preference optimization (BiPO)",
+    "reps": "the vector of reference-free preference steering (RePS)",
     "leace": "the LEACE eraser",
     "inlp": "iterative nullspace projection (INLP)",
     "sentence_debias": "the subspace of group-swapped differences (SentenceDebias)",

@@ -12,6 +12,7 @@ from evenkeel.conditions.learned import LearnedCondition, make_learned_condition
 from evenkeel.controls.nulls import null_conditions
 from evenkeel.datasets.records import Prompt
 from evenkeel.errors import BadInputError
+from evenkeel.learning.passes import PromptPass
 from evenkeel.metrics.bias import centred, pairwise_square
 from evenkeel.models.loading import LoadedModel
 from evenkeel.models.sites import HookPoint
@@ -19,7 +20,6 @@ from evenkeel.params import ReftParams
 from evenkeel.scoring.group_reads import encode_prompt, group_log_probs
 from evenkeel.selection.item_gates import OPEN_AT_KNOWN, ItemGates, balanced_weights
 from evenkeel.selection.reft import ReftTrainer
-from evenkeel.selection.reft_batches import PromptPass
 from evenkeel.steering.hooks import steer
 from tests.evaluation.samples import ITEMS, TEXTS, make_four_groups, make_prompts
 
