@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from numpy import ndarray
 
+from evenkeel.conditions.adapter import AdapterCondition
 from evenkeel.conditions.condition import Condition, DosedCondition
 from evenkeel.conditions.eraser import EraserCondition
 from evenkeel.conditions.latents import LatentsCondition, random_latents
@@ -80,11 +81,14 @@ def hardest_nulls(
 ) -> tuple[str, Sequence[Condition]] | None:
     """The kind of `null_conditions` that is hardest to beat and takes no training, and its draws.
 
-    None of conditions that have no directions, and of random ones, which are nulls themselves.
+    Of adapters the same training of what knows nothing of the items, since there is no other. None
+    of conditions that have neither, and of random ones, which are nulls themselves.
     """
     match condition:
         case LatentsCondition():
             return "random_latents", random_latents(condition, draws, seed)
+        case AdapterCondition():
+            return "shuffled_items", condition.of_shuffled_items(draws)
         case LearnedCondition():
             return "random_subspace", condition.in_random_subspaces(draws, seed)
         case EraserCondition() | VectorCondition() if condition.recipe.method != RANDOM:

@@ -28,41 +28,56 @@ ROWS_OF_TEXT = 0.25
 are read."""
 
 
-class Pass:
-    """One batch of rows: run once unsteered, and again under edits from their first block on.
+class Rows:
+    """One batch of rows, read from a model as it is at the time, with gradients.
 
     Args:
-        model: the unsteered model.
+        model: that is read.
         rows: token ids.
         reads: tokens whose probabilities matter; they say which places have logits.
-        start: first block that an edit reaches.
     """
 
-    def __init__(self, model: Any, rows: Sequence[Tokens], reads: Reads, start: int) -> None:
+    def __init__(self, model: Any, rows: Sequence[Tokens], reads: Reads) -> None:
         (batch,) = read_batches(rows, reads, len(rows))
         order = torch.from_numpy(batch.place).argsort()
-        self._model, self._inputs, self._start = model, batch.inputs, start
+        self._model, self._inputs = model, batch.inputs
         self._row, self._column = torch.from_numpy(batch.row), torch.from_numpy(batch.column)
         self.at: Int[Tensor, " reads"] = torch.from_numpy(batch.at)[order]
         """Place that each read is read at."""
         self.token: Int[Tensor, " reads"] = torch.from_numpy(batch.token)[order]
-        with torch.no_grad(), recorded(model) as outputs:
-            self.unsteered: LogProbs = self._log_probs()
-        self._outputs = outputs[start - 1 : start] * start  # only the last of them is read
 
-    def steered(self, edits: Sequence[Intervention]) -> LogProbs:
-        """Log-probabilities at the places, through which gradients flow to the edits."""
-        with steer(self._model, edits), resumed(self._model, self._outputs, self._start):
-            return self._log_probs()
+    def log_probs(self) -> LogProbs:
+        """Log-probabilities at the places."""
+        with quick_gradients(input_device(self._model)):
+            logits = logits_at(self._model, self._inputs, self._row, self._column)
+        return logits.float().log_softmax(dim=-1)
 
     def of_tokens(self, log_probs: LogProbs) -> Float[Tensor, " reads"]:
         """Log-probability of each token that is read."""
         return log_probs[self.at, self.token]
 
-    def _log_probs(self) -> LogProbs:
-        with quick_gradients(input_device(self._model)):
-            logits = logits_at(self._model, self._inputs, self._row, self._column)
-        return logits.float().log_softmax(dim=-1)
+
+class Pass(Rows):
+    """Rows that run once unsteered, and again under edits from their first block on.
+
+    Args:
+        model: the unsteered model.
+        rows: token ids.
+        reads: tokens whose probabilities matter.
+        start: first block that an edit reaches.
+    """
+
+    def __init__(self, model: Any, rows: Sequence[Tokens], reads: Reads, start: int) -> None:
+        super().__init__(model, rows, reads)
+        self._start = start
+        with torch.no_grad(), recorded(model) as outputs:
+            self.unsteered: LogProbs = self.log_probs()
+        self._outputs = outputs[start - 1 : start] * start  # only the last of them is read
+
+    def steered(self, edits: Sequence[Intervention]) -> LogProbs:
+        """Log-probabilities at the places, through which gradients flow to the edits."""
+        with steer(self._model, edits), resumed(self._model, self._outputs, self._start):
+            return self.log_probs()
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,35 +122,27 @@ class PromptPass:
         return divergence(*sides)
 
 
-def text_pass(model: Any, texts: Sequence[Tokens], start: int) -> Pass:
-    """A batch of plain texts, with a place before every token but the first."""
-    return Pass(model, texts, text_reads(texts, [1] * len(texts)), start)
-
-
-def text_passes(
-    loaded: LoadedModel,
-    texts: Sequence[str],
-    rows: int,
-    start: int,
-    generator: np.random.Generator,
-) -> list[Pass]:
+def text_batches(
+    loaded: LoadedModel, texts: Sequence[str], rows: int, generator: np.random.Generator
+) -> list[list[Tokens]]:
     """Plain texts in batches of like length, in random order; those of one token are left out.
 
     Args:
         loaded: the model; texts are cut where its context ends.
         texts: to be read.
         rows: prompts of the batches beside which they are read, of which `ROWS_OF_TEXT` are taken.
-        start: first block that an edit reaches.
         generator: of the order.
     """
     limit = context_length(loaded.model)
     encoded = (loaded.encoder.encode(text)[:limit] for text in texts)
     tokens = [each for each in encoded if len(each) > 1]
     parts = length_sorted(list(map(len, tokens)), max(1, round(rows * ROWS_OF_TEXT)))
-    return [
-        text_pass(loaded.model, [tokens[i] for i in parts[number]], start)
-        for number in generator.permutation(len(parts))
-    ]
+    return [[tokens[i] for i in parts[number]] for number in generator.permutation(len(parts))]
+
+
+def text_pass(model: Any, texts: Sequence[Tokens], start: int) -> Pass:
+    """A batch of plain texts, with a place before every token but the first."""
+    return Pass(model, texts, text_reads(texts, [1] * len(texts)), start)
 
 
 def divergence(unsteered: LogProbs, steered: LogProbs) -> Float[Tensor, ""]:

@@ -23,6 +23,8 @@ PreferenceMethod = Literal["bipo", "reps"]
 VectorMethod = Literal["caa", "group", "term", "pca", "probe", "actadd", "sae", PreferenceMethod]
 EraserMethod = Literal["leace", "inlp", "sentence_debias"]
 LearnedMethod = Literal["reft"]
+LoraMethod = Literal["cda_lora", "dpo_lora"]
+Baseline = Literal[LoraMethod, "self_debias"]
 Action = Literal["add", "ablate", "mean_ablate", "rotate", "clamp", "scale"]
 Sinks = Literal["exclude", "include"]
 """Whether attention sinks (a text's first token, and others like it) are left out or count."""

@@ -14,6 +14,7 @@ from pydantic import (
 from evenkeel.params.fields import (
     Action,
     Axis,
+    Baseline,
     Concept,
     EraserMethod,
     GateKind,
@@ -137,6 +138,32 @@ class ReftParams(Section):
     """Null edits that are trained in the place of a selected one, at most null_draws."""
 
 
+class LoraParams(Section):
+    rank: PositiveInt
+    """Of the adapter of each linear map."""
+    steps: PositiveInt
+    """Of the optimizer."""
+    rate: PositiveFloat
+    """Of the optimizer."""
+    batch_rows: PositiveInt
+    """Prompts of each kind in a step; beside them a quarter as many plain texts (cda_lora)."""
+    beta: PositiveFloat
+    """Of the loss of dpo_lora: the smaller, the further the adapter goes."""
+    texts: PositiveInt
+    """Plain texts of the training corpus that counterfactuals stand among."""
+    multipliers: Annotated[list[PositiveFloat], Field(min_length=1), AfterValidator(distinct)]
+    """Multiples of the trained adapter of which validation chooses one."""
+    shuffles: NonNegativeInt
+    """Null adapters that are trained, at most compared_null_draws."""
+
+
+class SelfDebiasParams(Section):
+    diagnosis: Annotated[str, Field(min_length=1)]
+    """What is said of a text before it, its last space included; {axis} stands for the axis."""
+    decays: Annotated[list[PositiveFloat], Field(min_length=1), AfterValidator(distinct)]
+    """How sharply tokens that it makes likelier are discounted; validation chooses one."""
+
+
 class EvaluationParams(Section):
     axes: Annotated[list[Axis], Field(min_length=1), AfterValidator(distinct)]
     """Kinds of bias to evaluate, each by itself and then all together."""
@@ -195,6 +222,12 @@ class EvaluationParams(Section):
     few_shot: NonNegativeInt
     """Examples from the train split, completed against the stereotype, in one more prefix; 0 for
     none."""
+    baselines: Annotated[list[Baseline], AfterValidator(distinct)]
+    """What is compared at the same budgets and cannot be selected. cda_lora: fine-tuned on
+    sentences with every group; dpo_lora: on preferences against the stereotype; self_debias:
+    decoding that discounts what the model says more readily of a biased text."""
+    lora: LoraParams
+    self_debias: SelfDebiasParams
     null_draws: Annotated[int, Field(ge=1)]
     """Null-direction baselines of each kind in the place of the selected one, at most
     vectors.shuffles; p is at best 1 / (draws + 1)."""

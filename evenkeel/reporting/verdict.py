@@ -26,6 +26,9 @@ METHODS = {
     "prompt": "a prompt prefix",
     "few_shot": "examples before the prompt",
     "reft": "a learned edit (LoReFT)",
+    "cda_lora": "fine-tuning on counterfactuals (CDA, LoRA)",
+    "dpo_lora": "fine-tuning on preferences (DPO, LoRA)",
+    "self_debias": "Self-Debias decoding",
 }
 GATES = {
     "none": "",

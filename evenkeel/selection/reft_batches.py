@@ -14,7 +14,8 @@ from evenkeel.learning.passes import (
     PromptPass,
     divergence,
     shuffled_parts,
-    text_passes,
+    text_batches,
+    text_pass,
 )
 from evenkeel.metrics.bias import unbiased
 from evenkeel.models.loading import LoadedModel
@@ -58,7 +59,9 @@ class TrainingBatches:
         self._stereotypical, self._parts = prompt_passes(self._prompts)
         definitional = [prompt for prompt in prompts if prompt.kind == "definitional"]
         self._definitional, _ = prompt_passes(definitional)
-        self._texts = text_passes(loaded, texts, rows, start, generator)
+        self._texts = [
+            text_pass(model, batch, start) for batch in text_batches(loaded, texts, rows, generator)
+        ]
 
     def targets(self, shuffle: int | None) -> list[Float[Tensor, "prompts groups"]]:
         """Where the scores of each batch of stereotypical prompts have to go.

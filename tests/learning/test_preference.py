@@ -32,11 +32,6 @@ POINT = HookPoint("resid_post", 1)
 METHODS: tuple[PreferenceMethod, ...] = ("bipo", "reps")
 
 
-@pytest.fixture
-def loaded(tiny_gpt2: Any, tokenizer: Any) -> LoadedModel:
-    return LoadedModel(tiny_gpt2, tokenizer, provenance=None)  # type: ignore[arg-type]
-
-
 def held(prompts: list[Prompt]) -> list[Prompt]:
     """Every item held against a group, the groups in turn."""
     items = sorted({p.item for p in prompts if p.kind == "stereotypical"})
