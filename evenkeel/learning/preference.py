@@ -26,6 +26,7 @@ from evenkeel.params import PreferenceMethod, PreferenceParams
 from evenkeel.scoring.group_reads import encode_prompt
 from evenkeel.scoring.prefix_reuse import first_affected
 from evenkeel.steering.intervention import Add, Edit, Intervention, in_exact
+from evenkeel.steering.subspace import exact
 
 RATE = 0.02
 """Of Adam, in units of the residual stream's norm and times the square root of the width: how far
@@ -97,18 +98,24 @@ class PreferenceTrainer:
         self._batches = lru_cache(maxsize=1)(self._batches_from)
 
     def train(
-        self, method: PreferenceMethod, point: HookPoint, unit: float, shuffle: int | None = None
+        self,
+        method: PreferenceMethod,
+        point: HookPoint,
+        *,
+        unit: float,
+        width: int,
+        shuffle: int | None = None,
     ) -> Direction:
         """Train one vector, in units of the activations.
 
         Args:
             method: its loss.
             point: where it is added, at every position but attention sinks.
-            unit: mean norm of the residual stream there.
+            unit: mean norm of the activations there.
+            width: of the activations there.
             shuffle: None, or the number of a random pairing of the items: each is then held
                 against the group of another one.
         """
-        width = self._loaded.shape.d_model
         batches = self._batches(first_affected([Add(torch.zeros(width), **_at(point))]))
         rejected = self._rejected(batches, shuffle)
         generator = torch.Generator().manual_seed(self._seed)
@@ -189,10 +196,8 @@ class _Null(Intervention):
     vector: Float[Tensor, " d_model"]
 
     def on(self, device: torch.device, dtype: torch.dtype) -> Edit:
-        unit = (self.vector / self.vector.norm()).to(device)
-        return in_exact(
-            dtype, lambda stream: stream - (stream @ unit).relu().unsqueeze(-1) * unit.to(stream)
-        )
+        unit = (self.vector / self.vector.norm()).to(device, exact(dtype))
+        return in_exact(dtype, lambda stream: stream - (stream @ unit).relu().unsqueeze(-1) * unit)
 
     @property
     def width(self) -> int:

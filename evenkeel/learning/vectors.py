@@ -1,6 +1,7 @@
 """The preference vectors of every axis, method and hook point of an activation store."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import NamedTuple, get_args
 
 import numpy as np
@@ -75,9 +76,11 @@ def train_vectors(
         directions: dict[tuple[str, HookPoint], Direction] = {}
         shuffled: dict[str, Float[Tensor, "draws d_model"]] = {}
         for point, unit in units.items():
+            width = store.d_model(point.site)
             for method in methods:
-                directions[method, point] = trainer.train(method, point, unit)
-                draws = [trainer.train(method, point, unit, draw) for draw in range(how.shuffles)]
+                train = partial(trainer.train, method, point, unit=unit, width=width)
+                directions[method, point] = train()
+                draws = [train(shuffle=draw) for draw in range(how.shuffles)]
                 if draws:
                     key = shuffle_key(method, point.site, point.layer, None)
                     shuffled[key] = torch.from_numpy(np.stack(draws)).float()

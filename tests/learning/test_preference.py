@@ -14,6 +14,7 @@ from evenkeel.learning.losses import preference_loss, rejected_mask, reps_loss
 from evenkeel.learning.preference import (
     PreferenceTrainer,
     _bipo,
+    _Null,
     _Trained,
     preferences,
     rejected_groups,
@@ -118,8 +119,9 @@ def test_training_turns_preferences_and_leaves_the_model_as_it_was(
 ) -> None:
     prompts = held(make())
     before = {name: tensor.clone() for name, tensor in loaded.model.state_dict().items()}
-    unit = 5.0
-    vector = PreferenceTrainer(loaded, prompts, PARAMS, seed=0).train(method, POINT, unit)
+    vector = PreferenceTrainer(loaded, prompts, PARAMS, seed=0).train(
+        method, POINT, unit=5.0, width=32
+    )
     own = margins(loaded, prompts).mean()
     add = Add(torch.from_numpy(vector).float(), layer=1, site="resid_post")
     with steer(loaded.model, [add]):
@@ -134,7 +136,9 @@ def test_the_same_seed_trains_the_same_vector_and_another_another(
     loaded: LoadedModel, method: PreferenceMethod
 ) -> None:
     def trained(seed: int, prompts: list[Prompt] = PROMPTS, shuffle: int | None = None) -> Any:
-        return PreferenceTrainer(loaded, prompts, BRIEF, seed).train(method, POINT, 5.0, shuffle)
+        return PreferenceTrainer(loaded, prompts, BRIEF, seed).train(
+            method, POINT, unit=5.0, width=32, shuffle=shuffle
+        )
 
     assert np.array_equal(trained(0), trained(0))
     assert not np.array_equal(trained(0), trained(1))
@@ -170,6 +174,15 @@ def test_gradients_flow_through_what_is_added() -> None:
     edited: Tensor = Add(direction, 2.0, layer=0, site="resid_post")(torch.zeros(1, 1, 4))
     (gradient,) = torch.autograd.grad(edited.sum(), [direction])
     assert torch.equal(gradient, torch.full((4,), 2.0))
+
+
+def test_what_is_nulled_has_nothing_left_on_the_side_of_the_vector() -> None:
+    vector, stream = torch.randn(6), torch.randn(2, 20, 6)
+    nulled = _Null(vector, layer=0, site="resid_post")(stream)
+    before, after = stream @ vector, nulled @ vector
+    assert (before > 0.1).any()
+    torch.testing.assert_close(after, before.clamp(max=0), atol=1e-5, rtol=0)
+    torch.testing.assert_close(nulled[before <= 0], stream[before <= 0])
 
 
 def test_without_preferences_there_is_nothing_to_train_on(loaded: LoadedModel) -> None:
