@@ -38,6 +38,13 @@ from stages.command import (
     help="What the SAE's features go with.",
 )
 @click.option(
+    "--prompts",
+    "prompts_path",
+    type=FolderPath,
+    default=Path("data/dataset/prompts"),
+    help="Prompts that methods bipo and reps are trained on.",
+)
+@click.option(
     "--output", type=OutputFolder, default=Path("models/vectors"), help="Vectors to write."
 )
 @click.option(
@@ -53,6 +60,7 @@ def main(
     model_path: Path,
     sae_path: Path,
     features_path: Path,
+    prompts_path: Path,
     output: Path,
     metrics: Path,
     params_path: Path,
@@ -63,11 +71,15 @@ def main(
     Example:
       python -m stages.compute_vectors --output models/vectors
     """
+    from typing import get_args
+
     from evenkeel.activations.store import ActivationStore
+    from evenkeel.datasets.reading import read_prompts
     from evenkeel.files import atomic_folder, write_json
+    from evenkeel.learning.vectors import Trained, train_vectors
     from evenkeel.models.loading import load_model
     from evenkeel.models.sites import HookPoint
-    from evenkeel.params import load_params
+    from evenkeel.params import PreferenceMethod, load_params
     from evenkeel.probes.probe_set import ProbeSet
     from evenkeel.probes.statements import statements_of
     from evenkeel.sae.loading import open_sae
@@ -85,17 +97,22 @@ def main(
     with ActivationStore.open(activations) as store:
         probes = ProbeSet.load(probes_path) if "probe" in params.methods else None
         actadd = group_terms = None
-        if {"actadd", "term"} & set(params.methods):
+        trained: dict[str, Trained] = {}
+        to_train = set(params.methods) & set(get_args(PreferenceMethod))
+        axes = sorted(set(statements_of(store)["axis"]))
+        if {"actadd", "term"} & set(params.methods) or to_train:
             loaded = load_model(model_path, trust_remote_code=trust)
             store.require_model(loaded.fingerprint)
             points = [
                 HookPoint.of(site, layer) for site in store.sites for layer in store.layers(site)
             ]
             if "actadd" in params.methods:
-                axes = sorted(set(statements_of(store)["axis"]))
                 actadd = axis_differences(loaded, points, text_pairs(params.actadd, axes))
             if "term" in params.methods:
                 group_terms = group_term_streams(loaded, statements_of(store), points)
+            if to_train:
+                prompts = {axis: read_prompts(prompts_path, axis) for axis in axes}
+                trained = train_vectors(loaded, store, prompts, params, seed)
         decoder = None
         if "sae" in params.methods:
             sae, table = open_sae(sae_path), read_table(features_path)
@@ -108,13 +125,16 @@ def main(
             actadd=actadd,
             group_terms=group_terms,
             decoder=decoder,
+            trained={axis: of_axis.directions for axis, of_axis in trained.items()},
         )
         erasers = fit_erasers(store, params)
     vectors = VectorSet.of(result.vector for result in results if result.vector)
     with atomic_folder(output) as folder:
         for axis, of_axis in vectors.by_axis.items():
             of_axis.save(folder / axis / "vectors")
-            shuffled[axis].save(folder / axis / "shuffled.safetensors")
+            nulls = shuffled[axis]
+            nulls = trained[axis].beside(nulls) if axis in trained else nulls
+            nulls.save(folder / axis / "shuffled.safetensors")
             EraserSet(erasers.select(axis=axis)).save(folder / axis / "erasers")
     write_json(metrics, vector_metrics(results))
     columns = ["axis", "method", "site", "layer", "separation_auroc", "cosine_with_group"]

@@ -45,7 +45,7 @@ SHOWN = (
     "--corpus",
     type=FilePath,
     default=Path("data/corpus/train.jsonl"),
-    help="Texts whose plain ones learned edits leave alone.",
+    help="Texts whose plain ones what is trained leaves alone.",
 )
 @click.option(
     "--output",
@@ -124,7 +124,7 @@ def main(
             read_prompts(prompts, axis),
             [row.text for row in read_jsonl(heldout, CorpusText) if row.kind == "plain"],
             [row.text for row in read_jsonl(corpus, CorpusText) if row.kind == "plain"]
-            if "reft" in params.methods
+            if "reft" in params.methods or "cda_lora" in params.baselines
             else [],
             params,
             seed,

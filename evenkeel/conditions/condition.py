@@ -2,9 +2,11 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Self
+from contextlib import AbstractContextManager
+from typing import Any, Self
 
 from evenkeel.conditions.recipe import Recipe
+from evenkeel.steering.hooks import steered
 from evenkeel.steering.intervention import Intervention
 
 
@@ -28,6 +30,21 @@ class Condition(ABC):
     @property
     def name(self) -> str:
         return self.recipe.name
+
+    @property
+    def apart(self) -> bool:
+        """Whether it changes more than what interventions do, and so shares no pass with the
+        unsteered model."""
+        return bool(self.prefix)
+
+    def on(self, model: Any, tokenizer: Any) -> AbstractContextManager[Any]:
+        """What is to be read in the model's place while the block runs, but for the prefix.
+
+        Args:
+            model: the unsteered model; it is as it was afterwards.
+            tokenizer: of the model.
+        """
+        return steered(model, self.interventions)
 
 
 class DosedCondition(Condition):

@@ -13,8 +13,8 @@ class Recipe(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     method: str
-    """Of the vectors (caa, group, term, ..., random) or erasers (leace, ...), reft, prompt, or
-    few_shot."""
+    """Of the vectors (caa, group, term, ..., random) or erasers (leace, ...), reft, prompt,
+    few_shot, or a baseline (cda_lora, ...)."""
     site: str | None = None
     layer: int | Literal["all"] | tuple[int, ...] | None = None
     """The layer's index, or "all" of those that have a vector, or those that are edited at once."""
@@ -22,10 +22,11 @@ class Recipe(BaseModel):
     multiplier: float | None = None
     """add: in units of the mean norm of the residual stream at the vector's hook point; ablate:
     share taken out; mean_ablate: share of the way to the midpoint; rotate: share of the angle;
-    clamp: the latents' value; scale: their factor; of a learned edit or an eraser: share of it."""
+    clamp: the latents' value; scale: their factor; of a learned edit, an eraser or an adapter:
+    share of it; of self_debias: how sharply tokens are discounted."""
     rank: int | None = None
     """Of a learned edit: dimensions of the residual stream that it writes to; of an eraser: those
-    that it takes out."""
+    that it takes out; of an adapter: that of each product."""
     gate: GateKind = "none"
     features: tuple[int, ...] = ()
     """Latents that are edited."""

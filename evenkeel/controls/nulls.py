@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from numpy import ndarray
 
+from evenkeel.conditions.adapter import AdapterCondition
 from evenkeel.conditions.condition import Condition, DosedCondition
 from evenkeel.conditions.eraser import EraserCondition
 from evenkeel.conditions.latents import LatentsCondition, random_latents
@@ -50,7 +51,7 @@ def null_conditions(
     Args:
         condition: what was chosen.
         shuffled: vectors of shuffled labels, which lie where the model's activations vary.
-        draws: of each kind.
+        draws: of each kind; of what takes a training, as many as were trained.
         seed: of all of them.
 
     Raises:
@@ -80,11 +81,14 @@ def hardest_nulls(
 ) -> tuple[str, Sequence[Condition]] | None:
     """The kind of `null_conditions` that is hardest to beat and takes no training, and its draws.
 
-    None of conditions that have no directions, and of random ones, which are nulls themselves.
+    Of adapters the same training of what knows nothing of the items, since there is no other. None
+    of conditions that have neither, and of random ones, which are nulls themselves.
     """
     match condition:
         case LatentsCondition():
             return "random_latents", random_latents(condition, draws, seed)
+        case AdapterCondition():
+            return "shuffled_items", condition.of_shuffled_items(draws)
         case LearnedCondition():
             return "random_subspace", condition.in_random_subspaces(draws, seed)
         case EraserCondition() | VectorCondition() if condition.recipe.method != RANDOM:
@@ -103,11 +107,12 @@ def _shuffled(
             )
             for draw in range(draws)
         ]
+    most = min(shuffled.most(vector, draws) for vector in condition.all_vectors)
     return [
         replace(
             condition, vectors=_each(condition.vectors, partial(shuffled.in_place_of, draw=draw))
         )
-        for draw in range(draws)
+        for draw in range(most)
     ]
 
 

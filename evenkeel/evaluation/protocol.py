@@ -11,6 +11,7 @@ from evenkeel.controls.controls import Controls, null_rows, rank_all, run_contro
 from evenkeel.controls.feature_ablation import FeatureAblation, ablate_features
 from evenkeel.controls.nulls import RANDOM
 from evenkeel.datasets.records import Prompt
+from evenkeel.evaluation.baselines import best_baselines
 from evenkeel.evaluation.candidates import behind_prefixes, candidate_conditions
 from evenkeel.evaluation.items import Row, item_rows
 from evenkeel.evaluation.material import CHAT_REQUEST, Material
@@ -61,8 +62,8 @@ class Evaluation:
     selection: Selection
     """Among the candidates that mean something."""
     best: tuple[Candidate, ...]
-    """On validation: of each method, action and gate, of random directions, of prefixes, and the
-    selected one behind the best prefix."""
+    """On validation: of each method, action and gate, of random directions, of prefixes, the
+    selected one behind the best prefix, and of each baseline."""
     measured: dict[Condition, Candidate]
     """These on test."""
     front: ParetoFront
@@ -168,7 +169,7 @@ def evaluate_axis(
         prompts: of the axis and all splits.
         texts: held-out plain texts; of the first `params.heldout_texts`, every other one serves
             selection and the rest the test.
-        training_texts: plain texts of the training corpus, which learned edits leave alone.
+        training_texts: plain texts of the training corpus, which what is trained leaves alone.
         params: what to try and how much to try.
         seed: of sampling, resampling and null directions.
         dictionary: of the SAE whose features are tried (method sae).
@@ -213,7 +214,13 @@ def evaluate_axis(
     best = selection.best + select(chance, budget).best
     chosen = selection.selected.condition if selection.selected else None
     assert chosen is None or isinstance(chosen, DosedCondition)
-    best = (*best, *behind_prefixes(validation, budget, prompts, params, chosen, with_kl))
+    best = (
+        *best,
+        *behind_prefixes(validation, budget, prompts, params, chosen, with_kl),
+        *best_baselines(
+            validation, budget, loaded, axis, prompts, training_texts, params, seed, with_kl
+        ),
+    )
     on_test = test.measure([candidate.condition for candidate in best], "test")
     measured = {candidate.condition: candidate for candidate in on_test}
     if chosen:

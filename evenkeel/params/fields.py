@@ -19,9 +19,12 @@ ln2_out     what the MLP reads: the second norm's output, its scale and bias app
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 Dtype = Literal["float32", "float16", "bfloat16"]
-VectorMethod = Literal["caa", "group", "term", "pca", "probe", "actadd", "sae"]
+PreferenceMethod = Literal["bipo", "reps"]
+VectorMethod = Literal["caa", "group", "term", "pca", "probe", "actadd", "sae", PreferenceMethod]
 EraserMethod = Literal["leace", "inlp", "sentence_debias"]
 LearnedMethod = Literal["reft"]
+LoraMethod = Literal["cda_lora", "dpo_lora"]
+Baseline = Literal[LoraMethod, "self_debias"]
 Action = Literal["add", "ablate", "mean_ablate", "rotate", "clamp", "scale"]
 Sinks = Literal["exclude", "include"]
 """Whether attention sinks (a text's first token, and others like it) are left out or count."""

@@ -14,6 +14,7 @@ from pydantic import (
 from evenkeel.params.fields import (
     Action,
     Axis,
+    Baseline,
     Concept,
     EraserMethod,
     GateKind,
@@ -66,12 +67,28 @@ class FeatureVectorsParams(Section):
     """Features taken besides, for every axis."""
 
 
+class PreferenceParams(Section):
+    layers: Layers
+    """Layers at which vectors of methods bipo and reps are trained; all is each of those whose
+    activations are stored."""
+    steps: PositiveInt
+    """Of the optimizer, for each vector."""
+    batch_rows: PositiveInt
+    """Prompts in a step."""
+    beta: PositiveFloat
+    """Of the loss of bipo: the smaller, the further the vector goes."""
+    shuffles: NonNegativeInt
+    """Null vectors trained beside each on shuffled items; each takes a training."""
+
+
 class VectorsParams(Section):
     methods: Annotated[list[VectorMethod], Field(min_length=1), AfterValidator(distinct)]
     """caa: neutral - biased means; group: group - group means; term: the same at the group's term
     itself; pca: of group differences; probe: normal of the linear probe; actadd: one pair of texts;
-    sae: decoder rows of features, at the SAE's own layer and site."""
+    sae: decoder rows of features, at the SAE's own layer and site; bipo, reps: trained on the train
+    prompts to prefer what goes against the stereotype."""
     actadd: ActAddParams
+    preference: PreferenceParams
     erasers: Annotated[list[Concept], AfterValidator(distinct)]
     """What erasers are fitted to erase: the group that a statement is about, its label."""
     eraser_methods: Annotated[list[EraserMethod], AfterValidator(distinct)]
@@ -119,6 +136,32 @@ class ReftParams(Section):
     """Train on items without a known share, too, that nothing is measured on (gender)."""
     shuffles: PositiveInt
     """Null edits that are trained in the place of a selected one, at most null_draws."""
+
+
+class LoraParams(Section):
+    rank: PositiveInt
+    """Of the adapter of each linear map."""
+    steps: PositiveInt
+    """Of the optimizer."""
+    rate: PositiveFloat
+    """Of the optimizer."""
+    batch_rows: PositiveInt
+    """Prompts of each kind in a step; beside them a quarter as many plain texts (cda_lora)."""
+    beta: PositiveFloat
+    """Of the loss of dpo_lora: the smaller, the further the adapter goes."""
+    texts: PositiveInt
+    """Plain texts of the training corpus that counterfactuals stand among."""
+    multipliers: Annotated[list[PositiveFloat], Field(min_length=1), AfterValidator(distinct)]
+    """Multiples of the trained adapter of which validation chooses one."""
+    shuffles: NonNegativeInt
+    """Null adapters that are trained, at most compared_null_draws."""
+
+
+class SelfDebiasParams(Section):
+    diagnosis: Annotated[str, Field(min_length=1)]
+    """What is said of a text before it, its last space included; {axis} stands for the axis."""
+    decays: Annotated[list[PositiveFloat], Field(min_length=1), AfterValidator(distinct)]
+    """How sharply tokens that it makes likelier are discounted; validation chooses one."""
 
 
 class EvaluationParams(Section):
@@ -179,6 +222,12 @@ class EvaluationParams(Section):
     few_shot: NonNegativeInt
     """Examples from the train split, completed against the stereotype, in one more prefix; 0 for
     none."""
+    baselines: Annotated[list[Baseline], AfterValidator(distinct)]
+    """What is compared at the same budgets and cannot be selected. cda_lora: fine-tuned on
+    sentences with every group; dpo_lora: on preferences against the stereotype; self_debias:
+    decoding that discounts what the model says more readily of a biased text."""
+    lora: LoraParams
+    self_debias: SelfDebiasParams
     null_draws: Annotated[int, Field(ge=1)]
     """Null-direction baselines of each kind in the place of the selected one, at most
     vectors.shuffles; p is at best 1 / (draws + 1)."""

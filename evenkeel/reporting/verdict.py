@@ -15,6 +15,8 @@ METHODS = {
     "pca": "the first principal component of pair differences",
     "probe": "the normal of the linear probe",
     "actadd": "the difference of one pair of texts (ActAdd)",
+    "bipo": "the vector of bidirectional preference optimization (BiPO)",
+    "reps": "the vector of reference-free preference steering (RePS)",
     "leace": "the LEACE eraser",
     "inlp": "iterative nullspace projection (INLP)",
     "sentence_debias": "the subspace of group-swapped differences (SentenceDebias)",
@@ -24,6 +26,9 @@ METHODS = {
     "prompt": "a prompt prefix",
     "few_shot": "examples before the prompt",
     "reft": "a learned edit (LoReFT)",
+    "cda_lora": "fine-tuning on counterfactuals (CDA, LoRA)",
+    "dpo_lora": "fine-tuning on preferences (DPO, LoRA)",
+    "self_debias": "Self-Debias decoding",
 }
 GATES = {
     "none": "",

@@ -1,6 +1,7 @@
 """How far a model is moved on ordinary text, by steering or by what stands before the text."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,22 +82,22 @@ class _Divergences:
             yield _summed(probs, base - steered, row, len(self.texts))
 
 
-def prefix_divergences(
+def changed_divergences(
     model: nn.Module,
+    change: Callable[[], AbstractContextManager[Any]],
     alone: PromptSet,
     behind: PromptSet,
-    interventions: Sequence[Intervention],
     batch_size: int,
 ) -> Float[ndarray, " texts"]:
-    """KL(text alone || behind a prefix, steered) of the next token, in nats, summed by text.
+    """KL(text alone || as a changed model reads it, behind a prefix) of the next token, by text.
 
-    The places are those of the text's own tokens, which both sets score.
+    In nats, summed over the places of the text's own tokens, which both sets score.
 
     Args:
         model: the unsteered model.
+        change: gives what is read in its place while a block runs.
         alone: the prompt set without a prefix.
-        behind: the same prompt set behind the prefix.
-        interventions: that act behind the prefix; none for the prefix alone.
+        behind: the same prompt set behind the prefix; the same where there is none.
         batch_size: rows in a forward pass.
     """
     result = np.zeros(len(alone.texts))
@@ -107,8 +108,8 @@ def prefix_divergences(
         base = _log_probs(model, inputs, row, column)
         before = torch.tensor([behind.unscored[i] - alone.unscored[i] for i in batch])
         inputs = padded([behind.texts[index] for index in batch])
-        with steer(model, interventions):
-            moved = _log_probs(model, inputs, row, column + before[row])
+        with change() as changed:
+            moved = _log_probs(changed, inputs, row, column + before[row])
         result[batch] = _summed(base.exp(), base - moved, row, len(batch))
     return result
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -149,6 +150,11 @@ class GroupReads:
 
     def scores(self, of_reads: Float[Tensor, " reads"]) -> Float[Tensor, "prompts groups"]:
         """`log_probs` less their mean over the groups, through which gradients flow."""
+        of_groups = self.of_groups(of_reads)
+        return of_groups - of_groups.mean(dim=1, keepdim=True)
+
+    def of_groups(self, of_reads: Float[Tensor, " reads"]) -> Float[Tensor, "prompts groups"]:
+        """`log_probs`, through which gradients flow."""
         continuation = torch.from_numpy(self.continuation).to(of_reads.device)
         cell = torch.from_numpy(self.cell).to(of_reads.device)
         sequences = of_reads.new_zeros(len(cell)).index_add(0, continuation, of_reads)
@@ -156,8 +162,15 @@ class GroupReads:
         most = sequences.detach().new_full((cells,), -torch.inf)
         most = most.scatter_reduce(0, cell, sequences.detach(), "amax")
         summed = of_reads.new_zeros(cells).index_add(0, cell, (sequences - most[cell]).exp())
-        of_groups = (summed.log() + most).view(self.shape)
-        return of_groups - of_groups.mean(dim=1, keepdim=True)
+        return (summed.log() + most).view(self.shape)
+
+    @cached_property
+    def lengths(self) -> Float[ndarray, "prompts groups"]:
+        """Tokens of a group's continuations, on average."""
+        tokens = np.bincount(self.continuation, minlength=len(self.cell))
+        cells = self.shape[0] * self.shape[1]
+        summed = np.bincount(self.cell, weights=tokens, minlength=cells)
+        return (summed / np.bincount(self.cell, minlength=cells)).reshape(self.shape)
 
 
 def group_log_probs(

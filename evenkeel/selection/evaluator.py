@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Literal, Protocol, Self
 
 from evenkeel.conditions.condition import Condition, DosedCondition
@@ -12,13 +12,12 @@ from evenkeel.metrics.competence import CompetenceGate, withheld
 from evenkeel.metrics.measures import PromptSetMeasures
 from evenkeel.metrics.sampled import SampledMeasures
 from evenkeel.params import GenerationParams
-from evenkeel.scoring.divergence import prefix_divergences, text_divergences
+from evenkeel.scoring.divergence import changed_divergences, text_divergences
 from evenkeel.scoring.prompt_set import PromptSet, Readings
 from evenkeel.scoring.result_cache import NOT_KEPT, ResultCache
 from evenkeel.scoring.steered_reads import SteeredReads
 from evenkeel.statistics.estimate import Estimate, Measures
 from evenkeel.steering.continuations import continue_texts, text_measures
-from evenkeel.steering.hooks import steer
 from evenkeel.steering.intervention import Intervention
 
 
@@ -130,9 +129,9 @@ class Evaluator:
     @cached_property
     def baseline(self) -> Measurement:
         """Every metric of the unsteered model."""
-        texts = self._continue()
+        texts = self._continue(self._model)
         measures = self.measures.of(self.readings) | self._text_measures(texts)
-        measures |= self._sampled_groups()
+        measures |= self._sampled_groups(self._model)
         too_weak = self.gate.reason(measures)
         return Measurement(
             self.readings, withheld(measures) if too_weak else measures, too_weak, tuple(texts)
@@ -221,8 +220,8 @@ class Evaluator:
             self._divergences(conditions),
             strict=True,
         ):
-            with steer(self._model, condition.interventions):
-                texts = self._continue(condition.prefix)
+            with condition.on(self._model, self._tokenizer) as changed:
+                texts = self._continue(changed, condition.prefix)
             measures = self.measures.of(readings) | self._text_measures(texts)
             measures |= self.measures.against(self.readings, readings)
             measures["kl_neutral"] = self.measures.kl_neutral(divergence)
@@ -235,22 +234,21 @@ class Evaluator:
     def with_sampled_groups(self, candidate: Candidate) -> Candidate:
         """The candidate with the metrics of the groups that its continuations of items name."""
         condition, measurement = candidate.condition, candidate.measurement
-        with steer(self._model, condition.interventions):
-            found = self._sampled_groups(condition.prefix)
+        with condition.on(self._model, self._tokenizer) as changed:
+            found = self._sampled_groups(changed, condition.prefix)
         measures = measurement.measures | (withheld(found) if measurement.too_weak else found)
         return replace(candidate, measurement=replace(measurement, measures=measures))
 
     def _steered(self, conditions: Sequence[Condition], title: str) -> list[Readings]:
-        """Readings of each condition; those without a prefix share the unsteered passes."""
-        edits = [c.interventions for c in conditions if c.interventions and not c.prefix]
+        """Readings of each condition; all but those apart share the unsteered passes."""
+        edits = [c.interventions for c in conditions if c.interventions and not c.apart]
         shared = iter(self.reads.steered(edits, title) if edits else ())
         readings = []
         for condition in conditions:
-            if condition.prefix:
-                with steer(self._model, condition.interventions):
-                    readings.append(self._prefixed(condition.prefix).read(
-                        self._model, self.batch_size
-                    ))  # fmt: skip
+            if condition.apart:
+                prompt_set = self._prefixed(condition.prefix)
+                with condition.on(self._model, self._tokenizer) as changed:
+                    readings.append(prompt_set.read(changed, self.batch_size))
             else:
                 readings.append(next(shared) if condition.interventions else self.readings)
         return readings
@@ -258,23 +256,29 @@ class Evaluator:
     def _divergences(self, conditions: Sequence[Condition]) -> list[Any]:
         """KL from the unsteered model on each text, summed over its tokens, by condition."""
         prompt_set = self.measures.prompt_set
-        edits = [c.interventions for c in conditions if not c.prefix]
+        edits = [c.interventions for c in conditions if not c.apart]
         texts = text_divergences(self._model, edits, prompt_set.texts, self.batch_size, self._cache)
         steered = iter(texts)
         divergences = []
         for condition in conditions:
-            if not condition.prefix:
+            if not condition.apart:
                 divergences.append(next(steered))
                 continue
             behind = self._prefixed(condition.prefix)
             divergences.append(
-                prefix_divergences(
-                    self._model, prompt_set, behind, condition.interventions, self.batch_size
+                changed_divergences(
+                    self._model,
+                    partial(condition.on, self._model, self._tokenizer),
+                    prompt_set,
+                    behind,
+                    self.batch_size,
                 )
             )
         return divergences
 
     def _prefixed(self, prefix: str) -> PromptSet:
+        if not prefix:
+            return self.measures.prompt_set
         assert self._behind is not None, "a condition with a prefix, and no prompt set behind one"
         return self._behind(prefix)
 
@@ -284,26 +288,26 @@ class Evaluator:
         samples = self.sampling.params.samples
         return text_measures(texts, samples, self.measures.resamples, self.sampling.seed)
 
-    def _sampled_groups(self, prefix: str = "") -> Measures:
+    def _sampled_groups(self, model: Any, prefix: str = "") -> Measures:
         items = self.sampling.items if self.sampling else ()
         if not items:
             return {}
         measures = SampledMeasures(items, self.measures.resamples, self.measures.seed)
-        return measures.of(self._continuations(items, prefix))
+        return measures.of(self._continuations(model, items, prefix))
 
-    def _continue(self, prefix: str = "") -> list[str]:
+    def _continue(self, model: Any, prefix: str = "") -> list[str]:
         if self.sampling is None:
             return []
         samples = self.sampling.params.samples
         return self._continuations(
-            [prompt for prompt in self.sampling.prompts for _ in range(samples)], prefix
+            model, [prompt for prompt in self.sampling.prompts for _ in range(samples)], prefix
         )
 
-    def _continuations(self, prompts: Sequence[Prompt], prefix: str) -> list[str]:
+    def _continuations(self, model: Any, prompts: Sequence[Prompt], prefix: str) -> list[str]:
         assert self.sampling is not None
         params = self.sampling.params
         return continue_texts(
-            self._model,
+            model,
             self._tokenizer,
             [prefix + prompt.lead_in + prompt.text for prompt in prompts],
             max_new_tokens=params.max_new_tokens,

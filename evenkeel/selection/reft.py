@@ -23,10 +23,10 @@ from torch import Tensor
 from evenkeel.conditions.learned import Edits
 from evenkeel.datasets.records import Prompt, trained_on, with_and_without_lead_ins
 from evenkeel.errors import BadInputError
+from evenkeel.learning.descent import descend
 from evenkeel.models.loading import LoadedModel
 from evenkeel.models.sites import HookPoint
 from evenkeel.params import ReftParams
-from evenkeel.progress import Progress
 from evenkeel.selection.item_gates import ItemGates
 from evenkeel.selection.reft_batches import TrainingBatches
 from evenkeel.steering.gates import Gate
@@ -34,9 +34,6 @@ from evenkeel.steering.loreft import Loreft
 
 RATE = 0.2
 """Of Adam, times the square root of the width: entries of a unit vector are as small as that."""
-WARM_UP = 10
-"""Steps over which the rate rises; from then on it falls to `LAST` of itself."""
-LAST = 0.05
 FIRST_DUAL, DUAL_RATE, DUALS = 0.1, 0.1, (1e-2, 1e2)
 """The limits' multipliers, in units of the unsteered bias over the limit: where they begin, how far
 they move in a step (logarithm), and where they end."""
@@ -95,21 +92,18 @@ class ReftTrainer:
         targets, scale = batches.targets(shuffle), batches.unsteered_bias
         leaves = [tensor for each in weights for tensor in each.leaves]
         steps, limit = self._params.steps, self._params.max_kl
-        rate = RATE / weights[0].width ** 0.5
-        optimizer = torch.optim.Adam(leaves, lr=rate)
         dual = torch.full((batches.limits,), FIRST_DUAL)
-        title = f"reft of rank {rank}, layers {'+'.join(map(str, layers))}"
-        for step in Progress(range(steps), desc=title, unit="step", leave=False):
-            for group in optimizer.param_groups:
-                group["lr"] = rate * min(1.0, (step + 1) / WARM_UP, max(LAST, 1 - step / steps))
+
+        def loss(step: int) -> Float[Tensor, ""]:
+            nonlocal dual
             bias, costs = batches.losses(step, [each.edit() for each in weights], targets)
-            loss = bias / scale + (dual * costs / limit).sum()
-            # Of these tensors alone: the model's own get no gradients.
-            for leaf, gradient in zip(leaves, torch.autograd.grad(loss, leaves), strict=True):
-                leaf.grad = gradient
-            optimizer.step()
+            lagrangian = bias / scale + (dual * costs / limit).sum()
             excess = (costs.detach() / limit - 1).clamp(-1, 1)
             dual = (dual * (DUAL_RATE * excess).exp()).clamp(*DUALS)
+            return lagrangian
+
+        title = f"reft of rank {rank}, layers {'+'.join(map(str, layers))}"
+        descend(leaves, loss, steps=steps, rate=RATE / weights[0].width ** 0.5, title=title)
         return tuple(each.trained for each in weights)
 
     def _batches_from(self, start: int) -> TrainingBatches:

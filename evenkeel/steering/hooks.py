@@ -61,6 +61,13 @@ def steer(
 
 
 @contextmanager
+def steered(model: Any, spec: Steering) -> Iterator[Any]:
+    """`steer`, which yields the model."""
+    with steer(model, spec):
+        yield model
+
+
+@contextmanager
 def steer_rows(
     model: Any, *, mask: Bool[Tensor, "texts column"] | None = None
 ) -> Iterator["RowSteering"]:

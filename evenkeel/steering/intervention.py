@@ -116,7 +116,10 @@ class Intervention(ABC):
 
 @dataclass(frozen=True, eq=False)
 class Add(Intervention):
-    """stream + scale * direction (Turner et al. 2023, "Activation addition")."""
+    """stream + scale * direction (Turner et al. 2023, "Activation addition").
+
+    Gradients flow through the direction.
+    """
 
     direction: Float[Tensor, " width"]
     scale: float = 1.0
@@ -127,7 +130,7 @@ class Add(Intervention):
         check_number("Add: scale", self.scale)
 
     def on(self, device: torch.device, dtype: torch.dtype) -> Edit:
-        offset = (self.direction.detach().double() * self.scale).to(device, exact(dtype))
+        offset = (self.direction.double() * self.scale).to(device, exact(dtype))
         return in_exact(dtype, lambda stream: stream + offset)
 
     @property

@@ -29,6 +29,8 @@ def compute_vectors(
     actadd: Mapping[str, Mapping[HookPoint, Float[np.ndarray, " d_model"]]] | None = None,
     group_terms: Mapping[HookPoint, Float[np.ndarray, "statements d_model"]] | None = None,
     decoder: DecoderRows | None = None,
+    trained: Mapping[str, Mapping[tuple[str, HookPoint], Float[np.ndarray, " d_model"]]]
+    | None = None,
 ) -> tuple[list[Computed], dict[str, ShuffledVectors]]:
     """Make each vector from train statements and judge it on validation statements.
 
@@ -40,6 +42,7 @@ def compute_vectors(
         actadd: difference of two texts' activations by axis and hook point (method actadd).
         group_terms: streams at the statements' group terms by hook point (method term).
         decoder: rows of the features of each axis (method sae).
+        trained: vectors of any norm by axis, method and hook point (methods bipo and reps).
 
     Returns:
         The vectors, and by axis those of shuffled labels.
@@ -79,6 +82,11 @@ def compute_vectors(
                     actadd=actadd[axis][point] if actadd else None,
                     group_terms=group_terms[point] if group_terms else None,
                     features=decoder.at(axis, point) if decoder else None,
+                    trained={
+                        method: direction
+                        for (method, where), direction in (trained or {}).get(axis, {}).items()
+                        if where == point
+                    },
                     metadata=metadata,
                 )
                 terms = group_terms[point] if group_terms else None

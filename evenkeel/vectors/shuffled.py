@@ -7,7 +7,7 @@ activations vary, which a random direction does not.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Self, get_args
 
 import numpy as np
 import torch
@@ -16,15 +16,19 @@ from torch import Tensor
 
 from evenkeel.errors import BadInputError
 from evenkeel.models.sites import HookPoint
+from evenkeel.params import PreferenceMethod
 from evenkeel.tensor_files import read_tensors, write_tensors
 from evenkeel.vectors.contrasts import Contrast
 from evenkeel.vectors.vector import SteeringVector, replaced
 
 KIND = "vectors of shuffled labels"
 VERSION = 1
+_SOURCE = {"caa": "labels", "probe": "labels", "term": "terms", "bipo": "bipo", "reps": "reps"}
+"""Of vectors of a method; of all others it is the groups."""
 SOURCES = ("labels", "groups", "terms")
 """What is shuffled, and where the residual stream is read: the labels of statements (methods caa
-and probe), their groups, their groups at the group term (method term)."""
+and probe), their groups, their groups at the group term (method term). Methods that are trained
+have shuffles of their own."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,8 +44,7 @@ class ShuffledVectors:
         Raises:
             BadInputError: there is none.
         """
-        source = {"caa": "labels", "probe": "labels", "term": "terms"}.get(vector.method, "groups")
-        key = shuffle_key(source, vector.site, vector.layer, vector.group)
+        key = _key_of(vector)
         # A feature of an axis of many groups is of none of them: any contrast's shuffle will do.
         keys = [key, *sorted(name for name in self.directions if name.startswith(f"{key}/"))]
         directions = next((self.directions[k] for k in keys if k in self.directions), None)
@@ -51,6 +54,12 @@ class ShuffledVectors:
                 "vectors.shuffles to evaluation.null_draws, and run compute_vectors again"
             )
         return replaced(vector, directions[draw].double(), "shuffled")
+
+    def most(self, vector: SteeringVector, draws: int) -> int:
+        """How many of so many shuffles there are: of a trained vector only those trained."""
+        if vector.method not in get_args(PreferenceMethod):
+            return draws
+        return min(draws, len(self.directions.get(_key_of(vector), ())))
 
     def span(self, point: HookPoint, rank: int, draw: int) -> Float[Tensor, "rank d_model"]:
         """As many shuffles of the groups at a hook point, from a number on; the first follows the
@@ -138,6 +147,11 @@ class ShuffledFitter:
     @property
     def result(self) -> ShuffledVectors:
         return ShuffledVectors(self._directions)
+
+
+def _key_of(vector: SteeringVector) -> str:
+    source = _SOURCE.get(vector.method, "groups")
+    return shuffle_key(source, vector.site, vector.layer, vector.group)
 
 
 def _weights(contrast: Contrast, statements: int) -> Float[np.ndarray, " statements"]:

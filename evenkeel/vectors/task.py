@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, get_args
 
 import numpy as np
 import pandas as pd
@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 
 from evenkeel.models.sites import HookPoint
-from evenkeel.params import Sinks
+from evenkeel.params import PreferenceMethod, Sinks
 from evenkeel.probes.probe import Probe
 from evenkeel.vectors.contrasts import Contrast
 from evenkeel.vectors.directions import cosine, mean_difference, principal_difference
@@ -69,7 +69,8 @@ class Computed:
 class VectorTask:
     """The contrasts of one axis: the same at every layer and site.
 
-    Sign of the vectors: caa and probe point from biased to neutral; group, term and pca from the
+    Sign of the vectors: caa and probe point from biased to neutral, bipo and reps against the
+    stereotype; group, term and pca from the
     second group to the first (alphabetically), on an axis of more groups from the others to each;
     actadd from its negative to its positive text; sae to more of the feature.
     """
@@ -99,17 +100,19 @@ class VectorTask:
         actadd: Direction | None = None,
         group_terms: Float[np.ndarray, "statements d_model"] | None = None,
         features: Mapping[int, Direction] | None = None,
+        trained: Mapping[str, Direction] | None = None,
         metadata: Mapping[str, Any],
     ) -> list[Computed]:
         """One result a method, in their order; made from train, judged on validation.
 
-        Of method sae there is one a feature, in the features' order.
+        Of method sae there is one a feature, in the features' order; of a trained method one where
+        it was trained.
 
         Args:
             x: one finite activation a statement, in the order of the records.
             site: where they are from.
             layer: where they are from.
-            methods: of caa, group, term, pca, probe, actadd, sae.
+            methods: of caa, group, term, pca, probe, actadd, sae, bipo, reps.
             streams: the residual stream at one token of each statement, in the same order; its mean
                 norm is the unit of a relative multiplier.
             sinks: whether attention sinks are left out of all these.
@@ -118,6 +121,7 @@ class VectorTask:
                 2023, "Activation Addition").
             group_terms: activation at each statement's group term (method term).
             features: decoder rows of this place (method sae); none elsewhere.
+            trained: what was trained for this place, by method (methods bipo and reps).
             metadata: kept with each vector.
 
         Raises:
@@ -127,7 +131,7 @@ class VectorTask:
         unit = stream_norm(streams[used], HookPoint.of(site, layer))
         results = []
         for method, feature, raw, contrast in self._raws(
-            methods, x, probe, actadd, group_terms, features or {}
+            methods, x, probe, actadd, group_terms, features or {}, trained or {}
         ):
             # Labels are compared with the first of the groups.
             beside = contrast if contrast in self.groups else self.groups[0]
@@ -173,6 +177,7 @@ class VectorTask:
         actadd: Direction | None,
         group_terms: Float[np.ndarray, "statements d_model"] | None,
         features: Mapping[int, Direction],
+        trained: Mapping[str, Direction],
     ) -> Iterator[tuple[str, int | None, Direction, Contrast]]:
         """Method, feature, direction before it is normalized, contrast that it should tell apart.
 
@@ -182,6 +187,9 @@ class VectorTask:
             if method == "sae":
                 for feature, row in features.items():
                     yield method, feature, row, self._furthest(row, x)
+            elif method in get_args(PreferenceMethod):
+                if method in trained:
+                    yield method, None, trained[method], self.labels
             elif method == "caa":
                 yield method, None, mean_difference(self.labels.differences(x)), self.labels
             elif method == "probe":

@@ -6,7 +6,7 @@ import torch
 
 from evenkeel.conditions.condition import Condition
 from evenkeel.conditions.vector import VectorCondition
-from evenkeel.controls.nulls import null_conditions, quantiles, rank_p
+from evenkeel.controls.nulls import hardest_nulls, null_conditions, quantiles, rank_p
 from evenkeel.errors import BadInputError
 from evenkeel.steering.intervention import Add
 from evenkeel.vectors.contrasts import Contrast
@@ -91,6 +91,20 @@ def test_the_same_seed_draws_the_same() -> None:
 def test_more_draws_than_shuffles_are_refused() -> None:
     with pytest.raises(BadInputError, match=r"no shuffle 3 of labels/resid_post/0"):
         null_conditions(chosen(), shuffled(draws=3), 4, seed=0)
+
+
+@pytest.mark.parametrize("trained", [0, 2])
+def test_of_what_takes_a_training_there_are_as_many_draws_as_were_trained(trained: int) -> None:
+    own = {f"bipo/resid_post/{layer}": torch.randn(trained, 32) for layer in range(3) if trained}
+    beside = ShuffledVectors({**shuffled().directions, **own})
+    kind, draws = hardest_nulls(chosen("bipo"), beside, 9, seed=0) or ("", [])
+    assert (kind, len(draws)) == ("shuffled", trained)
+    for number, draw in enumerate(draws):
+        assert isinstance(draw, VectorCondition)
+        for vector in draw.all_vectors:
+            row = own[f"bipo/resid_post/{vector.layer}"][number]
+            torch.testing.assert_close(vector.direction, row / row.norm())
+    assert rank_p(0.5, np.array([])) is None
 
 
 def test_rank() -> None:

@@ -12,6 +12,7 @@ from evenkeel.activations.capture import recording
 from evenkeel.activations.dtypes import gathered
 from evenkeel.activations.positions import selector
 from evenkeel.activations.sinks import SinkProbe
+from evenkeel.learning.passes import PromptPass, text_pass
 from evenkeel.models.architecture import architecture_of
 from evenkeel.models.devices import input_device
 from evenkeel.models.logits import logits_at
@@ -19,7 +20,6 @@ from evenkeel.models.sites import SITES, HookPoint
 from evenkeel.sae.loading import LoadedSae
 from evenkeel.sae.splice import reconstruct, replaced_stream
 from evenkeel.scoring.group_reads import EncodedPrompt
-from evenkeel.selection.reft_batches import PromptPass, text_pass
 from evenkeel.steering.erasure import Erase, MeanAblate
 from evenkeel.steering.gates import BandGate, ProbeGate, TokenGate
 from evenkeel.steering.hooks import steer

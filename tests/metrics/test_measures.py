@@ -2,6 +2,7 @@
 
 import math
 import statistics
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +13,7 @@ import torch
 from evenkeel.datasets.records import Prompt
 from evenkeel.errors import BadInputError
 from evenkeel.metrics.measures import PromptSetMeasures, as_json
-from evenkeel.scoring.divergence import prefix_divergences, text_divergences
+from evenkeel.scoring.divergence import changed_divergences, text_divergences
 from evenkeel.scoring.group_reads import encode_text
 from evenkeel.scoring.prompt_set import PromptSet, Readings
 from evenkeel.steering.hooks import steer
@@ -197,8 +198,10 @@ def test_kl_behind_a_prefix_agrees_with_one_text_at_a_time(
             read = tiny_gpt2(torch.tensor([row[:-1]])).logits[0].double().log_softmax(1)
         last = read[len(read) - len(base) :]
         expected.append(float((base.exp() * (base - last)).sum()))
-    found = prefix_divergences(tiny_gpt2, alone, behind, [], batch_size=4)
-    nothing = prefix_divergences(tiny_gpt2, alone, alone, [], batch_size=4)
+    found, nothing = (
+        changed_divergences(tiny_gpt2, lambda: nullcontext(tiny_gpt2), alone, each, batch_size=4)
+        for each in (behind, alone)
+    )
     assert found == pytest.approx(expected, rel=1e-4)
     assert min(expected) > 1e-3
     assert nothing == pytest.approx(0, abs=1e-9)

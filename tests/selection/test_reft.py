@@ -12,6 +12,7 @@ from evenkeel.conditions.learned import LearnedCondition, make_learned_condition
 from evenkeel.controls.nulls import null_conditions
 from evenkeel.datasets.records import Prompt
 from evenkeel.errors import BadInputError
+from evenkeel.learning.passes import PromptPass
 from evenkeel.metrics.bias import centred, pairwise_square
 from evenkeel.models.loading import LoadedModel
 from evenkeel.models.sites import HookPoint
@@ -24,7 +25,6 @@ from evenkeel.selection.item_gates import (
     item_threshold,
 )
 from evenkeel.selection.reft import ReftTrainer
-from evenkeel.selection.reft_batches import PromptPass
 from evenkeel.steering.hooks import steer
 from tests.evaluation.samples import ITEMS, TEXTS, make_four_groups, make_prompts
 

@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 from evenkeel.activations.capture import capture_texts
 from evenkeel.activations.store import ActivationStore
 from evenkeel.axes import AXES
+from evenkeel.files import write_jsonl
 from evenkeel.models.loading import load_model
 from evenkeel.models.provenance import record_provenance
 from evenkeel.models.sites import HookPoint
@@ -20,9 +21,12 @@ from evenkeel.sae.parquet import write_parquet
 from evenkeel.sae.results import LEADING
 from evenkeel.sae.saving import save_module
 from evenkeel.vectors.actadd import LEAD
+from evenkeel.vectors.shuffled import ShuffledVectors
 from evenkeel.vectors.vector_set import load_axes
 from stages.compute_vectors import main
 from stages.train_probes import main as train_probes
+from tests.evaluation.samples import make_prompts
+from tests.learning.test_preference import held
 from tests.stages.conftest import set_params
 from tests.steering.saes import random_sae
 
@@ -44,7 +48,11 @@ def feature_table() -> pd.DataFrame:
 def probed(workspace: Path) -> Path:
     set_params(workspace, "vectors.resamples", 100)
     set_params(workspace, "vectors.sae", {"max_q": 0.05, "top_features": 2, "features": [3, 8]})
+    set_params(workspace, "vectors.preference.layers", [2])
     save_module(workspace / "sae", random_sae("resid_post", 2).module, torch.ones(12))
+    for axis in ("age", "gender"):
+        rows = [p.model_copy(update={"axis": axis}).model_dump() for p in held(make_prompts())]
+        write_jsonl(workspace / "prompts" / f"{axis}.jsonl", rows)
     write_parquet(workspace / "features.parquet", feature_table())
     options = "--activations statements.h5 --output probes --metrics p.json --plots p.csv"
     assert CliRunner().invoke(train_probes, options.split()).exit_code == 0
@@ -54,7 +62,7 @@ def probed(workspace: Path) -> Path:
 def run() -> Result:
     options = (
         "--activations statements.h5 --probes probes --model model --output vectors "
-        "--metrics vectors.json --sae sae --features features.parquet"
+        "--metrics vectors.json --sae sae --features features.parquet --prompts prompts"
     )
     return CliRunner().invoke(main, options.split())
 
@@ -67,10 +75,10 @@ def test_vectors_of_every_axis_method_and_layer_with_their_metrics(probed: Path)
     keys = [
         (axis, method, "resid_post", layer, feature)
         for axis, features in (("age", (3, 8, 9)), ("gender", (3, 5, 8)))
-        for method in ("actadd", "caa", "group", "pca", "probe", "sae", "term")
+        for method in ("actadd", "bipo", "caa", "group", "pca", "probe", "reps", "sae", "term")
         for layer in (0, 2)
         for feature in (features if method == "sae" else (None,))
-        if (method, layer) != ("sae", 0)
+        if (method, layer) not in (("sae", 0), ("bipo", 0), ("reps", 0))
     ]
     made = [(v.axis, v.method, v.site, v.layer, v.feature) for v in vectors]
     rows = metrics["vectors"]
@@ -139,6 +147,26 @@ def test_the_model_and_the_probes_are_only_read_for_the_methods_that_need_them(
     result = run()
     assert result.exit_code == 0, result.output
     assert {vector.method for vector in load_axes(probed / "vectors")} == {"caa", "pca"}
+
+
+def test_trained_vectors_have_nulls_of_their_own(probed: Path) -> None:
+    set_params(probed, "vectors.preference.shuffles", 2)
+    assert run().exit_code == 0
+    vector = load_axes(probed / "vectors").get("gender", "bipo", "resid_post", 2)
+    shuffled = ShuffledVectors.load(probed / "vectors" / "gender" / "shuffled.safetensors")
+    assert shuffled.most(vector, 19) == 2
+    nulls = [shuffled.in_place_of(vector, draw).direction for draw in range(2)]
+    assert not torch.equal(*nulls)
+    group = load_axes(probed / "vectors").get("gender", "group", "resid_post", 2)
+    assert shuffled.most(group, 19) == 19
+
+
+def test_a_layer_that_is_not_stored_cannot_be_trained_at(probed: Path) -> None:
+    set_params(probed, "vectors.preference.layers", [1])
+    result = run()
+    assert result.exit_code == 2
+    assert "vectors.preference.layers names layer 1, but" in result.stderr
+    assert not (probed / "vectors").exists()
 
 
 def test_another_model_is_refused(probed: Path) -> None:

@@ -44,6 +44,7 @@ from tests.evaluation.samples import (
     make_vectors,
 )
 from tests.execution.elsewhere import Elsewhere
+from tests.learning.test_preference import held
 
 SMALL = {
     "methods": ["caa", "pca"],
@@ -56,6 +57,7 @@ SMALL = {
     "competence_margin": -1.0,
     "prefixes": ["Be fair. ", "It rained. "],
     "few_shot": 0,
+    "baselines": [],
     "null_draws": 3,
     "compared_null_draws": 2,
     "doses": [4.0, 1.0],
@@ -646,6 +648,39 @@ def test_a_learned_edit_may_be_selected_and_deployed(inputs: dict[str, Path]) ->
     layers = row.recipe.layer if isinstance(row.recipe.layer, tuple) else (row.recipe.layer,)
     assert tuple(item.layer for item in spec.interventions) == layers
     assert all(len(item.rotation) == row.recipe.rank for item in spec.interventions)  # type: ignore[attr-defined]
+
+
+def test_baselines_are_compared_at_the_same_budgets_and_never_selected(
+    inputs: dict[str, Path],
+) -> None:
+    pytest.importorskip("peft")
+    for prompts, axis in ((make_prompts(), "gender"),):
+        write_jsonl(inputs["prompts"] / f"{axis}.jsonl", [p.model_dump() for p in held(prompts)])
+    lora = {
+        "rank": 2, "steps": 8, "rate": 0.02, "batch_rows": 8, "beta": 0.5, "texts": 4,
+        "multipliers": [0.5, 1.0], "shuffles": 1,
+    }  # fmt: skip
+    names = ["cda_lora", "dpo_lora", "self_debias"]
+    change_params(inputs, baselines=names, lora=lora, max_perplexity_ratio=1e3, prefixes=[],
+                  self_debias={"diagnosis": "Of {axis}: ", "decays": [5.0, 9.0]})  # fmt: skip
+    printed = run(inputs)
+    assert printed.exit_code == 0, printed.output
+    result = result_of(inputs)
+    rows = {row.name: row for row in result.conditions[-3:]}
+    assert list(rows) == names
+    assert result.selected is None or result.selected.name not in names
+    for name, row in rows.items():
+        assert row.within_budget
+        assert row.value("bias_reduction") is not None
+        assert (row.value("kl_neutral") or 0) > 0
+        ranks = None if name == "self_debias" else {"shuffled_items"}
+        assert (set(row.p_nulls) if row.p_nulls else None) == ranks
+    assert rows["cda_lora"].recipe.rank == 2
+    assert rows["cda_lora"].recipe.multiplier in (0.5, 1.0)
+    assert rows["self_debias"].recipe.multiplier in (5.0, 9.0)
+    before = contents(inputs)
+    assert run(inputs).exit_code == 0
+    assert contents(inputs) == before
 
 
 def test_an_eraser_may_be_selected_and_deployed(inputs: dict[str, Path]) -> None:
