@@ -39,7 +39,10 @@ class Selected:
 
 
 def compose(
-    loaded: LoadedModel, selected: Mapping[str, Selected], texts: Sequence[str]
+    loaded: LoadedModel,
+    selected: Mapping[str, Selected],
+    texts: Sequence[str],
+    open_at_known: float,
 ) -> dict[str, Composition]:
     """Every way to put together what was selected, by its name.
 
@@ -47,6 +50,7 @@ def compose(
         loaded: the model to steer.
         selected: of each axis, in order.
         texts: plain texts of the train split, at which gates stay shut.
+        open_at_known: as of `ItemGates`.
     """
     alone = {axis: list(each.spec.interventions) for axis, each in selected.items()}
     in_order = _in_order(alone)
@@ -60,7 +64,7 @@ def compose(
             (axis, item) for (axis, _), item in zip(in_order, left, strict=True) if item is not None
         ],
     }
-    apart = told_apart(loaded, selected, texts)
+    apart = told_apart(loaded, selected, texts, open_at_known)
     if apart != alone:
         ways["gates told apart, in the order of the axes"] = _in_order(apart)
         ways["gates told apart, in reverse order"] = _in_order(_reversed(apart))
@@ -68,7 +72,10 @@ def compose(
 
 
 def told_apart(
-    loaded: LoadedModel, selected: Mapping[str, Selected], texts: Sequence[str]
+    loaded: LoadedModel,
+    selected: Mapping[str, Selected],
+    texts: Sequence[str],
+    open_at_known: float,
 ) -> dict[str, list[Intervention]]:
     """Learned edits behind gates that are fitted anew, with the other axes' prompts in view.
 
@@ -86,6 +93,7 @@ def told_apart(
                 loaded,
                 each,
                 [*texts, *(text for other in asked if other != axis for text in asked[other])],
+                open_at_known,
                 [item for other in before if other != axis for item in before[other]],
             )
             for axis, each in selected.items()
@@ -107,6 +115,7 @@ def _behind_new_gates(
     loaded: LoadedModel,
     selected: Selected,
     texts: Sequence[str],
+    open_at_known: float,
     beside: Sequence[Intervention],
 ) -> list[Intervention]:
     """What was selected for one axis, gates of learned edits fitted to other texts."""
@@ -114,7 +123,7 @@ def _behind_new_gates(
     gated = [item.point for item in items if isinstance(item, Loreft) and item.gates]
     if not gated:
         return items
-    gates = ItemGates(loaded, selected.prompts, texts, gated, beside)
+    gates = ItemGates(loaded, selected.prompts, texts, gated, open_at_known, beside)
     return [
         replace(item, gates=(gates.at(item.point),))
         if isinstance(item, Loreft) and item.gates

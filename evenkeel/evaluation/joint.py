@@ -63,6 +63,7 @@ class JointEvaluation:
         seed: int,
     ) -> None:
         self._loaded, self._selected, self._seed = loaded, selected, seed
+        self._open_at_known = params.reft.open_at_known
         self._training_texts = training_texts[: GATE_TEXTS * params.reft.texts]
         self._budget = Budget.of(params)
         prompts = {axis: each.prompts for axis, each in selected.items()} | dict(intersections)
@@ -77,7 +78,7 @@ class JointEvaluation:
     @cached_property
     def compositions(self) -> Mapping[str, Composition]:
         """Ways to put the interventions together, each with the axis that it was selected for."""
-        return compose(self._loaded, self._selected, self._training_texts)
+        return compose(self._loaded, self._selected, self._training_texts, self._open_at_known)
 
     def _composed(self, name: str) -> tuple[Intervention, ...]:
         return tuple(item for _, item in self.compositions.get(name, ()))

@@ -158,6 +158,10 @@ RULES: Mapping[str, Rule] = {
     ),
     "evaluation.reft.steps": _by_size(100, 200),
     "evaluation.reft.batch_rows": _by_size(24, 16),
+    "evaluation.reft.open_at_known": Rule(
+        "0.1 for a small model, whose gates see few items; 0.05 for any other",
+        lambda given: 0.1 if given.model.is_small else 0.05,
+    ),
     "evaluation.reft.further_items": Rule(
         "false for a small model, which knows the words of its corpus alone; true for any other",
         lambda given: not given.model.is_small,

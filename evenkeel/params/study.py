@@ -132,6 +132,9 @@ class ReftParams(Section):
     """Prompts of each kind in a step; beside them a quarter as many plain texts."""
     texts: PositiveInt
     """Plain texts of the training corpus that the edit has to leave alone."""
+    open_at_known: Annotated[float, Field(ge=0, le=1)]
+    """Largest share of the tokens from a definitional item on, in validation, at which a gate may
+    open."""
     further_items: bool
     """Train on items without a known share, too, that nothing is measured on (gender)."""
     shuffles: PositiveInt

@@ -27,9 +27,8 @@ from evenkeel.steering.intervention import Intervention
 REGULARIZATION = (1e-3, 1e-2, 1e-1)
 """Values of C (inverse L2 strength) that a gate is chosen from, on validation."""
 OPEN_AT_ITEMS = 0.999
-"""Share of the tokens from a stereotyped item on, in validation, where a gate opens at least, if"""
-OPEN_AT_KNOWN = 0.1
-"""it then opens at no larger share of those from a definitional item on."""
+"""Share of the tokens from a stereotyped item on, in validation, where a gate opens at least, if
+that does not open it at too many of those from a definitional item on."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +62,7 @@ class ItemGates:
     threshold are chosen where it is hardest to tell: on validation prompts, whose items and
     templates are others, from the item on. An item at which a gate stays shut keeps all its bias,
     while an edit that is let act on what is known by definition is trained to leave it alone: so
-    gates open at `OPEN_AT_ITEMS` of the former, unless that is more than `OPEN_AT_KNOWN` of the
+    gates open at `OPEN_AT_ITEMS` of the former, unless that is more than `open_at_known` of the
     latter. Neutral prompts and plain text are where they stay shut. Items, what is known by
     definition, and the rest weigh the same in the fit: the second is nearest to the items, and of
     few tokens.
@@ -73,6 +72,8 @@ class ItemGates:
         prompts: of one axis and all splits; those that name their item are read.
         texts: plain texts of the train split.
         points: where gates are asked for.
+        open_at_known: largest share of the tokens from a definitional item on, in validation, where
+            a gate opens.
         beside: interventions that may act before these gates read: prompts and texts of the train
             split are then read under them, too.
 
@@ -87,9 +88,10 @@ class ItemGates:
         prompts: Sequence[Prompt],
         texts: Sequence[str],
         points: Sequence[HookPoint],
+        open_at_known: float,
         beside: Sequence[Intervention] = (),
     ) -> None:
-        self._loaded, self._points = loaded, points
+        self._loaded, self._points, self._open_at_known = loaded, points, open_at_known
         own = [p for p in prompts if p.direction == "group_given_item"]
         train = with_and_without_lead_ins(_of_split(own, "train"))
         self._train = self._tokens(train, texts)
@@ -112,7 +114,7 @@ class ItemGates:
         _, linear = choose_c(train, validation, REGULARIZATION, weights)
         values = scores(validation[0], linear)
         threshold = (
-            item_threshold(values[validation[1]], values[~validation[1]])
+            item_threshold(values[validation[1]], values[~validation[1]], self._open_at_known)
             if known.any()
             else best_cut(values, validation[1])
         )
@@ -146,21 +148,22 @@ class ItemGates:
 
 
 def item_threshold(
-    of_items: Float[ndarray, " tokens"], of_known: Float[ndarray, " tokens"]
+    of_items: Float[ndarray, " tokens"], of_known: Float[ndarray, " tokens"], open_at_known: float
 ) -> float:
     """Above which value a gate is open.
 
     The best cut between both, or lower, down to where `OPEN_AT_ITEMS` of the items' tokens lie
-    above; but never so low that more than `OPEN_AT_KNOWN` of what is known does.
+    above; but never so low that more than `open_at_known` of what is known does.
 
     Args:
         of_items: what the gate's probe gives for tokens from a stereotyped item on.
         of_known: the same from a definitional item on.
+        open_at_known: a share.
     """
     values = np.concatenate([of_items, of_known])
     cut = best_cut(values, np.arange(len(values)) < len(of_items))
     wide = min(cut, float(np.quantile(of_items, 1 - OPEN_AT_ITEMS)))
-    return max(wide, float(np.quantile(of_known, 1 - OPEN_AT_KNOWN)))
+    return max(wide, float(np.quantile(of_known, 1 - open_at_known)))
 
 
 def balanced_weights(

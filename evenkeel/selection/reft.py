@@ -132,7 +132,9 @@ class ReftTrainer:
     def _gates(self) -> ItemGates:
         layers = sorted({layer for layers in self._params.layers for layer in layers})
         points = [HookPoint("resid_post", layer) for layer in layers]
-        return ItemGates(self._loaded, self._prompts, self._texts, points)
+        return ItemGates(
+            self._loaded, self._prompts, self._texts, points, self._params.open_at_known
+        )
 
 
 class _Weights:

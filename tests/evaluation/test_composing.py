@@ -18,13 +18,13 @@ from evenkeel.steering.loreft import Loreft
 from evenkeel.steering.spec import InterventionSpec
 from tests.evaluation.samples import ITEMS, TEXTS, make_four_groups, make_prompts
 
+# A random model does not tell what is known; its gates would stay shut.
+OPEN_AT_KNOWN = 1.0
 POINT = HookPoint("resid_post", 1)
 
 
 @pytest.fixture
-def loaded(tiny_gpt2: Any, tokenizer: Any, monkeypatch: pytest.MonkeyPatch) -> LoadedModel:
-    # A random model does not tell what is known; its gates would stay shut.
-    monkeypatch.setattr("evenkeel.selection.item_gates.OPEN_AT_KNOWN", 1.0)
+def loaded(tiny_gpt2: Any, tokenizer: Any) -> LoadedModel:
     return LoadedModel(tiny_gpt2, tokenizer, provenance=None)  # type: ignore[arg-type]
 
 
@@ -44,7 +44,7 @@ def other_axis() -> list[Prompt]:
 
 
 def learned(loaded: LoadedModel, prompts: list[Prompt]) -> Loreft:
-    gate = ItemGates(loaded, prompts, TEXTS, [POINT]).at(POINT)
+    gate = ItemGates(loaded, prompts, TEXTS, [POINT], OPEN_AT_KNOWN).at(POINT)
     rows = torch.linalg.qr(torch.randn(32, 2)).Q.mT
     return Loreft(
         rows, torch.randn(2, 32), torch.zeros(2), site="resid_post", layer=1, gates=(gate,)
@@ -71,7 +71,7 @@ def test_a_learned_edit_learns_where_another_axis_is_asked_about(loaded: LoadedM
     own, others = make_prompts(), other_axis()
     edit, other = learned(loaded, own), ablation([1.0] * 32)
     chosen = {"gender": selected(own, edit), "religion": selected(others, other)}
-    apart = told_apart(loaded, chosen, TEXTS)
+    apart = told_apart(loaded, chosen, TEXTS, OPEN_AT_KNOWN)
     assert apart["religion"] == [other]  # it has no gate
     (fitted,) = apart["gender"]
     assert isinstance(fitted, Loreft)
@@ -81,7 +81,7 @@ def test_a_learned_edit_learns_where_another_axis_is_asked_about(loaded: LoadedM
     assert after < before
     assert open_share(loaded, fitted, own) > after
 
-    ways = compose(loaded, chosen, TEXTS)
+    ways = compose(loaded, chosen, TEXTS, OPEN_AT_KNOWN)
     in_order, backwards = (
         ways[f"gates told apart, in {order}"]
         for order in ("the order of the axes", "reverse order")
@@ -99,10 +99,10 @@ def test_it_also_learns_what_the_edits_of_other_axes_make_of_their_prompts(
     other = Add(towards, site="resid_post", layer=0)
     texts = [p.lead_in + p.text for p in others if p.split == "train"]
     fitted_alone = replace(
-        edit, gates=(ItemGates(loaded, own, [*TEXTS, *texts], [POINT]).at(POINT),)
+        edit, gates=(ItemGates(loaded, own, [*TEXTS, *texts], [POINT], OPEN_AT_KNOWN).at(POINT),)
     )
     chosen = {"gender": selected(own, edit), "religion": selected(others, other)}
-    (fitted,) = told_apart(loaded, chosen, TEXTS)["gender"]
+    (fitted,) = told_apart(loaded, chosen, TEXTS, OPEN_AT_KNOWN)["gender"]
 
     with steer(loaded.model, [other]):
         alone, together = (open_share(loaded, each, others) for each in (fitted_alone, fitted))
@@ -115,7 +115,7 @@ def test_what_has_no_gate_to_fit_is_composed_in_three_ways(loaded: LoadedModel) 
         "gender": selected(make_prompts(), one),
         "religion": selected(other_axis(), two),
     }
-    ways = compose(loaded, chosen, TEXTS)
+    ways = compose(loaded, chosen, TEXTS, OPEN_AT_KNOWN)
     assert list(ways) == [
         "in the order of the axes", "in reverse order", "directions orthogonalised"
     ]  # fmt: skip

@@ -19,7 +19,6 @@ from evenkeel.models.sites import HookPoint
 from evenkeel.params import ReftParams
 from evenkeel.scoring.group_reads import encode_prompt, group_log_probs
 from evenkeel.selection.item_gates import (
-    OPEN_AT_KNOWN,
     ItemGates,
     balanced_weights,
     item_threshold,
@@ -36,6 +35,7 @@ PARAMS = ReftParams(
     steps=40,
     batch_rows=8,
     texts=3,
+    open_at_known=0.1,
     further_items=True,
     shuffles=2,
 )
@@ -61,13 +61,13 @@ def bias(loaded: LoadedModel, prompts: list[Prompt]) -> float:
 @pytest.mark.parametrize("make", [make_prompts, make_four_groups])
 @pytest.mark.parametrize("layers", [(1,), (0, 1)])
 def test_training_takes_the_bias_of_two_groups_and_of_four(
-    loaded: LoadedModel, make: Any, layers: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+    loaded: LoadedModel, make: Any, layers: tuple[int, ...]
 ) -> None:
     # A random model does not tell what is known; its gates would stay shut.
-    monkeypatch.setattr("evenkeel.selection.item_gates.OPEN_AT_KNOWN", 1.0)
+    params = PARAMS.model_copy(update={"open_at_known": 1.0})
     prompts = make()
     before = {name: tensor.clone() for name, tensor in loaded.model.state_dict().items()}
-    edits = trainer(loaded, prompts, PARAMS).train(2, layers)
+    edits = trainer(loaded, prompts, params).train(2, layers)
     assert [edit.layer for edit in edits] == list(layers)
     unsteered = bias(loaded, prompts)
     with steer(loaded.model, edits):
@@ -216,7 +216,7 @@ def test_gates_open_from_a_stereotyped_item_on(
         },
     )
     point = HookPoint("resid_post", 1)
-    gate = ItemGates(loaded, make_prompts(), TEXTS, [point]).at(point)
+    gate = ItemGates(loaded, make_prompts(), TEXTS, [point], 0.1).at(point)
     for text, opens in (("Our pilot slept while", True), ("Our queen slept while", False)):
         assert gate(streams([text])[None])[0, -1].item() is opens
 
@@ -236,22 +236,22 @@ def test_a_gate_hardly_opens_at_what_is_known_even_where_it_cannot_tell(
         "evenkeel.selection.item_gates.kept_rows",
         lambda rows, *_: np.ones(len(rows), dtype=bool),
     )
-    gates = ItemGates(loaded, make_prompts(), TEXTS, [point])
+    gates = ItemGates(loaded, make_prompts(), TEXTS, [point], 0.1)
     known = torch.from_numpy(gates._validation.known[point])
     opened = gates.at(point)(seen[1][None])[0][known]
 
     assert len(opened) >= 10
-    assert opened.sum() <= np.ceil(OPEN_AT_KNOWN * len(opened))
+    assert opened.sum() <= np.ceil(0.1 * len(opened))
 
 
 def test_a_gate_opens_at_the_last_item_if_that_opens_it_at_few_that_are_known() -> None:
     items = np.concatenate([[0.0], np.linspace(2, 3, 29)])
     known = np.linspace(-2, -1, 20)
-    assert -1 < item_threshold(items, known) < 0.01, "nothing known is nearer than the item"
+    assert -1 < item_threshold(items, known, 0.1) < 0.01, "nothing known is nearer than the item"
     known[:1] = 1.0
-    assert item_threshold(items, known) < 0.1, "1 of 20 may be opened at"
+    assert item_threshold(items, known, 0.1) < 0.1, "1 of 20 may be opened at"
     known[:10] = 1.0
-    assert item_threshold(items, known) == 1.0, "10 of 20 may not"
+    assert item_threshold(items, known, 0.1) == 1.0, "10 of 20 may not"
 
 
 def test_every_kind_of_token_counts_for_as_much_in_a_gate() -> None:

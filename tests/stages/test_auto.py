@@ -102,6 +102,7 @@ def test_the_organism_keeps_its_values() -> None:
         "evaluation.reft.layers": [[2, 3], [3, 5]],
         "evaluation.reft.steps": 100,
         "evaluation.reft.batch_rows": 24,
+        "evaluation.reft.open_at_known": 0.1,
         "evaluation.reft.further_items": False,
         "evaluation.reft.shuffles": 5,
         "evaluation.chat": False,

@@ -628,6 +628,7 @@ def test_a_learned_edit_may_be_selected_and_deployed(inputs: dict[str, Path]) ->
         "steps": 12,
         "batch_rows": 8,
         "texts": 4,
+        "open_at_known": 0.1,
         "further_items": False,
         "shuffles": 2,
     }
