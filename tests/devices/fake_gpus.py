@@ -92,15 +92,18 @@ def move(module: nn.Module, device: torch.device) -> None:
                     tensors[name] = kept if isinstance(tensor, nn.Parameter) else fake
 
 
-def spread(model: Any) -> None:
+def spread(model: Any, *, in_turn: bool = False) -> None:
     """Put a llama's first blocks on one GPU and the others, with the head, on the other one.
 
-    As accelerate does with device_map: each part brings its input over.
+    As accelerate does with device_map: each part brings its input over. With `in_turn`, as a map
+    that somebody wrote by hand may have it: every other block on the other one, the embeddings
+    where the head is not.
     """
     move(model, FIRST)
     blocks = model.model.layers
-    for part in (*blocks[len(blocks) // 2 :], model.model.norm, model.lm_head):
+    there = blocks[1::2] if in_turn else blocks[len(blocks) // 2 :]
+    for part in (*there, model.model.norm, model.lm_head):
         move(part, SECOND)
-    for part in (*blocks, model.model.norm, model.lm_head):
+    for part in (model.model.embed_tokens, *blocks, model.model.norm, model.lm_head):
         device = next(part.parameters()).device
         add_hook_to_module(part, AlignDevicesHook(execution_device=device))

@@ -41,7 +41,7 @@ def probes(width: int = 32) -> dict[HookPoint, SinkProbe]:
     return {point: SinkProbe(torch.randn(width), 1.0) for point in POINTS}
 
 
-@pytest.fixture(params=["one GPU", "two GPUs"])
+@pytest.fixture(params=["one GPU", "two GPUs", "two GPUs in turn"])
 def model(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A llama of fake tensors; that sinks cannot be measured on them is all that is replaced."""
     if torch.cuda.is_available():
@@ -54,7 +54,7 @@ def model(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> It
         if request.param == "one GPU":
             move(made, FIRST)
         else:
-            spread(made)
+            spread(made, in_turn=request.param.endswith("turn"))
         yield made
 
 
@@ -112,7 +112,7 @@ CASES: dict[str, Callable[[], list[Intervention]]] = {
 
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize("backend", [steer, wrap])
-@pytest.mark.parametrize("model", ["two GPUs"], indirect=True)
+@pytest.mark.parametrize("model", ["two GPUs", "two GPUs in turn"], indirect=True)
 def test_constants_follow_the_stream(model: Any, backend: Any, name: str) -> None:
     """A single GPU does with every block what the first of the two does with its own."""
     mask = torch.zeros(2, 5, dtype=torch.bool)
