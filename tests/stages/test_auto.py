@@ -99,7 +99,7 @@ def test_the_organism_keeps_its_values() -> None:
         "sae.training.k": 10.0,
         "sae.training.learning_rate": 0.003,
         "evaluation.layers": "all",
-        "evaluation.reft.layers": [[2, 3], [3, 5]],
+        "evaluation.reft.layers": [[2, 3, 5]],
         "evaluation.reft.steps": 100,
         "evaluation.reft.batch_rows": 24,
         "evaluation.reft.open_at_known": 0.1,
