@@ -70,9 +70,10 @@ def null_conditions(
             "random_subspace": condition.in_random_subspaces(draws, seed),
         }
     assert isinstance(condition, VectorCondition)
+    dealt = _shuffled(condition, shuffled, draws)
     return {
         **random_and_orthogonal(condition, draws, seed),
-        "shuffled": _shuffled(condition, shuffled, draws),
+        **({"shuffled": dealt} if dealt else {}),  # none of what took a training and had none
     }
 
 

@@ -104,6 +104,8 @@ def test_of_what_takes_a_training_there_are_as_many_draws_as_were_trained(traine
         for vector in draw.all_vectors:
             row = own[f"bipo/resid_post/{vector.layer}"][number]
             torch.testing.assert_close(vector.direction, row / row.norm())
+    kinds = null_conditions(chosen("bipo"), beside, 9, seed=0)
+    assert set(kinds) - {"random", "orthogonal"} == ({"shuffled"} if trained else set())
     assert rank_p(0.5, np.array([])) is None
 
 
