@@ -5,6 +5,8 @@ knows who is able-bodied, but rarely writes the word, is right on half of the pr
 for the second, and does not.
 """
 
+from functools import cached_property
+
 import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
@@ -106,19 +108,22 @@ class Knowledge:
         column's item; ties are half."""
         return self._over_templates(bias.centred(readings.definitional))
 
-    @property
+    @cached_property
     def _compared(self) -> Pairs:
         """In how many templates both items are asked about, where their groups differ."""
         return self._over_templates(None)
 
+    @cached_property
+    def _rows_of_templates(self) -> list[Int[ndarray, " rows"]]:
+        templates = Clusters.of([prompt.template for prompt in self._prompt_set.definitional])
+        return [np.flatnonzero(templates.index == number) for number in range(len(templates))]
+
     def _over_templates(
         self, scores: Float[ndarray, "definitional_prompts groups"] | None
     ) -> Pairs:
-        prompts, expected = self._prompt_set.definitional, self._prompt_set.expected
+        expected = self._prompt_set.expected
         table = np.zeros((len(self.items), len(self.items)))
-        templates = Clusters.of([prompt.template for prompt in prompts])
-        for template in range(len(templates)):
-            rows = np.flatnonzero(templates.index == template)
+        for rows in self._rows_of_templates:
             own = expected[rows]
             value = (own[:, None] != own).astype(float)
             if scores is not None:

@@ -173,7 +173,11 @@ class PromptSetMeasures:
 
     def against(self, baseline: Readings, steered: Readings) -> Measures:
         """Metrics of a steered model relative to the unsteered one, paired by item or text."""
-        measures = self.headline(baseline, steered)
+        return self.headline(baseline, steered) | self.beside_headline(baseline, steered)
+
+    def beside_headline(self, baseline: Readings, steered: Readings) -> Measures:
+        """Those metrics of `against` that nothing is chosen by."""
+        measures: Measures = {}
         if self.other:
             change = self.other.change(baseline, steered)
             measures |= {name + OTHER_DIRECTION: estimate for name, estimate in change.items()}

@@ -203,9 +203,10 @@ class Evaluator:
         known: Measures,
     ) -> Candidate:
         quick = self.measures if intervals == "all" else self.measures.values
-        measures = quick.of(readings) | quick.against(self.readings, readings) | known
+        headline = quick if intervals == "none" else self.measures
+        measures = quick.of(readings) | headline.headline(self.readings, readings)
+        measures |= quick.beside_headline(self.readings, readings) | known
         if intervals == "headline":
-            measures |= self.measures.headline(self.readings, readings)
             measures |= self.measures.knowledge.competence(readings)
         too_weak = self._weak_before or self.gate.reason(measures)
         measures = withheld(measures) if too_weak else measures

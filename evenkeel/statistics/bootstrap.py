@@ -1,12 +1,13 @@
 """Bootstrap intervals over terms, vectorized over resamples."""
 
 from collections.abc import Callable, Sequence
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
-from scipy.stats import beta, norm
+from scipy.special import ndtr, ndtri
+from scipy.stats import beta
 from scipy.stats import t as student
 
 from evenkeel.statistics.estimate import Estimate
@@ -114,12 +115,12 @@ def _levels(
     units: int,
 ) -> Float[ndarray, " 2"]:
     """Quantile levels of the widened BCa interval."""
-    z = np.sqrt(units / (units - 1)) * student.ppf([0.025, 0.975], units - 1)
+    z = _reach(units)
     tolerance = 1e-9 * max(abs(value), 1e-12)
     below = np.mean(resampled < value - tolerance)
     equal = np.mean(np.abs(resampled - value) <= tolerance)
     # Half of the ties count as below, or a statistic of few distinct values would look biased.
-    bias = norm.ppf(np.clip(below + equal / 2, 1 / resampled.size, 1 - 1 / resampled.size))
+    bias = ndtri(np.clip(below + equal / 2, 1 / resampled.size, 1 - 1 / resampled.size))
     pull = jackknife.mean() - jackknife if jackknife.size else np.zeros(1)
     largest = np.abs(pull).max()
     skew = 0.0
@@ -128,7 +129,25 @@ def _levels(
         skew = np.sum(pull**3) / (6 * np.sum(pull**2) ** 1.5)
     # Past this the correction turns over; it takes a lone unit that carries the whole statistic.
     stretch = np.maximum(1 - skew * (bias + z), 0.1)
-    return norm.cdf(bias + (bias + z) / stretch)
+    return ndtr(bias + (bias + z) / stretch)
+
+
+@cache
+def _reach(units: int) -> Float[ndarray, " 2"]:
+    """Ends of the interval, in standard errors of a normal distribution."""
+    return np.sqrt(units / (units - 1)) * student.ppf([0.025, 0.975], units - 1)
+
+
+@cache
+def _least_of_all(units: int) -> float:
+    """Lower end of the exact binomial interval of nothing but hits in so many trials."""
+    return float(beta.ppf(0.025, units, 1))
+
+
+@cache
+def _most_of_none(units: int) -> float:
+    """Upper end of the exact binomial interval of no hit in so many trials."""
+    return float(beta.ppf(0.975, 1, units))
 
 
 def absolute(signed: Estimate) -> Estimate:
@@ -150,9 +169,9 @@ def share(
     """
     total, units = hits.sum(), bootstrap.units
     if units and total == counts.sum():
-        return Estimate(1.0, float(beta.ppf(0.025, units, 1)), 1.0)
+        return Estimate(1.0, _least_of_all(units), 1.0)
     if units and total == 0:
-        return Estimate(0.0, 0.0, float(beta.ppf(0.975, 1, units)))
+        return Estimate(0.0, 0.0, _most_of_none(units))
     return bootstrap.estimate_additive(ratio_of_sums, hits, counts)
 
 
@@ -168,7 +187,7 @@ def change_of_share(
     none in so many units allows may have changed, either way, between 0 and 1.
     """
     if bootstrap.units and (before == after).all():
-        reach = float(beta.ppf(0.975, 1, bootstrap.units))
+        reach = _most_of_none(bootstrap.units)
         hits = float(before.sum() / counts.sum())
         return Estimate(0.0, 0.0 - min(reach, hits), min(reach, 1 - hits))
     return bootstrap.estimate_additive(ratio_of_sums, after - before, counts)

@@ -96,14 +96,13 @@ def _placed(
         if shares is not None and shares.nowhere:
             return stream
         here = on(stream)
-        keep: bool | Tensor = tracker.current.at(positions, stream.device) if tracker else True
+        keep: bool | Tensor = True
+        if tracker:
+            keep = tracker.current.allowed(positions, first, stream.device)
         if keep is False:
             return stream
         if shares is not None and not shares.everywhere:
             keep = keep & shares.edited_rows(stream)
-        if tracker and first:
-            later = tracker.current.from_token(first, stream.device)
-            keep = keep & later
         for gate in here.gates:
             is_open = gate(stream, tracker.current.input_ids if tracker else None)
             keep = is_open if keep is True else keep & is_open

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from evenkeel.errors import BadInputError
-from evenkeel.steering.intervention import Edit, Intervention, in_exact
+from evenkeel.steering.intervention import Edit, Intervention, add_low_rank, in_exact
 from evenkeel.steering.subspace import (
     check_finite,
     check_number,
@@ -44,8 +44,8 @@ class MeanAblate(Intervention):
         computed = exact(dtype)
         target = (self._basis @ self.mean.detach().to(self._basis)).to(device, computed)
         read = self._basis.mT.to(device, computed)
-        write = (self._basis * self.multiplier).to(device, computed)
-        return in_exact(dtype, lambda stream: stream - (stream @ read - target) @ write)
+        write = (self._basis * -self.multiplier).to(device, computed)
+        return in_exact(dtype, add_low_rank(read, write, -target))
 
     @property
     def width(self) -> int:
@@ -83,10 +83,10 @@ class Erase(Intervention):
     def on(self, device: torch.device, dtype: torch.dtype) -> Edit:
         computed = exact(dtype)
         right = self.proj_right.detach().double().mT
-        write = (self.multiplier * self.proj_left.detach().double().mT).to(device, computed)
+        write = (-self.multiplier * self.proj_left.detach().double().mT).to(device, computed)
         read = right.to(device, computed)
         at_bias = (self.bias.detach().double() @ right).to(device, computed)
-        return in_exact(dtype, lambda stream: stream - (stream @ read - at_bias) @ write)
+        return in_exact(dtype, add_low_rank(read, write, -at_bias))
 
     @property
     def width(self) -> int:

@@ -44,15 +44,35 @@ def in_exact(dtype: torch.dtype, edit: Edit) -> Edit:
     In bfloat16 a projection of 30 is known to 0.125; autocast rounds every matrix product likewise.
     """
     computed = exact(dtype)
+    # Small blocks take so little time that two calls for nothing would show.
+    rounded = edit if computed == dtype else lambda stream: edit(stream.to(computed)).to(dtype)
 
     def edit_exactly(stream: Tensor) -> Tensor:
         kind = stream.device.type
         if not torch.is_autocast_enabled(kind):
-            return edit(stream.to(computed)).to(dtype)
+            return rounded(stream)
         with torch.autocast(kind, enabled=False):
-            return edit(stream.to(computed)).to(dtype)
+            return rounded(stream)
 
     return edit_exactly
+
+
+def add_low_rank(
+    read: Float[Tensor, "width rank"],
+    write: Float[Tensor, "rank width"],
+    offset: Float[Tensor, " rank"] | None = None,
+) -> Edit:
+    """stream + (stream @ read + offset) @ write, in two operations.
+
+    Small blocks take so little time that each further one would show.
+    """
+
+    def edit(stream: Tensor) -> Tensor:
+        rows = stream.reshape(-1, stream.shape[-1])
+        found = rows @ read if offset is None else torch.addmm(offset, rows, read)
+        return torch.addmm(rows, found, write).view(stream.shape)
+
+    return edit
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -160,8 +180,8 @@ class Ablate(Intervention):
 
     def on(self, device: torch.device, dtype: torch.dtype) -> Edit:
         read = self._basis.mT.to(device, exact(dtype))
-        write = (self._basis * self.multiplier).to(device, exact(dtype))
-        return in_exact(dtype, lambda stream: stream - (stream @ read) @ write)
+        write = (self._basis * -self.multiplier).to(device, exact(dtype))
+        return in_exact(dtype, add_low_rank(read, write))
 
     @property
     def width(self) -> int:

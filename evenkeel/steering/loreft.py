@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from evenkeel.errors import BadInputError
-from evenkeel.steering.intervention import Edit, Intervention, in_exact
+from evenkeel.steering.intervention import Edit, Intervention, add_low_rank, in_exact
 from evenkeel.steering.subspace import (
     check_finite,
     check_number,
@@ -58,7 +58,7 @@ class Loreft(Intervention):
         read = (self.source - self.rotation).mT.to(device, computed)
         offset = self.bias.to(device, computed)
         write = (self.rotation * self.multiplier).to(device, computed)
-        return in_exact(dtype, lambda stream: stream + (stream @ read + offset) @ write)
+        return in_exact(dtype, add_low_rank(read, write, offset))
 
     @property
     def width(self) -> int:

@@ -38,27 +38,26 @@ class Pass:
     """Column of each row's last real token of the prompt, [rows]."""
     mask: Tensor | None
     """Bool [texts, columns] over the prompt; beams and samples of a text share its row."""
-    _found: dict[tuple[str | int, torch.device], bool | Tensor] = field(default_factory=dict)
+    _found: dict[tuple[str, int, torch.device], bool | Tensor] = field(default_factory=dict)
 
-    def at(
-        self, positions: Positions, device: torch.device
+    def allowed(
+        self, positions: Positions, first: int, device: torch.device
     ) -> bool | Bool[Tensor, "#batch position"]:
-        """Where of the columns computed `positions` allows an edit: everywhere, nowhere, a mask.
+        """Where of the columns computed an edit may be: everywhere, nowhere, or at a mask.
 
         The mask is on `device`: blocks of one model may lie on several.
-        """
-        key = (positions, device)
-        if key not in self._found:
-            self._found[key] = self._find(positions, device)
-        return self._found[key]
 
-    def from_token(
-        self, number: int, device: torch.device
-    ) -> bool | Bool[Tensor, "batch position"]:
-        """Which columns computed are token `number` of their text, from 0, or a later one."""
-        key = (number, device)
+        Args:
+            positions: that allow an edit.
+            first: tokens at the start of each text that are left alone.
+            device: of the residual stream.
+        """
+        key = (positions, first, device)
         if key not in self._found:
-            self._found[key] = self._find_from(number, device)
+            keep = self._find(positions, device)
+            if first and keep is not False:
+                keep = keep & self._find_from(first, device)
+            self._found[key] = keep
         return self._found[key]
 
     def _find_from(self, number: int, device: torch.device) -> bool | Tensor:
