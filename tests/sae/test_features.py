@@ -7,10 +7,12 @@ import torch
 
 from evenkeel.activations.store import ActivationStore
 from evenkeel.datasets.records import Statement
+from evenkeel.execution.local import InProcess
 from evenkeel.models.loading import LoadedModel
 from evenkeel.params import FeaturesParams
 from evenkeel.sae.contexts import contexts
 from evenkeel.sae.corpus import Corpus
+from evenkeel.sae.feature_job import FeatureJob, Measured
 from evenkeel.sae.features import measure_features
 from evenkeel.sae.loading import LoadedSae
 from evenkeel.sae.table import top_words
@@ -28,7 +30,10 @@ def measured(
     rows = [{**row, "terms": tuple(row["terms"].split("|"))} for row in planted]
     statements = [Statement.model_validate(row) for row in rows]
     corpus = Corpus(store, PLACE, 1)
-    table, top, silent = measure_features(loaded, sae, corpus, statements, [], PARAMS, 0)
+    with InProcess().started(FeatureJob(Measured(loaded, sae, corpus))) as running:
+        table, top, silent = measure_features(
+            Measured(loaded, sae, corpus), statements, [], PARAMS, 0, running
+        )
     return table, list(contexts(corpus, top, silent, loaded.tokenizer))
 
 
