@@ -2,8 +2,8 @@
 
 Each stage is killed at KILLS moments spread over its run, each time from the state that the last
 kill left, run again to its end, and compared with an undisturbed run: the same bytes, nothing left.
-With --executor ray that is done to the driver of a cluster of two nodes, whose actors it takes along,
-and compared with a run on the cluster; workers are killed in tests/execution/test_on_ray.py.
+With --executor ray it is the driver of a cluster of two nodes that is killed, and takes its actors
+along; workers are killed in tests/execution/test_on_ray.py.
 """
 
 import gc

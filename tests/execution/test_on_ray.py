@@ -1,7 +1,6 @@
 """A real cluster on this machine: two nodes, each a raylet with processes of its own."""
 
 import os
-import pickle
 import signal
 import threading
 import time
@@ -9,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 import torch
 
@@ -18,23 +18,14 @@ from evenkeel.activations.store import ActivationStore
 from evenkeel.activations.writer import Workers, write_store
 from evenkeel.errors import BadInputError
 from evenkeel.execution import on_ray
-from evenkeel.execution.job import ATTEMPTS, in_order
+from evenkeel.execution.job import ATTEMPTS
 from evenkeel.execution.local import InProcess
 from evenkeel.execution.on_ray import OnRay
 from evenkeel.models.loading import LoadedModel, load_model
 from evenkeel.models.provenance import record_provenance
 from evenkeel.params import ProbesParams, SaeParams
 from evenkeel.probes.training import train_probes
-from evenkeel.sae.corpus import Corpus
-from evenkeel.sae.feature_job import (
-    FeatureFiles,
-    FeatureJob,
-    FeatureTask,
-    Measured,
-    firing_tasks,
-    pooling_tasks,
-    weights_tasks,
-)
+from evenkeel.sae.feature_job import FeatureFiles
 from evenkeel.sae.job import write_saes
 from evenkeel.sae.loading import open_sae
 from evenkeel.sae.saving import save_module
@@ -47,6 +38,7 @@ from tests.execution.squares import Devices, Squares
 from tests.execution.test_local import SHARD_BYTES, bytes_of
 from tests.probes.planted import planted_statements
 from tests.sae.conftest import trained_module, training_params, write_corpus
+from tests.sae.test_features import measured
 
 ray = pytest.importorskip("ray", reason="needs Ray: pip install 'evenkeel[ray]'")
 pytestmark = pytest.mark.xdist_group("ray")  # one worker starts the cluster for all
@@ -162,18 +154,11 @@ def test_features_one_of_whose_workers_is_killed(
     files = FeatureFiles(ModelFolder(tiny_folder), tmp_path / "sae", path)
     deadly = Deadly(OnRay(2), tmp_path / "notes")
     with ActivationStore.open(path) as store:
-        measured = Measured(model, sae, Corpus(store, sae.place, sae.first_position))
-        texts = ["The nurse said that", "The engineer was late"]
-        tasks: list[FeatureTask] = [
-            *weights_tasks(sae, 5),
-            *firing_tasks(sae, measured.corpus, 3),
-            *pooling_tasks(sae, texts, "max"),
-        ]
-        with deadly.started(FeatureJob(files)) as running:
-            found = list(in_order(running, tasks))
-        expected = [task.run(measured) for task in tasks]
+        table, shown = measured(model, sae, store)
+        table_again, shown_again = measured(model, sae, store, deadly, files)
 
-    assert pickle.dumps(found) == pickle.dumps(expected)
+    pd.testing.assert_frame_equal(table_again, table, check_exact=True)
+    assert shown_again == shown
     require_one_loss(deadly)
 
 
