@@ -74,8 +74,9 @@ test-portable: install-dev  ## Run the tests as other processors would compute t
 attack: install-dev  ## Spoil every input of every stage and command in every way, and count what comes of it
 	OMP_NUM_THREADS=1 python -m tests.attack
 
-kills: install-dev  ## Kill the long stages at 20 moments each, and compare what the next run makes
+kills: install-dev  ## Kill the long stages at 20 moments each (5 on Ray), and compare what the next run makes
 	OMP_NUM_THREADS=1 python -m tests.attack.kills
+	OMP_NUM_THREADS=1 python -m tests.attack.kills 5 --executor ray
 
 docs: install-dev  ## Build the documentation into site/
 	NO_MKDOCS_2_WARNING=1 python -m mkdocs build --strict -q

@@ -1,15 +1,23 @@
 """Measure every latent of the SAE: its logit weights, when it fires, and what it goes with."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from stages.command import AnyPath, FilePath, FolderPath, OutputFile, print_table, stage
+from stages.command import (
+    AnyPath,
+    FilePath,
+    FolderPath,
+    OutputFile,
+    executor_options,
+    print_table,
+    stage,
+)
 
 SHOWN = 10
 
 
-@stage
 @click.option(
     "--statements",
     "statements_path",
@@ -51,6 +59,8 @@ SHOWN = 10
 @click.option(
     "--metrics", type=OutputFile, default=Path("reports/metrics/features.json"), help="Summary."
 )
+@stage
+@executor_options
 def main(
     statements_path: Path,
     prompts: Path,
@@ -61,14 +71,17 @@ def main(
     contexts_path: Path,
     top_words_path: Path,
     metrics: Path,
+    executor: Any,
     params_path: Path,
 ) -> None:
     """Measure every latent of the SAE: its logit weights, when it fires, and what it goes with.
 
     \b
-    Example:
+    Examples:
       python -m stages.extract_features --sae models/sae --output data/features/features.parquet
+      python -m stages.extract_features --workers 2
     """
+    from evenkeel.activations.shard_job import ModelFolder
     from evenkeel.activations.store import ActivationStore
     from evenkeel.datasets.reading import read_all_prompts
     from evenkeel.datasets.records import Statement
@@ -77,6 +90,7 @@ def main(
     from evenkeel.params import load_params
     from evenkeel.sae.contexts import contexts
     from evenkeel.sae.corpus import Corpus
+    from evenkeel.sae.feature_job import FeatureFiles, FeatureJob, Measured
     from evenkeel.sae.features import measure_features
     from evenkeel.sae.loading import open_sae
     from evenkeel.sae.parquet import write_parquet
@@ -89,10 +103,17 @@ def main(
     loaded = load_model(model_path, trust_remote_code=trust)
     sae = open_sae(sae_path)
     sae.require_fit(loaded.model)
+    model = ModelFolder(model_path.absolute(), trust)
+    files = FeatureFiles(model, sae_path.absolute(), activations.absolute())
     with ActivationStore.open(activations) as store:
         store.require_model(loaded.fingerprint)
         corpus = Corpus(store, sae.place, sae.first_position)
-        table, top, silent = measure_features(loaded, sae, corpus, statements, asked, params, seed)
+        measured = Measured(loaded, sae, corpus)
+        job = FeatureJob(files if executor.apart else measured)
+        with executor.started(job) as running:
+            table, top, silent = measure_features(
+                measured, statements, asked, params, seed, running
+            )
         write_jsonl(contexts_path, contexts(corpus, top, silent, loaded.tokenizer))
     write_parquet(output, table)
     write_json(top_words_path, top_words(table))

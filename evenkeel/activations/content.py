@@ -98,12 +98,13 @@ def cut_into_shards(
     rows: list[Row] = []
     ids: list[TokenIds] = []
     size, first, number = 0, 0, 0
+    row_bytes = header.row_bytes
     stream = iter(texts)
     while some := list(islice(stream, _ENCODED_TOGETHER)):
         encoded = loaded.encoder.encode_all(texts_of(some, number), number)
         refuse_only_sinks([*map(len, encoded)], header.positions, header.sinks, number)
         for row, row_ids in zip(some, encoded, strict=True):
-            added = (len(row_ids) if header.positions == "all" else 1) * header.row_bytes
+            added = (len(row_ids) if header.positions == "all" else 1) * row_bytes
             full = size + added > shard_bytes or len(rows) == SHARD_TEXTS
             if rows and full:
                 yield ShardContent(header, first, rows, ids)
@@ -114,15 +115,3 @@ def cut_into_shards(
         number += len(some)
     if rows:
         yield ShardContent(header, first, rows, ids)
-
-
-def content_of(
-    loaded: LoadedModel, rows: Sequence[Row], header: Header, first_text: int
-) -> ShardContent:
-    """Encode the rows of one shard.
-
-    Raises:
-        BadInputError: as `cut_into_shards`.
-    """
-    ids = loaded.encoder.encode_all(texts_of(rows, first_text), first_text)
-    return ShardContent(header, first_text, rows, ids)

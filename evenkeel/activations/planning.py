@@ -1,17 +1,22 @@
-"""From texts to a list of shards: what each will hold, and its texts for whoever computes it."""
+"""From texts to a list of shards: what each will hold, and its texts for whoever computes it.
+
+The planner has to encode all texts to know where a shard ends, so that it hands the token ids over,
+too, and no worker encodes a text again.
+"""
 
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Self
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveInt
 
 from evenkeel.activations.columns import Row
-from evenkeel.activations.content import Header, ShardContent, content_of
+from evenkeel.activations.content import Header, ShardContent
 from evenkeel.errors import BadInputError
 from evenkeel.files import atomic_file, lines_of, read_record, write_json
-from evenkeel.models.loading import LoadedModel
+from evenkeel.models.encoding import TokenIds
 
 PLAN_FILE = "plan.json"
 _MAKE_IT = "give the same command with --plan first"
@@ -79,43 +84,46 @@ class Plan(BaseModel):
 
 
 def write_texts(path: Path, content: ShardContent) -> None:
-    """Write the rows of a shard, a JSON object a line."""
+    """Write the texts of a shard: a line of JSON each, its row and its token ids."""
     with atomic_file(path) as part, part.open("w", encoding="utf-8", newline="\n") as file:
-        for row in content.texts:
-            file.write(json.dumps(row, default=str) + "\n")
+        for row, ids in zip(content.texts, content.ids, strict=True):
+            file.write(json.dumps([row, ids.tolist()], default=str) + "\n")
 
 
-def read_content(
-    path: Path, planned: PlannedShard, loaded: LoadedModel, header: Header
-) -> ShardContent:
-    """Encode the texts of a planned shard, and find the content that was planned.
+def read_content(path: Path, planned: PlannedShard, header: Header) -> ShardContent:
+    """Read the texts of a planned shard, and find the content that was planned.
 
     Args:
         path: what `write_texts` wrote.
         planned: the shard.
-        loaded: the model of whoever computes it.
-        header: of the shard, from that model.
+        header: of the shard, from the model and the tokenizer of whoever computes it.
 
     Raises:
         BadInputError: it is other content: the model, its tokenizer, the parameters or the code are
             not those of the plan.
     """
-    content = content_of(loaded, list(_rows(path)), header, planned.first_text)
-    if content.identity != planned.identity:
+    texts = list(_texts(path))
+    content = ShardContent(
+        header, planned.first_text, [row for row, _ in texts], [ids for _, ids in texts]
+    )
+    if len(texts) != planned.texts or content.identity != planned.identity:
         raise BadInputError(
             f"{path}: shard {planned.number} would not be the one that was planned: this worker "
-            f"has another model ({loaded.name}, {loaded.fingerprint[:12]}), tokenizer, parameters "
+            f"has another model ({header.model}, {header.fingerprint[:12]}), tokenizer, parameters "
             "or version of Evenkeel than the process that planned it; give all the same"
         )
     return content
 
 
-def _rows(path: Path) -> Iterator[Row]:
+def _texts(path: Path) -> Iterator[tuple[Row, TokenIds]]:
     for number, line in lines_of(path, _MAKE_IT):
         try:
-            yield json.loads(line)
-        except ValueError as error:
-            raise BadInputError(f"{path}, line {number}: not JSON ({error}); {_MAKE_IT}") from None
+            row, ids = json.loads(line)
+            yield row, np.array(ids, dtype=np.int32)
+        except (ValueError, TypeError, OverflowError) as error:
+            raise BadInputError(
+                f"{path}, line {number}: no text with its token ids ({error}); {_MAKE_IT}"
+            ) from None
 
 
 def planned(contents: Iterable[ShardContent]) -> Iterator[tuple[PlannedShard, ShardContent]]:

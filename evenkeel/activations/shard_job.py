@@ -103,7 +103,7 @@ class ShardJob:
             if is_complete(path, planned.identity):
                 computed = self._done(planned)
             else:
-                content = task.content or self._content(planned, loaded, header)
+                content = task.content or self._content(planned, header)
                 try:
                     computed = write_shard(path, loaded, content, forward, probes, self._advance)
                 except BadInputError as error:
@@ -117,12 +117,12 @@ class ShardJob:
         self._advance(planned.texts)
         return 0
 
-    def _content(self, planned: PlannedShard, loaded: LoadedModel, header: Header) -> ShardContent:
+    def _content(self, planned: PlannedShard, header: Header) -> ShardContent:
         if self.storage is None:
-            return read_content(self.work / planned.texts_file, planned, loaded, header)
+            return read_content(self.work / planned.texts_file, planned, header)
         texts = scratch_folder() / planned.texts_object
         self.storage.get(texts.name, texts)
-        content = read_content(texts, planned, loaded, header)
+        content = read_content(texts, planned, header)
         texts.unlink()
         return content
 

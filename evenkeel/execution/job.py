@@ -1,6 +1,6 @@
 """What is asked of an executor: a job that every worker opens once, and its tasks."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol, TypeVar
 
@@ -26,6 +26,18 @@ class Job(Protocol[Task_contra, Result_co]):
 
 Running = Callable[[Iterable[Task]], Iterator[tuple[Task, Result]]]
 """Runs tasks of a job whose workers are there: each with its result, in the order they end."""
+
+
+def in_order(running: Running[Task, Result], tasks: Sequence[Task]) -> Iterator[Result]:
+    """The results of tasks in the order of the tasks; those that end early wait."""
+    place = {id(task): number for number, task in enumerate(tasks)}
+    ended: dict[int, Result] = {}
+    following = 0
+    for task, result in running(tasks):
+        ended[place[id(task)]] = result
+        while following in ended:
+            yield ended.pop(following)
+            following += 1
 
 
 class Executor(Protocol):

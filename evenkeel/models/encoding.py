@@ -148,7 +148,8 @@ class TextEncoder:
         encoded = self.tokenizer(
             list(texts), add_special_tokens=False, return_attention_mask=False, verbose=False
         )["input_ids"]
-        rows = [np.asarray(self._begun(tuple(ids)), dtype=np.int32) for ids in encoded]
+        begun = (self._begun(tuple(ids)) for ids in encoded) if self.added.front else encoded
+        rows = [np.array(ids, dtype=np.int32) for ids in begun]
         for number, (text, row) in enumerate(zip(texts, rows, strict=True), start=first):
             self.require_room(len(row), f"text {number} (from 0, {text[:60]!r})")
         return rows

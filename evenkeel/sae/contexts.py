@@ -1,8 +1,8 @@
 """Pieces of text in which a latent fires, and pieces in which it does not."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, fields
+from typing import Any, Literal, Self
 
 import numpy as np
 import torch
@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 
 from evenkeel.models.spelling import Spelling
 from evenkeel.sae.corpus import Corpus
-from evenkeel.sae.firing import Firing, FiringFitter
+from evenkeel.sae.firing import FiringFitter
 from evenkeel.sae.loading import LoadedSae
 from evenkeel.sae.quality import rows_at_once
 from evenkeel.sae.results import Context
@@ -21,51 +21,111 @@ _SILENT_SAMPLE = 1024
 
 @dataclass(frozen=True, eq=False)
 class Windows:
-    """Where the contexts of all latents are, in arrays, and what they show there."""
+    """Where contexts are, in arrays, and what they show there; of all latents, or of `Peaks`."""
 
-    rows: Int[np.ndarray, "latents k"]
+    rows: Int[np.ndarray, "*places"]
     """First row of the window in the corpus; -1 where there is none."""
-    lengths: Int[np.ndarray, "latents k"]
-    peaks: Int[np.ndarray, "latents k"]
+    lengths: Int[np.ndarray, "*places"]
+    peaks: Int[np.ndarray, "*places"]
     """Index of the peak in the window."""
-    activations: Float[np.ndarray, "latents k window"]
+    activations: Float[np.ndarray, "*places window"]
 
 
-def measure_firing(sae: LoadedSae, corpus: Corpus, k: int) -> Firing:
-    """One pass over the corpus: when each latent fires, and the `k` texts in which it does most."""
+@dataclass(frozen=True, eq=False)
+class Peaks:
+    """Pairs of a latent and a text in which it fires most, in the order of the texts."""
+
+    latents: Int[np.ndarray, " pairs"]
+    ranks: Int[np.ndarray, " pairs"]
+    """How many texts have a larger peak of the latent."""
+    texts: Int[np.ndarray, " pairs"]
+
+    @classmethod
+    def of(cls, texts: Int[np.ndarray, "latents k"]) -> Self:
+        """The pairs of each latent's texts, the largest peak first (-1: no text)."""
+        latents, ranks = np.nonzero(texts >= 0)
+        order = np.argsort(texts[latents, ranks], kind="stable")
+        latents, ranks = latents[order], ranks[order]
+        return cls(latents, ranks, texts[latents, ranks])
+
+    def within(self, texts: range) -> slice:
+        """Which pairs are in some consecutive texts."""
+        return slice(*map(int, np.searchsorted(self.texts, [texts.start, texts.stop])))
+
+    def some(self, pairs: slice) -> Self:
+        return type(self)(self.latents[pairs], self.ranks[pairs], self.texts[pairs])
+
+
+def fit_firing(
+    sae: LoadedSae, corpus: Corpus, k: int, spans: Iterable[range] | None = None
+) -> FiringFitter:
+    """When each latent fires in a corpus, and the `k` texts in which it does most.
+
+    Args:
+        sae: whose latents.
+        corpus: what is read, once.
+        k: how many texts.
+        spans: some of `corpus.spans(rows_at_once(sae))`; all, if not given.
+    """
     fitter = FiringFitter(sae.d_sae, k)
     texts = torch.from_numpy(corpus.text_of_row)
     used = torch.from_numpy(corpus.used)
     candidates = torch.from_numpy(corpus.first_of_its_kind[corpus.text_of_row])
-    for where, x in corpus.batches(rows_at_once(sae)):
+    for where, x in corpus.batches(rows_at_once(sae), spans):
         rows = used[where]
         fitter.update(sae.encode(x[rows]), texts[where][rows], candidates[where][rows])
-    return fitter.result()
+    return fitter
+
+
+def windows_around(
+    sae: LoadedSae,
+    corpus: Corpus,
+    peaks: Peaks,
+    window: int,
+    spans: Iterable[range] | None = None,
+) -> Windows:
+    """A window for each pair of a latent and a text, around its peak there.
+
+    Args:
+        sae: whose latents.
+        corpus: what is read.
+        peaks: the pairs.
+        window: tokens.
+        spans: as of `fit_firing`, and all that the pairs' texts are in.
+    """
+    found = _empty(peaks.texts.shape, window)
+    offsets = corpus.store.offsets
+    for span in corpus.spans(rows_at_once(sae)) if spans is None else spans:
+        named = peaks.texts[peaks.within(span)]
+        if not len(named):
+            continue
+        ((where, x),) = corpus.batches(rows_at_once(sae), [span])
+        latents = sae.encode(x).numpy()
+        latents[~corpus.used[where]] = 0
+        for text in np.unique(named):
+            pairs = peaks.within(range(text, text + 1))
+            start, stop = offsets[text] + corpus.skipped, offsets[text + 1]
+            acts = latents[start - where.start : stop - where.start, peaks.latents[pairs]].T
+            _place(found, (pairs,), start, acts, acts.argmax(1))
+    return found
 
 
 def top_windows(
-    sae: LoadedSae, corpus: Corpus, texts: Int[np.ndarray, "latents k"], window: int
+    shape: tuple[int, int], window: int, parts: Iterable[tuple[Peaks, Windows]]
 ) -> Windows:
-    """Windows around the peak of each latent in each of its texts (-1: no text)."""
-    found = _empty(texts.shape, window)
-    latent, rank = np.nonzero(texts >= 0)
-    order = np.argsort(texts[latent, rank], kind="stable")
-    latent, rank = latent[order], rank[order]
-    named = texts[latent, rank]
-    offsets = corpus.store.offsets
-    for where, x in corpus.batches(rows_at_once(sae)):
-        first, after = np.searchsorted(offsets, [where.start, where.stop])
-        lo, hi = np.searchsorted(named, [first, after])
-        if lo == hi:
-            continue
-        latents = sae.encode(x).numpy()
-        latents[~corpus.used[where]] = 0
-        for text in np.unique(named[lo:hi]):
-            pairs = slice(*np.searchsorted(named, [text, text + 1]))
-            start, stop = offsets[text] + corpus.skipped, offsets[text + 1]
-            acts = latents[start - where.start : stop - where.start, latent[pairs]].T
-            _place(found, latent[pairs], rank[pairs], start, acts, acts.argmax(1))
-    return found
+    """All windows of all latents, from those of some pairs each.
+
+    Args:
+        shape: latents, and how many windows each has room for.
+        window: tokens.
+        parts: pairs, and what `windows_around` gave for them.
+    """
+    top = _empty(shape, window)
+    for peaks, windows in parts:
+        pairs = peaks.latents, peaks.ranks
+        for field in fields(Windows):
+            getattr(top, field.name)[pairs] = getattr(windows, field.name)
+    return top
 
 
 def silent_windows(sae: LoadedSae, corpus: Corpus, count: int, window: int, seed: int) -> Windows:
@@ -94,7 +154,8 @@ def silent_windows(sae: LoadedSae, corpus: Corpus, count: int, window: int, seed
             peak = rng.integers(lengths[text])
             acts = np.zeros((1, lengths[text]), dtype=np.float32)
             start = offsets[text] + corpus.skipped
-            _place(found, np.array([latent]), np.array([rank]), start, acts, np.array([peak]))
+            place = np.array([latent]), np.array([rank])
+            _place(found, place, start, acts, np.array([peak]))
     return found
 
 
@@ -109,8 +170,7 @@ def _empty(shape: tuple[int, ...], window: int) -> Windows:
 
 def _place(
     windows: Windows,
-    latent: Int[np.ndarray, " pairs"],
-    rank: Int[np.ndarray, " pairs"],
+    places: tuple[slice | Int[np.ndarray, " pairs"], ...],
     start: int,
     acts: Float[np.ndarray, "pairs tokens"],
     peaks: Int[np.ndarray, " pairs"],
@@ -120,11 +180,11 @@ def _place(
     tokens = acts.shape[1]
     length = min(size, tokens)
     begin = np.clip(peaks - size // 2, 0, tokens - length)
-    windows.rows[latent, rank] = start + begin
-    windows.lengths[latent, rank] = length
-    windows.peaks[latent, rank] = peaks - begin
+    windows.rows[places] = start + begin
+    windows.lengths[places] = length
+    windows.peaks[places] = peaks - begin
     shown = np.take_along_axis(acts, begin[:, None] + np.arange(length), axis=1)
-    windows.activations[latent, rank, :length] = shown
+    windows.activations[(*places, slice(length))] = shown
 
 
 def contexts(corpus: Corpus, top: Windows, silent: Windows, tokenizer: Any) -> Iterator[Context]:

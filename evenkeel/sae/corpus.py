@@ -1,6 +1,6 @@
 """Which tokens of a corpus an SAE is trained on, and which it is measured on."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -110,14 +110,27 @@ class Corpus:
         held: np.ndarray = np.isin(kind, chosen)
         return held
 
-    def batches(self, rows: int) -> Iterator[tuple[slice, Float[Tensor, "rows d_model"]]]:
-        """Whole texts in order, about `rows` rows at a time, and where these rows are."""
+    def spans(self, rows: int) -> Iterator[range]:
+        """Whole texts in order, about `rows` rows at a time."""
         offsets = self.store.offsets
         first = 0
         while first < len(offsets) - 1:
             after = int(np.searchsorted(offsets, offsets[first] + rows, side="right")) - 1
             after = max(after, first + 1)
-            where = slice(int(offsets[first]), int(offsets[after]))
+            yield range(first, after)
+            first = after
+
+    def batches(
+        self, rows: int, spans: Iterable[range] | None = None
+    ) -> Iterator[tuple[slice, Float[Tensor, "rows d_model"]]]:
+        """Where the rows of each span of texts are, and these rows.
+
+        Args:
+            rows: about as many at a time.
+            spans: some of `spans(rows)`; all, if not given.
+        """
+        offsets = self.store.offsets
+        for span in self.spans(rows) if spans is None else spans:
+            where = slice(int(offsets[span.start]), int(offsets[span.stop]))
             read = self.store.read(self.place.site, self.place.layer, where.start, where.stop)
             yield where, torch.from_numpy(read)
-            first = after

@@ -1,6 +1,7 @@
 """When each latent fires, how strongly, and in which texts most: one pass over a corpus."""
 
 from dataclasses import dataclass
+from functools import reduce
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -30,13 +31,17 @@ class Firing:
 
 
 class FiringFitter:
-    """Takes activations text by text; memory is bounded by latents, not by tokens."""
+    """Takes activations text by text, or what others found in later texts.
+
+    Memory is bounded by latents and, until it is merged, by calls of `update`: their sums are added
+    in the order of the texts, so that it is all the same who computed which.
+    """
 
     def __init__(self, latents: int, k: int) -> None:
         """Prepare for `latents` latents, of which the `k` texts with the largest peaks are kept."""
         self._k = k
         self._tokens = 0
-        self._sum = torch.zeros(latents, dtype=torch.float64)
+        self._sums = [torch.zeros(latents, dtype=torch.float64)]
         self._bins = (_OCTAVES[1] - _OCTAVES[0]) * _BINS_PER_OCTAVE
         self._histogram = torch.zeros(latents * self._bins, dtype=torch.int32)
         self._peaks = torch.zeros(k, latents)
@@ -56,23 +61,32 @@ class FiringFitter:
             candidates: tokens of texts that may be among the top ones.
         """
         self._tokens += len(latents)
-        self._sum += latents.sum(0, dtype=torch.float64)
+        self._sums.append(latents.sum(0, dtype=torch.float64))
         rows, columns = latents.nonzero(as_tuple=True)
         values = latents[rows, columns]
         bins = ((values.log2() - _OCTAVES[0]) * _BINS_PER_OCTAVE).long().clamp(0, self._bins - 1)
         self._histogram.index_add_(
             0, columns * self._bins + bins, torch.ones_like(columns, dtype=torch.int32)
         )
-        self._merge(latents[candidates], texts[candidates])
-
-    def _merge(
-        self, latents: Float[Tensor, "tokens latents"], texts: Int[Tensor, " tokens"]
-    ) -> None:
+        latents, texts = latents[candidates], texts[candidates]
         names, index = texts.unique_consecutive(return_inverse=True)
         peaks = torch.zeros(len(names), latents.shape[1])
         peaks.scatter_reduce_(0, index[:, None].expand_as(latents), latents, "amax")
+        self._rank(peaks, names[:, None].expand(-1, latents.shape[1]))
+
+    def merge(self, later: "FiringFitter") -> None:
+        """Add what another one found in texts after those of this one."""
+        self._tokens += later._tokens
+        self._sums = [reduce(torch.add, [*self._sums, *later._sums])]
+        self._histogram += later._histogram
+        self._rank(later._peaks, later._texts)
+
+    def _rank(
+        self, peaks: Float[Tensor, "texts latents"], names: Int[Tensor, "texts latents"]
+    ) -> None:
+        """Keep the largest peaks of those that were kept and those of later texts."""
         peaks = torch.cat([self._peaks, peaks])
-        names = torch.cat([self._texts, names[:, None].expand(-1, latents.shape[1])])
+        names = torch.cat([self._texts, names])
         # Stable, so that of equal peaks the earlier text wins.
         order = peaks.sort(dim=0, descending=True, stable=True).indices[: self._k]
         self._peaks = peaks.gather(0, order)
@@ -87,7 +101,7 @@ class FiringFitter:
         centers = 2.0 ** ((bins.clamp(max=self._bins - 1) + 0.5) / _BINS_PER_OCTAVE + _OCTAVES[0])
         return Firing(
             frequency=counts / max(1, self._tokens),
-            mean=(self._sum / counts.clamp(min=1)).float(),
+            mean=(reduce(torch.add, self._sums) / counts.clamp(min=1)).float(),
             maximum=self._peaks[0],
             quantiles=centers.where(counts > 0, 0).float(),
             texts=self._texts.T,

@@ -5,7 +5,7 @@ latents, and within a block in tiles of the vocabulary: the moments of a tile an
 its columns are taken while it is in the cache, so the pass costs little more than its products.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 
 import torch
@@ -13,7 +13,6 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from evenkeel.errors import BadInputError
-from evenkeel.progress import Progress
 
 BLOCK = 512
 """Latents whose weights are held at once."""
@@ -44,13 +43,22 @@ class LogitWeights:
     """Token ids, the smallest weight first."""
     bottom_values: Float[Tensor, "latents k"]
 
+    @classmethod
+    def of(cls, parts: Sequence["LogitWeights"]) -> "LogitWeights":
+        """Those of consecutive latents together."""
+        names = [field.name for field in fields(cls)]
+        return cls(*(torch.cat([getattr(part, name) for part in parts]) for name in names))
+
     def cpu(self) -> "LogitWeights":
         """The same on the CPU."""
         return LogitWeights(*(getattr(self, field.name).cpu() for field in fields(self)))
 
 
 def logit_weights(
-    decoder: Float[Tensor, "latents d_model"], unembedding: Float[Tensor, "d_model vocab"], k: int
+    decoder: Float[Tensor, "latents d_model"],
+    unembedding: Float[Tensor, "d_model vocab"],
+    k: int,
+    latents: range | None = None,
 ) -> LogitWeights:
     """Statistics of `decoder @ unembedding` in one pass over it, without ever holding it.
 
@@ -62,6 +70,7 @@ def logit_weights(
         decoder: direction that a latent adds to the stream.
         unembedding: transposed weight of the output layer.
         k: tokens to name at either end.
+        latents: some of them, from a multiple of BLOCK on; all, if not given.
 
     Returns:
         float32 on the decoder's device.
@@ -80,14 +89,18 @@ def logit_weights(
             f"features.tokens: {k} tokens at either end; must be 1 to {min(vocab, _LANES)}"
         )
     with torch.inference_mode():
-        parts = list(_blocks(decoder.float(), unembedding.float(), k))
+        wanted = range(len(decoder)) if latents is None else latents
+        parts = list(_blocks(decoder.float(), unembedding.float(), k, wanted))
     return LogitWeights(*(torch.cat(tensors) for tensors in zip(*parts, strict=True)))
 
 
 def _blocks(
-    decoder: Float[Tensor, "latents d_model"], unembedding: Float[Tensor, "d_model vocab"], k: int
+    decoder: Float[Tensor, "latents d_model"],
+    unembedding: Float[Tensor, "d_model vocab"],
+    k: int,
+    latents: range,
 ) -> Iterator[tuple[Tensor, ...]]:
-    """The fields of LogitWeights, a block of latents at a time."""
+    """The fields of LogitWeights of some latents, a block at a time."""
     vocab = unembedding.shape[1]
     average = unembedding.mean(dim=1, keepdim=True)
     means = (decoder.double() @ average.double()).float()
@@ -98,7 +111,7 @@ def _blocks(
     buffer = decoder.new_empty(size, lanes * _LANES + _SKEW)[:, : lanes * _LANES]
     norms = decoder.new_empty(3, lanes, size)
     scratch = decoder.new_empty(_CHUNK * _LANES)
-    for start in Progress(range(0, len(decoder), BLOCK), "logit weights", unit="block"):
+    for start in range(latents.start, latents.stop, BLOCK):
         rows = decoder[start : start + BLOCK]
         mean = means[start : start + BLOCK]
         block = buffer[: len(rows)]

@@ -4,7 +4,7 @@ import hashlib
 import json
 import shutil
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from io import BytesIO
@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from evenkeel.execution.job import Running, in_order
 from evenkeel.files import work_folder
 from evenkeel.lock import writing_alone
 from evenkeel.models.devices import input_device
@@ -23,8 +24,8 @@ from evenkeel.scoring.pass_job import PassTask, Result
 
 PASSES_AT_ONCE = 16
 """Of a task: so many edits share one pass of the unsteered model."""
-Running = Callable[[Iterable[PassTask]], Iterator[tuple[PassTask, list[Result]]]]
-"""Runs passes elsewhere: tasks with their results, in any order."""
+Passing = Running[PassTask, list[Result]]
+"""Runs passes elsewhere."""
 _CHECKSUM_BYTES = 4
 
 
@@ -41,7 +42,7 @@ class ResultCache:
     """
 
     def __init__(
-        self, folder: Path | None = None, asked: Any = None, running: Running | None = None
+        self, folder: Path | None = None, asked: Any = None, running: Passing | None = None
     ) -> None:
         self._folder, self._asked, self._running = folder, asked, running
 
@@ -80,11 +81,12 @@ class ResultCache:
                     for result in run(batch, first.get(batch, 0))
                 )
             else:
-                computed = _in_order(self._running, [
+                tasks = [
                     task(batch, slice(start, min(start + PASSES_AT_ONCE, passes)))
                     for batch in range(done, len(sizes))
                     for start in range(first.get(batch, 0), passes, PASSES_AT_ONCE)
-                ])  # fmt: skip
+                ]
+                computed = chain.from_iterable(in_order(self._running, tasks))
             rest = (_written(file, result) for result in computed)
             shown = Progress(rest, title, len(order), initial=len(kept), unit="pass")
             for (batch, number), result in zip(order, chain(kept, shown), strict=True):
@@ -105,7 +107,7 @@ NOT_KEPT = ResultCache()
 
 @contextmanager
 def cache_beside(
-    output: Path, loaded: LoadedModel, running: Running | None = None
+    output: Path, loaded: LoadedModel, running: Passing | None = None
 ) -> Iterator[ResultCache]:
     """Keep a result cache in a hidden folder beside an output, and remove it after the block.
 
@@ -126,18 +128,6 @@ def cache_beside(
     with writing_alone(output):
         yield ResultCache(folder, asked, running)
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _in_order(running: Running, tasks: Sequence[PassTask]) -> Iterator[Result]:
-    """The results of tasks in the order of the tasks; those that end early wait."""
-    place = {id(task): number for number, task in enumerate(tasks)}
-    ended: dict[int, list[Result]] = {}
-    following = 0
-    for task, results in running(tasks):
-        ended[place[id(task)]] = results
-        while following in ended:
-            yield from ended.pop(following)
-            following += 1
 
 
 def _written(file: BinaryIO, result: Result) -> Result:

@@ -1,7 +1,9 @@
-"""SIGKILLs of the long stages: `python -m tests.attack.kills [KILLS]`.
+"""SIGKILLs of the long stages: `python -m tests.attack.kills [KILLS] [--executor ray]`.
 
 Each stage is killed at KILLS moments spread over its run, each time from the state that the last
 kill left, run again to its end, and compared with an undisturbed run: the same bytes, nothing left.
+With --executor ray it is the driver of a cluster of two nodes that is killed, and takes its actors
+along; workers are killed in tests/execution/test_on_ray.py.
 """
 
 import gc
@@ -11,24 +13,30 @@ import sys
 import tempfile
 import time
 import warnings
+from contextlib import ExitStack
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import click
+import pytest
 
 from tests.attack.harness import contents_of
 from tests.attack.invoking import invoke
 from tests.attack.targets import Target, build
+from tests.execution.ray_cluster import two_nodes
 
 LONG = (
     "prepare_model",
     "cache_activations",
     "train_sae",
+    "extract_features",
     "train_probes",
     "compute_vectors",
     "evaluate",
 )
 """Names of stages, with one instance of each that is repeated."""
+SPREAD = ("cache_activations", "train_sae", "extract_features", "train_probes", "evaluate")
+"""Those that a cluster computes."""
 
 
 def start(target: Target) -> BaseProcess:
@@ -100,20 +108,24 @@ def remove(path: Path) -> None:
 
 @click.command(help=__doc__)
 @click.argument("kills", type=click.IntRange(min=1), default=20)
-@click.option("--stage", "stages", type=click.Choice(LONG), multiple=True, default=LONG)
+@click.option("--stage", "stages", type=click.Choice(LONG), multiple=True)
+@click.option("--executor", type=click.Choice(["local", "ray"]), default="local")
 @click.option(
     "--folder",
     type=click.Path(path_type=Path, file_okay=False),
     help="Where the pipeline is run, and left; for once only, if not given.",
 )
-def main(kills: int, stages: tuple[str, ...], folder: Path | None) -> None:
+def main(kills: int, stages: tuple[str, ...], executor: str, folder: Path | None) -> None:
     warnings.simplefilter("ignore")
     bad = False
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         targets, failed = build(folder or Path(name))
+        if executor == "ray":
+            stack.enter_context(two_nodes())
+            stack.enter_context(pytest.MonkeyPatch.context()).setenv("EVENKEEL_EXECUTOR", "ray")
         gc.collect()
         gc.freeze()
-        for stage in stages:
+        for stage in stages or (SPREAD if executor == "ray" else LONG):
             found = [each for each in targets if each.name.partition("@")[0] == stage]
             if not found:
                 bad = True

@@ -1,6 +1,7 @@
 """Firing statistics and contexts, against a search through all activations."""
 
 from collections import Counter
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,17 @@ from evenkeel.models.loading import LoadedModel
 from evenkeel.sae import contexts as module
 from evenkeel.sae.contexts import (
     Context,
+    Peaks,
+    Windows,
     contexts,
-    measure_firing,
+    fit_firing,
     peak_tokens,
     silent_windows,
     top_windows,
+    windows_around,
 )
 from evenkeel.sae.corpus import Corpus
-from evenkeel.sae.firing import QUANTILES
+from evenkeel.sae.firing import QUANTILES, Firing, FiringFitter
 from evenkeel.sae.loading import LoadedSae
 from evenkeel.sae.saving import log_sparsity
 
@@ -45,10 +49,16 @@ def latents(sae: LoadedSae, corpus: Corpus) -> np.ndarray:
     return found
 
 
+def top_of(sae: LoadedSae, corpus: Corpus, firing: Firing, window: int) -> Windows:
+    peaks = Peaks.of(firing.texts.numpy())
+    found = windows_around(sae, corpus, peaks, window)
+    return top_windows(tuple(firing.texts.shape), window, [(peaks, found)])
+
+
 def test_firing_statistics_are_those_of_all_activations(
     sae: LoadedSae, corpus: Corpus, latents: np.ndarray
 ) -> None:
-    firing = measure_firing(sae, corpus, K)
+    firing = fit_firing(sae, corpus, K).result()
     used = latents[corpus.used]
     np.testing.assert_allclose(firing.frequency, (used > 0).mean(0), rtol=1e-6)
     np.testing.assert_allclose(firing.maximum, used.max(0), rtol=1e-6)
@@ -63,11 +73,35 @@ def test_firing_statistics_are_those_of_all_activations(
     np.testing.assert_allclose(sparsity[alive], np.log10((used > 0).mean(0))[alive], rtol=1e-5)
 
 
+def test_whoever_reads_which_stretch_of_the_corpus_finds_the_same(
+    sae: LoadedSae, corpus: Corpus
+) -> None:
+    """Bit for bit: sums are added in the order of the texts, and of equal peaks the first wins."""
+    whole = fit_firing(sae, corpus, K).result()
+    top = top_of(sae, corpus, whole, WINDOW)
+    spans = list(corpus.spans(100))
+    assert len(spans) > 8
+    merged = FiringFitter(sae.d_sae, K)
+    peaks = Peaks.of(whole.texts.numpy())
+    parts = []
+    for some in (spans[:1], spans[1:5], spans[5:]):
+        merged.merge(fit_firing(sae, corpus, K, some))
+        own = peaks.some(peaks.within(range(some[0].start, some[-1].stop)))
+        parts.append((own, windows_around(sae, corpus, own, WINDOW, some)))
+    found, again = merged.result(), top_windows((sae.d_sae, K), WINDOW, parts[::-1])
+
+    assert sum(len(own.texts) for own, _ in parts) == len(peaks.texts)
+    for field in fields(Firing):
+        assert torch.equal(getattr(found, field.name), getattr(whole, field.name)), field.name
+    for field in fields(Windows):
+        assert np.array_equal(getattr(again, field.name), getattr(top, field.name)), field.name
+
+
 def test_top_contexts_are_the_largest_peaks_of_distinct_texts(
     sae: LoadedSae, corpus: Corpus, latents: np.ndarray, tokenizer: Any
 ) -> None:
-    firing = measure_firing(sae, corpus, K)
-    top = top_windows(sae, corpus, firing.texts.numpy(), WINDOW)
+    firing = fit_firing(sae, corpus, K).result()
+    top = top_of(sae, corpus, firing, WINDOW)
     silent = silent_windows(sae, corpus, 4, WINDOW, seed=0)
     rows = list(contexts(corpus, top, silent, tokenizer))
     per_text = np.array([part.max(0) for part in np.split(latents, corpus.store.offsets[1:-1])])
@@ -106,7 +140,7 @@ def test_silent_contexts_come_from_texts_in_which_the_latent_never_fires(
 
 def test_equal_texts_are_shown_once(sae: LoadedSae, corpus: Corpus) -> None:
     corpus.store.texts["text"] = [f"text {n % 3}" for n in range(len(corpus.store.offsets) - 1)]
-    firing = measure_firing(sae, Corpus(corpus.store, PLACE, 1), K)
+    firing = fit_firing(sae, Corpus(corpus.store, PLACE, 1), K).result()
     assert set(firing.texts.unique().tolist()) <= {-1, 0, 1, 2}
 
 
@@ -122,9 +156,9 @@ def test_tokens_that_share_a_character_are_shown_as_one(
     write_corpus(tmp_path / "cjk.h5", loaded, texts=[text])
     with ActivationStore.open(tmp_path / "cjk.h5") as store:
         corpus = Corpus(store, PLACE, 1)
-        firing = measure_firing(sae, corpus, 1)
+        firing = fit_firing(sae, corpus, 1).result()
         tokens = len(store.input_ids)
-        top = top_windows(sae, corpus, firing.texts.numpy(), tokens)
+        top = top_of(sae, corpus, firing, tokens)
         acts = sae.encode(torch.from_numpy(store.read(PLACE.site, PLACE.layer))).numpy()[1:]
         silent = silent_windows(sae, corpus, 1, tokens, seed=0)
         rows = list(contexts(corpus, top, silent, loaded.tokenizer))

@@ -1,5 +1,7 @@
 """One streamed pass says the same as the whole product in float64."""
 
+from dataclasses import fields
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ from scipy import stats
 
 from evenkeel.errors import BadInputError
 from evenkeel.sae import logit_weights as module
-from evenkeel.sae.logit_weights import logit_weights
+from evenkeel.sae.logit_weights import LogitWeights, logit_weights
 
 
 @settings(max_examples=20, deadline=None)
@@ -46,6 +48,20 @@ def test_it_agrees_with_a_direct_computation_in_float64(
     for ids, values in ((found.top_ids, found.top_values), (found.bottom_ids, found.bottom_values)):
         assert all(len(set(row.tolist())) == k for row in ids)
         np.testing.assert_allclose(np.take_along_axis(direct, ids.numpy(), 1), values, **close)
+
+
+def test_some_latents_alone_are_what_they_are_among_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "BLOCK", 16)
+    generator = torch.Generator().manual_seed(0)
+    decoder = torch.randn(40, 24, generator=generator)
+    unembedding = torch.randn(24, 300, generator=generator)
+    whole = logit_weights(decoder, unembedding, 3)
+    parts = [logit_weights(decoder, unembedding, 3, some) for some in (range(32), range(32, 40))]
+
+    together = LogitWeights.of(parts)
+
+    for field in fields(LogitWeights):
+        assert torch.equal(getattr(together, field.name), getattr(whole, field.name)), field.name
 
 
 def test_an_extreme_is_found_where_all_others_are_on_the_other_side_of_zero() -> None:

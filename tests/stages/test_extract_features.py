@@ -11,8 +11,11 @@ from click.testing import CliRunner, Result
 from evenkeel.axes import same_strength
 from evenkeel.datasets.prompts import make_prompts
 from evenkeel.datasets.records import Prompt, Statement
+from evenkeel.execution import choosing
+from evenkeel.execution.local import InProcess
 from evenkeel.files import read_jsonl, write_jsonl
 from evenkeel.models.loading import load_model
+from evenkeel.sae import contexts, feature_job, histogram, logit_weights, pooling
 from evenkeel.sae.association import definitions
 from evenkeel.sae.loading import open_sae
 from evenkeel.sae.pooling import pooled_activations
@@ -20,6 +23,7 @@ from evenkeel.sae.results import LEADING, Context, read_table
 from evenkeel.sae.saving import save_module
 from evenkeel.sae.table import strongest
 from stages.extract_features import main
+from tests.execution.elsewhere import Elsewhere
 from tests.probes.planted import planted_statements
 from tests.sae.conftest import trained_module, write_corpus
 from tests.stages.conftest import set_params
@@ -66,8 +70,8 @@ def test_it_measures_every_latent_and_writes_the_same_bytes_again(features: Path
     assert words["feature_7"] == {
         "top_words": " ".join(word.strip() for word in table["top_activated_words"][7])
     }
-    contexts = read_jsonl(features / "contexts.jsonl", Context)
-    assert {row.feature for row in contexts if row.kind == "top"} == set(alive["feature"])
+    shown = read_jsonl(features / "contexts.jsonl", Context)
+    assert {row.feature for row in shown if row.kind == "top"} == set(alive["feature"])
     summary = json.loads((features / "features.json").read_text())
     best = summary["strongest"]["gender_group"]
     assert best["feature"] == strongest(table, "gender", "group")[0]
@@ -82,6 +86,30 @@ def test_it_measures_every_latent_and_writes_the_same_bytes_again(features: Path
     first = [(features / name).read_bytes() for name in names]
     assert run().exit_code == 0
     assert [(features / name).read_bytes() for name in names] == first
+
+
+def test_whoever_measures_which_part_the_bytes_are_the_same(
+    features: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ("features.parquet", "contexts.jsonl", "top_words.json", "features.json")
+    for place, name, size in (
+        (feature_job, "_SPANS", 1),
+        (feature_job, "_STEPS", 1),
+        (feature_job, "_LATENTS", 8),
+        (logit_weights, "BLOCK", 8),
+        (histogram, "BLOCK", 8),
+    ):
+        monkeypatch.setattr(place, name, size)
+    for place in (feature_job, contexts, pooling):
+        monkeypatch.setattr(place, "rows_at_once", lambda _: 100)
+    written = []
+    for executor in (InProcess(), apart := Elsewhere()):
+        monkeypatch.setattr(choosing, "executor_of", lambda *_, executor=executor: executor)
+        assert run().exit_code == 0
+        written.append([(features / name).read_bytes() for name in names])
+
+    assert written[0] == written[1]
+    assert apart.tasks > 20
 
 
 def test_definitional_prompts_of_one_axis_are_compared_with_their_lead_ins(features: Path) -> None:
