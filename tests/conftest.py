@@ -11,6 +11,10 @@ os.environ["HF_HUB_OFFLINE"] = "1"  # before transformers is imported: no test m
 os.environ["NNSIGHT_CONFIG"] = str(Path(__file__).with_name("nnsight.yaml"))
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("untimed", deadline=None)  # no test depends on how fast a machine is
+settings.load_profile("untimed")
 
 TEXTS = [
     "The nurse said that she was tired.",

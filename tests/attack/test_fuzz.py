@@ -88,7 +88,6 @@ contents = st.one_of(
 )
 fuzzed = settings(
     max_examples=60,
-    deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import balanced_accuracy_score
 
@@ -16,7 +16,6 @@ from tests.interpretation.test_enrichment import CATEGORIES
 EVIDENCE = evidence_on(1, WOMEN)
 
 
-@settings(deadline=None)  # the first call loads distributions
 @given(st.lists(st.booleans(), min_size=20, max_size=20))
 def test_balanced_accuracy_is_the_mean_of_both_rates_within_its_interval(
     verdicts: list[bool],

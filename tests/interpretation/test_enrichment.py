@@ -5,7 +5,7 @@ import random
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from evenkeel.interpretation.categories import Category, lexicon_categories
@@ -61,7 +61,6 @@ def test_the_figures_are_those_of_the_hypergeometric_distribution() -> None:
     assert "unseen" not in {category for category, _ in found}
 
 
-@settings(deadline=None)
 @given(st.integers(0, 10_000))
 def test_phi_is_the_correlation_and_q_is_no_less_than_p(seed: int) -> None:
     rng = random.Random(seed)

@@ -1,13 +1,12 @@
 """What the explainer sees and what the judge is tested on never overlap."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from evenkeel.interpretation.evidence import gather_evidence, text_of
 from tests.interpretation.cases import context, contexts_on
 
 
-@settings(deadline=None)
 @given(
     top=st.integers(0, 30),
     silent=st.integers(0, 30),

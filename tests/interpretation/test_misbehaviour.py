@@ -29,7 +29,6 @@ EXPECTED = AskAnswer.model_validate(
     {"matches": [{"feature": 1, "reason": " ".join(REASON.split())}]}
 )
 fuzz = settings(
-    deadline=None,
     max_examples=int(os.environ.get("FUZZ_EXAMPLES", "15")),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -24,7 +24,7 @@ def unpack(batch: PackedBatch) -> list[tuple[int, ...]]:
     return [tuple(text) for text in texts]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     lengths=st.lists(st.integers(2, 9), min_size=1, max_size=30),
     rows=st.integers(1, 4),

@@ -12,7 +12,7 @@ rows = st.lists(st.tuples(st.integers(-5, 5), st.booleans()), min_size=2, max_si
 )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(rows, st.integers(0, 2**32 - 1))
 def test_weighted_measures_agree_with_sklearn(values: list[tuple[int, bool]], seed: int) -> None:
     scores = np.array([score for score, _ in values], dtype=float)

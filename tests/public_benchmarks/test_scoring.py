@@ -16,7 +16,7 @@ from tests.public_benchmarks import plain
 TEXTS = st.lists(st.integers(0, 3), min_size=1, max_size=12)  # few tokens: many shared beginnings
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     st.lists(st.tuples(TEXTS, st.integers(1, 13)), min_size=1, max_size=12),
     st.sampled_from([1, 16, 1000]),

@@ -31,7 +31,7 @@ def rows(rng: np.random.Generator, count: int, latents: int) -> np.ndarray:
     return found
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(2, 30), st.integers(2, 30), st.integers(2, 7), st.integers(0, 1000))
 def test_contrasts_agree_with_one_latent_at_a_time(n: int, m: int, d: int, seed: int) -> None:
     rng = np.random.default_rng(seed)

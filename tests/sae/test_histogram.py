@@ -9,7 +9,7 @@ from evenkeel.sae import histogram as module
 from evenkeel.sae.histogram import weight_histograms
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(latents=st.integers(1, 20), vocab=st.integers(2, 400), seed=st.integers(0, 1000))
 def test_it_agrees_with_numpy(latents: int, vocab: int, seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)

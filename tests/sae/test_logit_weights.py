@@ -14,7 +14,7 @@ from evenkeel.sae import logit_weights as module
 from evenkeel.sae.logit_weights import LogitWeights, logit_weights
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     latents=st.integers(1, 40),
     width=st.integers(1, 24),

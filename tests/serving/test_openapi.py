@@ -25,7 +25,6 @@ def test_no_request_makes_it_fail(address: str, route: str) -> None:
     @given(case=st.one_of(cases))
     @settings(
         max_examples=EXAMPLES,
-        deadline=None,
         database=None,
         derandomize=True,
         suppress_health_check=list(HealthCheck),

@@ -132,7 +132,6 @@ class _LeftByError(Exception):
 )
 @settings(
     max_examples=60,
-    deadline=None,
     derandomize=True,
     # One model for all examples: none may change it, which is among what is tested.
     suppress_health_check=[HealthCheck.function_scoped_fixture],

@@ -125,7 +125,7 @@ def test_off_is_the_unsteered_model_bit_for_bit(tiny_gpt2: Any, off: RowSpec) ->
 
 
 @given(multiplier=st.floats(-4, 4))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_the_multiplier_scales_the_change(multiplier: float) -> None:
     generator = torch.Generator().manual_seed(1)
     stream = torch.randn(2, 3, 32, generator=generator, dtype=torch.float64)
