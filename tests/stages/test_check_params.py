@@ -94,6 +94,9 @@ def test_every_command_with_a_parameter_follows_the_check() -> None:
         fixed = {"key", "item"} if not isinstance(body.get("foreach", ""), str) else set()
         fixed |= {f"item.{axis}" for axis, values in body.get("matrix", {}).items()
                   if not isinstance(values, str)}  # fmt: skip
+        if isinstance(each := body.get("foreach"), dict):
+            fixed |= {f"item.{name}" for item in each.values() if isinstance(item, dict)
+                      for name in item}  # fmt: skip
         for index, command in enumerate(commands):
             if set(re.findall(r"\$\{(.+?)\}", command)) - fixed:
                 held += 1
