@@ -16,6 +16,7 @@ from evenkeel.files import work_folder, write_jsonl
 from evenkeel.models.provenance import record_provenance
 from stages.cache_activations import main
 from tests.docs.fenced import blocks, commands
+from tests.execution.machines import two_machines
 
 pytest.importorskip("ray", reason="needs Ray: pip install 'evenkeel[ray]'")
 pytestmark = pytest.mark.xdist_group("ray")
@@ -91,3 +92,26 @@ def test_the_commands_of_the_page(
     run(store)
     assert stored() == expected
     assert os.environ["RAY_ADDRESS"] == cluster.address
+
+
+def test_two_machines_with_a_network_between_them(project: Path) -> None:
+    """As the page has it: nothing but its commands, its addresses and a shared folder."""
+    section = PAGE.split("## Two machines: Ray")[1].split("\n## ")[0]
+    said = [line for line in commands(section) if not line.startswith("pip ")]
+    mode, executor = (line for line in said if line.startswith("export ") and "$PWD" not in line)
+    token, head, join, stop = (line for line in said if line.startswith("ray "))
+    (cached,) = caching(section)
+    run(caching(PAGE)[0])
+    expected = stored()
+
+    here = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "HOME": str(project)}
+    with two_machines() as (first, second):
+        first.run(f"{mode}; {token}; {head}", project, here)
+        second.run(f"{mode}; {join}", project, here)
+        count = "import ray; ray.init(logging_level='error'); print(len(ray.nodes()))"
+        said_by_ray = first.run(f'{mode}; python -c "{count}"', project, here)
+        assert said_by_ray.split()[-1] == "2"
+        second.run(f"{mode}; {executor}; {cached}", project, here)
+        assert stored() == expected
+        for machine in (second, first):
+            machine.run(f"{mode}; {stop}", project, here)
