@@ -21,10 +21,12 @@ class Machine:
 
     def run(self, command: str, folder: Path, environment: dict[str, str]) -> str:
         """Run a command of bash; its output, which the failure of a test shows."""
+        # Not what this machine knows of a cluster of its own.
+        known = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
         inside = ["nsenter", "-t", self._first, "-n", "-p", "-m", "bash", "-ec"]
         done = subprocess.run(
             [*inside, f"cd {shlex.quote(str(folder))}; {command}"],
-            env=os.environ | environment, capture_output=True, text=True, timeout=240,
+            env=known | environment, capture_output=True, text=True, timeout=240,
         )  # fmt: skip
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
         return done.stdout

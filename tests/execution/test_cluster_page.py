@@ -68,7 +68,7 @@ def stored() -> dict[str, bytes]:
 def test_the_commands_of_the_page(
     cluster: Any, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    here, ray, _, planned = caching(PAGE)  # S3 is tests/activations/test_workers.py's
+    here, ray, _, planned = caching(PAGE)  # S3 is the next test's
     run(here)
     expected = stored()
     assert {"00000.h5", "00001.h5", "manifest.json"} <= expected.keys()
@@ -95,23 +95,31 @@ def test_the_commands_of_the_page(
 
 
 def test_two_machines_with_a_network_between_them(project: Path) -> None:
-    """As the page has it: nothing but its commands, its addresses and a shared folder."""
+    """As the page has it: nothing but its commands and addresses, a shared folder, and S3."""
+    pytest.importorskip("moto.server", reason="moto is not installed")
     section = PAGE.split("## Two machines: Ray")[1].split("\n## ")[0]
     said = [line for line in commands(section) if not line.startswith("pip ")]
     mode, executor = (line for line in said if line.startswith("export ") and "$PWD" not in line)
     token, head, join, stop = (line for line in said if line.startswith("ray "))
-    (cached,) = caching(section)
+    cached, over_s3 = caching(section)[0], caching(PAGE)[2]
     run(caching(PAGE)[0])
     expected = stored()
 
-    here = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "HOME": str(project)}
+    storage = {"AWS_ENDPOINT_URL": "http://192.0.2.1:5000", "AWS_ACCESS_KEY_ID": "test"}
+    storage |= {"AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
+    here = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "HOME": str(project)} | storage
     with two_machines() as (first, second):
+        first.run("python -m moto.server -H 192.0.2.1 -p 5000 > moto.log 2>&1 &", project, here)
         first.run(f"{mode}; {token}; {head}", project, here)
         second.run(f"{mode}; {join}", project, here)
         count = "import ray; ray.init(logging_level='error'); print(len(ray.nodes()))"
         said_by_ray = first.run(f'{mode}; python -c "{count}"', project, here)
         assert said_by_ray.split()[-1] == "2"
         second.run(f"{mode}; {executor}; {cached}", project, here)
+        assert stored() == expected
+
+        bucket = "import boto3; boto3.client('s3').create_bucket(Bucket='team')"
+        second.run(f'python -c "{bucket}"; {mode}; {over_s3}', project, here)
         assert stored() == expected
         for machine in (second, first):
             machine.run(f"{mode}; {stop}", project, here)
