@@ -1,5 +1,10 @@
-"""A Ray cluster of two nodes on this machine, for one worker of pytest-xdist."""
+"""A Ray cluster of two nodes on this machine, for one worker of pytest-xdist.
 
+As a program it prints the cluster's address, and ends it with its own standard input.
+"""
+
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,3 +35,28 @@ def two_nodes() -> Iterator[Any]:
         finally:
             ray.shutdown()
             cluster.shutdown()
+
+
+@contextmanager
+def two_nodes_apart() -> Iterator[None]:
+    """The same, started by a process of its own, so that this one can still be forked."""
+    command = [sys.executable, "-m", "tests.execution.ray_cluster"]
+    with (
+        subprocess.Popen(
+            command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        ) as process,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        assert process.stdin is not None
+        assert process.stdout is not None
+        said = process.stdout.readline().strip()
+        assert said, "the cluster did not start"
+        patch.setenv("RAY_ADDRESS", said)
+        yield
+        process.stdin.close()
+
+
+if __name__ == "__main__":
+    with two_nodes() as started:
+        print(started.address, flush=True)
+        sys.stdin.read()
