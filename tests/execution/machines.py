@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -44,6 +45,8 @@ class Machine:
 @contextmanager
 def two_machines() -> Iterator[tuple[Machine, Machine]]:
     """Two machines with a cable between them; the test is skipped where that is not allowed."""
+    if missing := [name for name in ("unshare", "nsenter", "ip") if shutil.which(name) is None]:
+        pytest.skip(f"no namespaces here: {', '.join(missing)} not installed")
     with ExitStack() as stack:
         machines = stack.enter_context(_machine()), stack.enter_context(_machine())
         links = [f"ev{os.getpid() % 10**6}{side}" for side in "ab"]
@@ -60,13 +63,9 @@ def two_machines() -> Iterator[tuple[Machine, Machine]]:
 def _machine() -> Iterator[Machine]:
     inside = "mkdir -p /tmp/ray && mount -t tmpfs none /tmp/ray && echo ready && exec sleep 900"
     apart = ["unshare", "--net", "--pid", "--mount", "--fork", "--mount-proc", "--kill-child"]
-    try:
-        process = subprocess.Popen(
-            [*apart, "bash", "-c", inside], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            text=True,
-        )  # fmt: skip
-    except FileNotFoundError as error:
-        pytest.skip(f"no namespaces here: {error}")
+    process = subprocess.Popen(
+        [*apart, "bash", "-c", inside], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     try:
         assert process.stdout is not None
         assert process.stderr is not None
