@@ -44,7 +44,6 @@ def in_exact(dtype: torch.dtype, edit: Edit) -> Edit:
     In bfloat16 a projection of 30 is known to 0.125; autocast rounds every matrix product likewise.
     """
     computed = exact(dtype)
-    # Small blocks take so little time that two calls for nothing would show.
     rounded = edit if computed == dtype else lambda stream: edit(stream.to(computed)).to(dtype)
 
     def edit_exactly(stream: Tensor) -> Tensor:
@@ -62,10 +61,7 @@ def add_low_rank(
     write: Float[Tensor, "rank width"],
     offset: Float[Tensor, " rank"] | None = None,
 ) -> Edit:
-    """stream + (stream @ read + offset) @ write, in two operations.
-
-    Small blocks take so little time that each further one would show.
-    """
+    """stream + (stream @ read + offset) @ write, in two operations."""
 
     def edit(stream: Tensor) -> Tensor:
         rows = stream.reshape(-1, stream.shape[-1])

@@ -70,9 +70,9 @@ class VectorTask:
     """The contrasts of one axis: the same at every layer and site.
 
     Sign of the vectors: caa and probe point from biased to neutral, bipo and reps against the
-    stereotype; group, term and pca from the
-    second group to the first (alphabetically), on an axis of more groups from the others to each;
-    actadd from its negative to its positive text; sae to more of the feature.
+    stereotype; group, term and pca from the second group to the first (alphabetically), on an axis
+    of more groups from the others to each; actadd from its negative to its positive text; sae to
+    more of the feature.
     """
 
     labels: Contrast
