@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 OPTIONAL = ("nnsight", "baukit", "lm_eval", "gguf", "bitsandbytes", "selenium", "ray")
 FILES = (
     "tests/steering/test_backends.py",
-    "tests/execution/test_on_ray.py",
+    "tests/execution/on_ray/test_on_ray.py",
     "tests/export/test_control_vector.py",
     "tests/export/test_steered.py",
     "tests/public_benchmarks/test_harness.py",

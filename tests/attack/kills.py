@@ -3,7 +3,7 @@
 Each stage is killed at KILLS moments spread over its run, each time from the state that the last
 kill left, run again to its end, and compared with an undisturbed run: the same bytes, nothing left.
 With --executor ray it is the driver of a cluster of two nodes that is killed, and takes its actors
-along; workers are killed in tests/execution/test_on_ray.py.
+along; workers are killed in tests/execution/on_ray/.
 """
 
 import gc

@@ -61,7 +61,8 @@ def two_machines() -> Iterator[tuple[Machine, Machine]]:
 
 @contextmanager
 def _machine() -> Iterator[Machine]:
-    inside = "mkdir -p /tmp/ray && mount -t tmpfs none /tmp/ray && echo ready && exec sleep 900"
+    # Its first process is a shell, which takes leave of what has ended: `ray stop` waits for that.
+    inside = "mkdir -p /tmp/ray && mount -t tmpfs none /tmp/ray && echo ready && sleep 900; :"
     apart = ["unshare", "--net", "--pid", "--mount", "--fork", "--mount-proc", "--kill-child"]
     process = subprocess.Popen(
         [*apart, "bash", "-c", inside], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

@@ -41,7 +41,6 @@ from tests.sae.conftest import trained_module, training_params, write_corpus
 from tests.sae.test_features import measured
 
 ray = pytest.importorskip("ray", reason="needs Ray: pip install 'evenkeel[ray]'")
-pytestmark = pytest.mark.xdist_group("ray")  # one worker starts the cluster for all
 
 TEXTS = [{"text": f"The nurse number {number} was tired.", "n": number} for number in range(160)]
 
