@@ -135,7 +135,8 @@ class Material:
             return self.evaluator("validation")
         prompts = part_of_prompts(self.of_split("validation"), share, self._seed)
         texts = self._share_of_texts("validation", share)
-        return self._evaluator_of("validation", prompts, texts, PART_RESAMPLES)
+        evaluator = self._evaluator_of("validation", prompts, texts, PART_RESAMPLES)
+        return evaluator.with_gate(CompetenceGate(self._params.competence_margin, surely=True))
 
     def _evaluator_of(
         self,

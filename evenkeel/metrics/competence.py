@@ -32,6 +32,8 @@ class CompetenceGate:
 
     margin: float
     """By how much definitional AUROC must be above 0.5; below 0 nothing is asked of a model."""
+    surely: bool = False
+    """Refuse only a model whose interval lies below that: few prompts tell next to nothing."""
 
     def reason(self, measures: Measures) -> str | None:
         """Why bias cannot be told from these measures of one model; None where it can."""
@@ -39,9 +41,13 @@ class CompetenceGate:
             return None
         auroc = measures["definitional_auroc"]
         if auroc.value is None:
+            if self.surely:
+                return None
             return "too weak to tell: no prompts with right answers to tell groups apart by"
         low = auroc.value if auroc.low is None else auroc.low
-        if auroc.value < CHANCE + self.margin or low <= CHANCE:
+        high = auroc.value if auroc.high is None else auroc.high
+        doubtful = auroc.value < CHANCE + self.margin or low <= CHANCE
+        if high < CHANCE + self.margin if self.surely else doubtful:
             return (
                 f"too weak to tell: on prompts that have a right answer groups are told apart with "
                 f"an AUROC of {auroc}, chance is {CHANCE}"

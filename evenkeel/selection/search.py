@@ -225,7 +225,8 @@ def part_of_prompts(prompts: Sequence[Prompt], share: float, seed: int) -> list[
     """A share of the prompts of one split: some templates of each item, or of some items one.
 
     Templates take turns over the items, in an order drawn from the seed, so that every template
-    and every group is as frequent as in the whole.
+    and every group is as frequent as in the whole. Groups have the same templates, since they are
+    told apart by prompts of one template.
 
     Args:
         prompts: of one axis and split.
@@ -239,10 +240,10 @@ def part_of_prompts(prompts: Sequence[Prompt], share: float, seed: int) -> list[
         kind = (prompt.kind, prompt.direction, prompt.expected or prompt.held_against)
         kinds.setdefault(kind, {}).setdefault(prompt.item, []).append(prompt)
     chosen: set[str] = set()
+    offset = random.Random(f"{seed}/part").randrange(1 << 16)
     for name_of_kind, items in sorted((str(kind), items) for kind, items in kinds.items()):
         rng = random.Random(f"{seed}/part/{name_of_kind}")
         names = rng.sample(sorted(items), len(items))
-        offset = rng.randrange(1 << 16)
         quota = 0.0
         for place, name in enumerate(names):
             of_item = items[name]

@@ -49,6 +49,14 @@ def test_a_negative_margin_asks_for_nothing() -> None:
     assert lenient.reason(measures((None,))) is None
 
 
+def test_of_a_few_prompts_only_what_is_surely_weak_is_refused() -> None:
+    surely = CompetenceGate(margin=0.1, surely=True)
+    for doubtful in ((0.7, 0.45, 0.95), (0.5, 0.1, 0.9), (None,)):
+        assert surely.reason(measures(doubtful)) is None
+    assert str(surely.reason(measures((0.5, 0.42, 0.58)))).startswith("too weak to tell")
+    assert str(surely.reason(measures((0.9, 0.8, 1.0), 0.4))).startswith("collapsed")
+
+
 def test_chance_is_what_one_answer_to_all_gets(prompt_set: PromptSet) -> None:
     prompts = prompt_set.definitional
     assert chance(prompts, 2) == 0.5

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from evenkeel.conditions.condition import Condition
 from evenkeel.conditions.recipe import Recipe
 from evenkeel.conditions.vector import VectorCondition, make_vector_conditions
+from evenkeel.datasets.records import Prompt
 from evenkeel.metrics.competence import CompetenceGate
 from evenkeel.metrics.measures import PromptSetMeasures
 from evenkeel.params import Action
@@ -129,6 +130,32 @@ def test_a_part_holds_its_share_of_every_kind(share: float, seed: int) -> None:
     )
     for kind, number in whole.items():
         assert abs(kept[kind] - share * number) < 1 + 1e-6
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_part_can_tell_groups_apart(seed: int) -> None:
+    """AUROC compares items of two groups in the same template."""
+    prompts = [
+        Prompt(
+            id=f"{group} {item} {template}",
+            axis="gender",
+            kind="definitional",
+            direction="group_given_item",
+            template=f"{{subject}}, template {template},",
+            item=f"{group} {item}",
+            split="validation",
+            text=f"The {group} {item}, template {template},",
+            continuations={"female": (" she",), "male": (" he",)},
+            expected=group,
+        )
+        for group in ("female", "male")
+        for item in range(5)
+        for template in range(6)
+    ]
+    part = part_of_prompts(prompts, 1 / 12, seed)
+    asked = {(prompt.expected, prompt.template) for prompt in part}
+    shared = {template for group, template in asked if group == "female"}
+    assert shared & {template for group, template in asked if group == "male"}
 
 
 def test_stages_grow() -> None:
