@@ -79,7 +79,7 @@ def main(
     from evenkeel.learning.vectors import Trained, train_vectors
     from evenkeel.models.loading import load_model
     from evenkeel.models.sites import HookPoint
-    from evenkeel.params import PreferenceMethod, load_params
+    from evenkeel.params import PreferenceMethod, load_params, read_auto
     from evenkeel.probes.probe_set import ProbeSet
     from evenkeel.probes.statements import statements_of
     from evenkeel.sae.loading import open_sae
@@ -93,26 +93,24 @@ def main(
     from evenkeel.vectors.summary import best_rows, vector_metrics
     from evenkeel.vectors.vector_set import VectorSet
 
-    seed, params, trust = load_params(params_path, "seed", "vectors", "model.trust_remote_code")
+    (trust,) = load_params(params_path, "model.trust_remote_code")
+    loaded = load_model(model_path, trust_remote_code=trust)
+    seed, params = load_params(params_path, "seed", "vectors", model=loaded.shape)
     with ActivationStore.open(activations) as store:
         probes = ProbeSet.load(probes_path) if "probe" in params.methods else None
         actadd = group_terms = None
         trained: dict[str, Trained] = {}
         to_train = set(params.methods) & set(get_args(PreferenceMethod))
         axes = sorted(set(statements_of(store)["axis"]))
-        if {"actadd", "term"} & set(params.methods) or to_train:
-            loaded = load_model(model_path, trust_remote_code=trust)
-            store.require_model(loaded.fingerprint)
-            points = [
-                HookPoint.of(site, layer) for site in store.sites for layer in store.layers(site)
-            ]
-            if "actadd" in params.methods:
-                actadd = axis_differences(loaded, points, text_pairs(params.actadd, axes))
-            if "term" in params.methods:
-                group_terms = group_term_streams(loaded, statements_of(store), points)
-            if to_train:
-                prompts = {axis: read_prompts(prompts_path, axis) for axis in axes}
-                trained = train_vectors(loaded, store, prompts, params, seed)
+        store.require_model(loaded.fingerprint)
+        points = [HookPoint.of(site, layer) for site in store.sites for layer in store.layers(site)]
+        if "actadd" in params.methods:
+            actadd = axis_differences(loaded, points, text_pairs(params.actadd, axes))
+        if "term" in params.methods:
+            group_terms = group_term_streams(loaded, statements_of(store), points)
+        if to_train:
+            prompts = {axis: read_prompts(prompts_path, axis) for axis in axes}
+            trained = train_vectors(loaded, store, prompts, params, seed)
         decoder = None
         if "sae" in params.methods:
             sae, table = open_sae(sae_path), read_table(features_path)
@@ -136,7 +134,8 @@ def main(
             nulls = trained[axis].beside(nulls) if axis in trained else nulls
             nulls.save(folder / axis / "shuffled.safetensors")
             EraserSet(erasers.select(axis=axis)).save(folder / axis / "erasers")
-    write_json(metrics, vector_metrics(results))
+    auto = read_auto(params_path, loaded.shape, "vectors")
+    write_json(metrics, vector_metrics(results) | {"auto": auto})
     columns = ["axis", "method", "site", "layer", "separation_auroc", "cosine_with_group"]
     print_table(
         f"Best separated of {len(vectors)} vectors for each axis and method (validation)",

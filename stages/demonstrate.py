@@ -67,13 +67,13 @@ def main(
     seed, params = load_params(params_path, "seed", "demonstration", model=loaded.shape)
     sae = open_sae(sae_path)
     sae.require_fit(loaded.model)
-    probe_set = ProbeSet.load(probes)
+    probe_set, of_axes = ProbeSet.load(probes), load_axes(vectors)
+    loaded.require_own(probes, [probe_set.metadata])
+    loaded.require_own(vectors, [vector.metadata for vector in of_axes])
     found = score_texts(loaded, probe_set, params.axes, params.prompts)
     scores = [as_row(text, detection) for text, detection in found]
     comparison = compare_prompts(loaded, sae, params.compared, params.recipes)
-    cases = make_cases(
-        loaded, params.recipes, params.prompts, load_axes(vectors), sae, comparison.common
-    )
+    cases = make_cases(loaded, params.recipes, params.prompts, of_axes, sae, comparison.common)
     questions = Questions(loaded.tokenizer, params.prompts, params.words, params.sampling, seed)
     effects = measure_effects(loaded.model, questions, cases, params.resamples)
     layers = loaded.shape.layers

@@ -113,14 +113,20 @@ def main(
     (trust,) = load_params(params_path, "model.trust_remote_code")
     loaded = load_model(model, trust_remote_code=trust)
     seed, params = load_params(params_path, "seed", "evaluation", model=loaded.shape)
+    of_axis = vectors / axis
+    vector_set = VectorSet.load(of_axis / "vectors").vectors
+    erases = set(params.methods) & set(get_args(EraserMethod))
+    erasers = EraserSet.load(of_axis / "erasers").erasers if erases else ()
+    loaded.require_own(of_axis, [vector.metadata for vector in vector_set])
+    loaded.require_own(of_axis, [eraser.metadata for eraser in erasers])
     job = PassJob(ModelFolder(model.absolute(), trust))
     workers = executor.started(job) if executor.apart else nullcontext(None)
     with workers as running, cache_beside(output / axis, loaded, running) as cache:
         evaluation = evaluate_axis(
             loaded,
             axis,
-            VectorSet.load(vectors / axis / "vectors").vectors,
-            ShuffledVectors.load(vectors / axis / "shuffled.safetensors"),
+            vector_set,
+            ShuffledVectors.load(of_axis / "shuffled.safetensors"),
             read_prompts(prompts, axis),
             [row.text for row in read_jsonl(heldout, CorpusText) if row.kind == "plain"],
             [row.text for row in read_jsonl(corpus, CorpusText) if row.kind == "plain"]
@@ -129,9 +135,7 @@ def main(
             params,
             seed,
             Dictionary.open(sae) if "sae" in params.methods else None,
-            EraserSet.load(vectors / axis / "erasers").erasers
-            if set(params.methods) & set(get_args(EraserMethod))
-            else (),
+            erasers,
             cache,
         )
         auto = read_auto(params_path, loaded.shape, "evaluation")

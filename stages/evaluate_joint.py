@@ -86,12 +86,15 @@ def main(
     (trust,) = load_params(params_path, "model.trust_remote_code")
     loaded = load_model(model, trust_remote_code=trust)
     seed, params = load_params(params_path, "seed", "evaluation", model=loaded.shape)
+    of_axes = {axis: VectorSet.load(vectors / axis / "vectors").vectors for axis in params.axes}
+    for axis, of_axis in of_axes.items():
+        loaded.require_own(vectors / axis, [vector.metadata for vector in of_axis])
     joint = JointEvaluation(
         loaded,
         {
             axis: Selected(
                 InterventionSpec.load(evaluation / axis / "intervention"),
-                VectorSet.load(vectors / axis / "vectors").vectors,
+                of_axes[axis],
                 trained_on(read_prompts(prompts, axis), further=params.reft.further_items),
             )
             for axis in params.axes

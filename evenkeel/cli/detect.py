@@ -63,6 +63,7 @@ def detect(
 
     probes = ProbeSet.load(probes_path)
     loaded = load_model(model_path, trust_remote_code=trust_remote_code)
+    loaded.require_own(probes_path, [probes.metadata])
     sites = sorted({probe.site for probe in probes})
     layers = sorted({probe.layer for probe in probes})
     with texts_of_file(texts_path):

@@ -146,6 +146,8 @@ def serve(
     loaded = load_model(model_path, trust_remote_code=trust_remote_code)
     catalogue = _catalogue(loaded, axis, specs, default, vectors_path)
     probes = ProbeSet.load(probes_path) if probes_path.exists() else None
+    if probes:
+        loaded.require_own(probes_path, [probes.metadata])
     both = sae_path.exists() and features_path.exists()
     features = Features.load(loaded, sae_path, features_path) if both else None
     limits = Limits(max_rows, max_queue, max_tokens, max_body, timeout)
@@ -202,4 +204,6 @@ def _catalogue(
     paths = there | paths
     specs = {name: InterventionSpec.load(path) for name, path in paths.items()}
     vectors = load_axes(vectors_path) if vectors_path.exists() else None
+    if vectors:
+        loaded.require_own(vectors_path, [vector.metadata for vector in vectors])
     return Catalogue.of(loaded.model, specs, None if default == _NONE else default, vectors)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Self, get_args
 
 from jaxtyping import Float
 from torch import Tensor
@@ -11,11 +11,14 @@ from evenkeel.conditions.condition import DosedCondition
 from evenkeel.conditions.places import places
 from evenkeel.conditions.recipe import Recipe
 from evenkeel.errors import BadInputError
-from evenkeel.params import Action, GateKind, Layers
+from evenkeel.params import Action, GateKind, Layers, PreferenceMethod
 from evenkeel.steering.from_vector import interventions_of
 from evenkeel.steering.gates import Gate
 from evenkeel.steering.intervention import Intervention
 from evenkeel.vectors.vector import SteeringVector
+
+FIXED = ("sae", *get_args(PreferenceMethod))
+"""Methods whose vectors are tried at every layer that has one, whatever layers are asked for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,8 +108,8 @@ def make_vector_conditions(
         vectors: all there are.
         axis: the vectors' axis.
         methods: the vectors' methods.
-        layers: indices at each of which vectors are tried; "all": at each that has some. Where more
-            than one layer is tried, so are all that have vectors at once.
+        layers: indices at each of which vectors are tried, but for those of `FIXED`; "all": at each
+            that has some. Where more than one layer is tried, so are all that have vectors at once.
         multipliers: to try, by action. Several vectors of one hook point are never added: each
             would favour a group.
         gates: kinds of gate to try on each ablation, of those with a midpoint on each mean
@@ -125,14 +128,15 @@ def make_vector_conditions(
                 f"no {method} vector for axis {axis!r} among those of models/vectors; there are: "
                 f"{', '.join(known) or 'none'}"
             )
-        # Each feature by itself, and where its SAE is: that is not a layer to choose.
+        # Each feature by itself. Where its SAE is, or a vector was trained, is no layer to choose.
+        given = "all" if method in FIXED else layers
         for site, feature in dict.fromkeys((v.site, v.feature) for v in of_method):
             by_layer: dict[int, Vectors] = {}
             for vector in of_method:
                 if (vector.site, vector.feature) == (site, feature):
                     by_layer[vector.layer] = (*by_layer.get(vector.layer, ()), vector)
             by_layer = {layer: spanning(found) for layer, found in by_layer.items()}
-            tried_at = list(places(by_layer, "all" if method == "sae" else layers))
+            tried_at = list(places(by_layer, given))
             tried = {found[0].layer: found for place in tried_at for found in place}
             fitted = {
                 kind: {layer: fit_gates(kind, found) for layer, found in tried.items()}

@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -66,6 +67,27 @@ class LoadedModel:
     @property
     def tokenizer_hash(self) -> str:
         return self.provenance.tokenizer_hash
+
+    def require_own(self, path: Path, metadata: Iterable[Mapping[str, Any]]) -> None:
+        """Refuse what was computed on another model, though it may be as wide as this one.
+
+        Args:
+            path: of a set of vectors, probes or erasers, for the message.
+            metadata: of each; where it names no model, as of what is from elsewhere, nothing is
+                known.
+
+        Raises:
+            BadInputError: naming both models.
+        """
+        for each in metadata:
+            other = each.get("model")
+            if isinstance(other, Mapping) and other.get("fingerprint") != self.fingerprint:
+                raise BadInputError(
+                    f"{path}: computed on {other.get('name')} "
+                    f"({str(other.get('fingerprint'))[:12]}), but the model in use is {self.name} "
+                    f"({self.fingerprint[:12]}); compute it again on this model, or use the one "
+                    "that it is of"
+                )
 
 
 def load_model(

@@ -146,6 +146,10 @@ RULES: Mapping[str, Rule] = {
         "0.003 at 384 latents, falling with the square root of their number (Gao et al. 2024)",
         _learning_rate,
     ),
+    "vectors.preference.layers": Rule(
+        "as evaluation.layers: all up to 12 layers; of a deeper model five, at sixths of its depth",
+        _layers,
+    ),
     "localisation.pairs": _by_size(16, 12),
     "localisation.templates": _by_size(3, 1),
     "evaluation.layers": Rule(

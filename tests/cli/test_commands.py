@@ -382,6 +382,18 @@ def test_a_text_that_cannot_be_read_is_named_with_its_file(
         assert re.search(rf"{path}: (text|prompt) 1 \(from 0, 'word word", said)
 
 
+def test_probes_of_another_model_are_refused(model: Path, spec: Path, tmp_path: Path) -> None:
+    other = {"model": {"name": "other", "fingerprint": "0" * 64}}
+    ProbeSet.of([probe(weight=torch.randn(32))], metadata=other).save(tmp_path / "probes")
+    for command in (
+        ["detect", "The nurse left."],
+        ["serve", "--port", 0, "--spec", f"own={spec}"],
+    ):
+        result = run(*command, "--model", model, "--probes", tmp_path / "probes")
+        assert result.exit_code == 2
+        assert "probes: computed on other (000000000000)" in " ".join(result.stderr.split())
+
+
 @pytest.mark.parametrize("text", ["[]", "{}"])
 def test_inspect_refuses_a_record_that_is_none(model: Path, spec: Path, text: str) -> None:
     for record in (model / "evenkeel.json", spec / "record.json"):

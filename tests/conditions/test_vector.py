@@ -93,6 +93,17 @@ def test_one_layer_is_not_tried_twice() -> None:
     assert [condition.recipe.layer for condition in found] == [0]
 
 
+def test_vectors_that_were_trained_are_tried_where_they_are() -> None:
+    vectors = [*make_vectors(), *make_vectors(("bipo",), layers=2)]
+    found = make_vector_conditions(vectors, "gender", ["caa", "bipo"], [2], {"add": [0.5]})
+    assert [(c.recipe.method, c.recipe.layer) for c in found] == [
+        ("caa", 2),
+        ("bipo", 0),
+        ("bipo", 1),
+        ("bipo", "all"),
+    ]
+
+
 def test_missing_vectors_are_refused() -> None:
     with pytest.raises(BadInputError, match=r"no pca vector for axis 'gender'.*caa of gender"):
         make_vector_conditions(make_vectors(), "gender", ["pca"], "all", {"ablate": [1.0]})

@@ -40,6 +40,18 @@ def test_the_fingerprint_follows_the_weights_and_nothing_else(
     assert record_provenance(copy, "local", "tiny", "float32").fingerprint != first.fingerprint
 
 
+def test_what_was_computed_on_another_model_is_refused(tiny_folder: Path) -> None:
+    record_provenance(tiny_folder, "local", "tiny", "float32")
+    loaded = load_model(tiny_folder)
+    own = {"model": {"name": "tiny", "fingerprint": loaded.fingerprint}, "seed": 0}
+    from_elsewhere: dict[str, Any] = {"seed": 0}
+    loaded.require_own(Path("vectors"), [own, from_elsewhere])
+
+    other = {"model": {"name": "other", "fingerprint": "0" * 64}}
+    with pytest.raises(BadInputError, match=r"^vectors: computed on other \(0{12}\), but .* tiny"):
+        loaded.require_own(Path("vectors"), [own, other])
+
+
 def test_bfloat16_is_kept(tiny_folder: Path) -> None:
     record_provenance(tiny_folder, "local", "tiny", "bfloat16")
     assert load_model(tiny_folder, device="cpu").model.dtype == torch.bfloat16

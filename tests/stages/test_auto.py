@@ -83,13 +83,15 @@ def test_another_model_needs_no_other_change(family: str, tokenizer: Any, tmp_pa
     assert measured["d_sae"] == measured["auto"]["sae.training.d_sae"] == 3 * shape.d_model
 
     evaluation, demonstration = load_params(params, "evaluation", "demonstration", model=shape)
+    (preference,) = load_params(params, "vectors.preference", model=shape)
+    assert preference.layers == evaluation.layers
     named = list(demonstration.recipes[0].layers)
     named += evaluation.layers if evaluation.layers != "all" else []
     assert all(0 <= layer < shape.layers for layer in named)
 
 
 def test_the_organism_keeps_its_values() -> None:
-    sections = ("corpus", "activations", "sae", "evaluation")
+    sections = ("corpus", "activations", "sae", "vectors", "evaluation")
     assert read_auto(ROOT / "params.yaml", ORGANISM, *sections) == {
         "corpus.source": "synthesized",
         "activations.corpus.layers": [3],
@@ -98,6 +100,7 @@ def test_the_organism_keeps_its_values() -> None:
         "sae.training.d_sae": 384,
         "sae.training.k": 10.0,
         "sae.training.learning_rate": 0.003,
+        "vectors.preference.layers": "all",
         "evaluation.layers": "all",
         "evaluation.reft.layers": [[2, 3, 5]],
         "evaluation.reft.steps": 100,
@@ -147,7 +150,8 @@ def test_a_rule_names_what_it_follows_from(monkeypatch: pytest.MonkeyPatch) -> N
 def test_deep_models_are_searched_at_five_depths() -> None:
     shape = ModelShape(layers=30, d_model=576)
     (evaluation,) = load_params(ROOT / "params.yaml", "evaluation", model=shape)
-    assert evaluation.layers == [5, 10, 15, 20, 25]
+    (preference,) = load_params(ROOT / "params.yaml", "vectors.preference", model=shape)
+    assert preference.layers == evaluation.layers == [5, 10, 15, 20, 25]
     assert evaluation.reft.layers == [[6, 9, 12, 15]]
     assert evaluation.reft.steps == 200
 
@@ -170,6 +174,7 @@ def test_every_rule_is_in_the_file_and_in_the_documentation() -> None:
         "corpus",
         "activations",
         "sae",
+        "vectors",
         "evaluation",
         "demonstration",
         "localisation",

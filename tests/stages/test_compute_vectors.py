@@ -136,11 +136,10 @@ def test_a_second_run_writes_the_same_bytes(probed: Path) -> None:
     assert {p: p.read_bytes() for p in probed.rglob("*") if p.is_file()} == before
 
 
-def test_the_model_and_the_probes_are_only_read_for_the_methods_that_need_them(
+def test_probes_and_autoencoder_are_only_read_for_the_methods_that_need_them(
     probed: Path,
 ) -> None:
     (probed / "probes" / "tensors.safetensors").unlink()
-    (probed / "model" / "config.json").unlink()
     (probed / "sae" / "cfg.json").unlink()
     set_params(probed, "evaluation.methods", ["caa"])
     set_params(probed, "vectors.methods", ["caa", "pca"])

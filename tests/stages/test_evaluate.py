@@ -580,6 +580,16 @@ def test_bad_input_leaves_earlier_outputs_alone(
     assert not (inputs["output"] / "gender").exists()
 
 
+def test_vectors_of_another_model_are_refused(inputs: dict[str, Path]) -> None:
+    folder = inputs["vectors"] / "gender" / "vectors"
+    other = {"model": {"name": "other", "fingerprint": "0" * 64}}
+    VectorSet.of(replace(each, metadata=other) for each in VectorSet.load(folder)).save(folder)
+    result = run(inputs)
+    assert result.exit_code == 2
+    assert f"{folder.parent}: computed on other (000000000000)" in " ".join(result.stderr.split())
+    assert not inputs["output"].exists()
+
+
 def test_features_are_ablated_among_random_sets_and_may_be_selected(
     inputs: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
