@@ -9,7 +9,9 @@ from evenkeel.interpretation.replies import Reply
 from evenkeel.params import ChatParams
 
 
-def require_answers(outcomes: Sequence[Reply | Failure], params: ChatParams) -> None:
+def require_answers(
+    outcomes: Sequence[Reply | Failure], params: ChatParams, setting: str = "interpretation.backend"
+) -> None:
     """Refuse outcomes that the next run could better, or of which none is an answer.
 
     What fails for good is a result like any other: a request that the server rejects, or that its
@@ -20,6 +22,7 @@ def require_answers(outcomes: Sequence[Reply | Failure], params: ChatParams) -> 
     Args:
         outcomes: of requests of one kind; those that the budget did not allow do not count.
         params: of the server.
+        setting: the parameter that asks for the server, for messages.
 
     Raises:
         BadInputError: so that the stage fails and is run again, which asks for what is missing.
@@ -40,7 +43,7 @@ def require_answers(outcomes: Sequence[Reply | Failure], params: ChatParams) -> 
         raise BadInputError(
             f"{params.base_url}: none of {len(asked)} requests was answered "
             f"({_most_frequent(failures)}); check interpretation.openai, or set "
-            "interpretation.backend to offline"
+            f"{setting} to offline"
         )
 
 
