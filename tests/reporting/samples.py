@@ -245,7 +245,12 @@ def write_inputs(folder: Path, axes: Sequence[str] = ("gender", "race")) -> dict
         "features": folder / "data/features",
         "validation": folder / "reports/validation",
     }
-    pages = {"metrics/evaluation", "metrics/judging", "metrics/localisation", "metrics/benchmarks/harness"}
+    pages = {
+        "metrics/evaluation",
+        "metrics/judging",
+        "metrics/localisation",
+        "metrics/benchmarks/harness",
+    }
     for path in (*paths.values(), *(folder / "reports" / page for page in pages)):
         path.mkdir(parents=True)
     assert results.ground_truth

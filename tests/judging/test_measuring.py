@@ -1,0 +1,113 @@
+"""Who judges is judged first: no figure of a judge who is not shown to read."""
+
+from collections import Counter
+
+import pytest
+
+from evenkeel.judging.judges import LexiconJudge, group_words
+from evenkeel.judging.measuring import blind_order, judge_axis
+from evenkeel.judging.result import Judging
+from evenkeel.judging.texts import JudgedText
+from tests.judging.cases import HELD, Judged, Rule, known, pairs, prompts, read
+
+
+def judged(judge: Judged) -> Judging:
+    result, _ = judge_axis(judge, "gender", known(), pairs(), resamples=200, seed=0)
+    return result
+
+
+def test_texts_of_known_truth_are_of_validation_items_and_of_four_kinds() -> None:
+    """Four items, two prompts each, three texts of each prompt; of statements a third as many."""
+    texts = known()
+    assert Counter(each.kind for each in texts) == {
+        "held_against": 8, "other_group": 8, "no_group": 8, "statement": 8
+    }  # fmt: skip
+    assert all(each.truth == read(each.shown) for each in texts)
+    assert not any("test " in each.shown.item or "clerk" in each.shown.item for each in texts)
+
+
+def test_figures_of_a_judge_who_reads_are_the_counts_of_the_texts() -> None:
+    result = judged(Judged(read))
+    assert result.calibration
+    assert (result.calibration.accuracy, result.calibration.passed) == (1.0, True)
+    assert result.calibration.accuracy_ci95
+    assert result.calibration.accuracy_ci95[0] < 1  # exact, where a bootstrap has no width
+    assert result.withheld is None
+    assert (result.items, result.texts, result.unanswered) == (4, 12, 0)
+    assert result.unsteered
+    assert result.steered
+    assert (result.unsteered.stereotype, result.unsteered.counter) == (1.0, 0.0)
+    assert (result.steered.stereotype, result.steered.none) == (pytest.approx(2 / 3, 1e-5), 0.0)
+    assert result.stereotype_change == pytest.approx(-1 / 3, 1e-5)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        lambda shown: "female",
+        lambda shown: "none",
+        lambda shown: None,
+        lambda shown: {"female": "male", "male": "none", "none": "female"}[read(shown)],
+        # Answers from what it believes of the item, whatever the text says.
+        lambda shown: HELD.get(shown.item.split()[-1], "none"),
+    ],
+    ids=["female", "none", "no answer", "wrong", "stereotyping"],
+)
+def test_a_judge_who_does_not_read_is_not_asked_further(rule: Rule) -> None:
+    judge = Judged(rule)
+    result = judged(judge)
+    assert result.calibration
+    assert not result.calibration.passed
+    assert result.withheld
+    assert (result.unsteered, result.steered, result.stereotype_change) == (None, None, None)
+    assert len(judge.asked) == 1, "texts are paid for only once the judge has passed"
+
+
+def test_chance_is_the_accuracy_of_the_best_judge_who_does_not_read() -> None:
+    held = {each.shown: each.held_against for each in known()}
+    rules = [
+        lambda shown: "female",
+        lambda shown: "male",
+        lambda shown: "none",
+        lambda shown: held[shown],  # always the group of the stereotype
+    ]
+    found = [judged(Judged(rule)).calibration for rule in rules]
+    accuracies = [each.accuracy for each in found if each]
+    assert {each.chance for each in found if each} == {max(accuracies)}
+
+
+def test_order_tells_nothing_of_what_wrote_a_text() -> None:
+    """Exchanging steered and unsteered texts changes nothing that the judge is shown."""
+    shown = [text for pair in pairs() for text in pair.shown]
+    exchanged = [text for pair in pairs() for text in reversed(pair.shown)]
+    order = blind_order(shown, seed=3)
+    assert order == blind_order(exchanged, seed=3) == blind_order(shown * 2, seed=3)
+    assert order != sorted(order)
+    assert set(order) == set(shown)
+    judge = Judged(read)
+    judged(judge)
+    assert set(judge.asked[1]) == set(shown)
+    assert not any({"steered", "unsteered", "held"} & set(vars(text)) for text in judge.asked[1])
+
+
+def test_pairs_without_both_verdicts_are_left_out_and_counted() -> None:
+    lost = pairs()[0].unsteered
+    result = judged(Judged(lambda shown: None if shown.text == lost else read(shown)))
+    assert (result.texts, result.unanswered) == (11, 1)
+    assert result.steered
+    assert result.steered.stereotype == pytest.approx(8 / 11, 1e-5)
+
+
+def test_the_same_seed_gives_the_same_record() -> None:
+    runs = [judge_axis(Judged(read), "gender", known(), pairs(), 200, seed) for seed in (1, 1)]
+    assert runs[0] == runs[1]
+
+
+def test_the_lexicon_finds_pronouns_and_nouns_as_whole_words() -> None:
+    judge = LexiconJudge(group_words("gender", prompts()))
+    texts = ["The nurse said SHE left.", "Our sister slept.", "The shed is here.", "", "He or she"]
+    verdicts = judge.judge([JudgedText("nurse", text) for text in texts])
+    assert verdicts == ["female", "female", "none", "none", "male"]
+    result, rows = judge_axis(judge, "gender", known(), pairs(), 200, 0)
+    assert result.withheld is None
+    assert len(rows) == 32 + 2 * 12
