@@ -171,14 +171,15 @@ def _figures(
     if steers:
         before, after = (hits(state, "stereotype") for state in (0, 1))
         change = change_of_share(bootstrap, before, after, items.counts)
-    return {
+    counts: dict[str, object] = {
         "items": len(items),
         "texts": len(judged),
         "unanswered": len(pairs) - len(judged),
         "unsteered": shares(0) if judged else None,
         "steered": shares(1) if steers else None,
         "withheld": None if judged else "the judge gave no answer that counts",
-    } | change.columns("stereotype_change")
+    }
+    return counts | change.columns("stereotype_change")
 
 
 def _level(verdict: Verdict, held_against: str) -> str:
