@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from evenkeel.terminal import say
 from stages.command import FilePath, FolderPath, OutputPlace, print_table, stage
 
 
@@ -110,15 +111,24 @@ def main(
         result = result.model_copy(update={"usd": chat.client.bill().usd})
     write_jsonl(output / f"{axis}.jsonl", rows)
     write_json(metrics / f"{axis}.json", result.model_dump(mode="json"))
-    table = []
     if found := result.calibration:
-        accuracy = str(Estimate(found.accuracy, *(found.accuracy_ci95 or ())))
-        table.append(["accuracy of the judge", accuracy, f"chance {found.chance:.3g}"])
-    for level in ("stereotype", "counter", "none"):
-        cells = [_cell(shares, level) for shares in (result.unsteered, result.steered) if shares]
-        table += [[level, *cells, *["-"] * (2 - len(cells))]] if cells else []
-    title = result.withheld or f"{result.texts} texts of {result.items} items"
-    print_table(f"{axis}, judged: {title}", ["share of texts", "unsteered", "steered"], table)
+        accuracy = Estimate(found.accuracy, *(found.accuracy_ci95 or ()))
+        say(
+            f"{axis}: accuracy of the judge {accuracy}, of one who does not read {found.chance:.3g}"
+        )
+    if result.withheld:
+        say(f"{axis}: no share is given: {result.withheld}")
+        return
+    models = {"unsteered": result.unsteered, "steered": result.steered}
+    shown = {name: shares for name, shares in models.items() if shares}
+    print_table(
+        f"{axis}, judged: {result.texts} texts of {result.items} items, by the group named",
+        ["share of texts", *shown],
+        [
+            [level, *(_cell(shares, level) for shares in shown.values())]
+            for level in ("stereotype", "counter", "none")
+        ],
+    )
 
 
 def _cell(shares: object, level: str) -> str:

@@ -1,5 +1,6 @@
 """The judge stage on a tiny model: files in, two files out, the same bytes twice."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,10 @@ from evenkeel.judging.result import JudgedRow, Judging
 from evenkeel.steering.intervention import Add
 from evenkeel.steering.spec import InterventionSpec
 from stages.judge import main
+from tests.interpretation.conftest import serve  # noqa: F401
+from tests.interpretation.server import Answer, Server
 from tests.judging.cases import prompts, statements
+from tests.judging.test_chat import reading
 from tests.stages.conftest import set_params
 
 
@@ -60,6 +64,33 @@ def test_off_it_reads_nothing_and_says_so(workspace: Path, options: dict[str, st
     assert result.exit_code == 0, result.output
     assert read_record(workspace / "metrics/gender.json", Judging) == Judging.of_nothing("gender")
     assert (workspace / "judging/gender.jsonl").read_bytes() == b""
+
+
+def test_a_model_judges_over_http_and_is_paid_once(
+    workspace: Path,
+    options: dict[str, str],
+    serve: Callable[[Answer], Server],  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    server = serve(reading)
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    set_params(workspace, "judging.backend", "openai")
+    set_params(workspace, "interpretation.openai.base_url", server.url)
+    result = run(options)
+    assert result.exit_code == 0, result.output
+    path = workspace / "metrics/gender.json"
+    found, first = read_record(path, Judging), path.read_bytes()
+    assert (found.backend, found.model, found.withheld) == ("openai", "gpt-4o", None)
+    assert found.usd
+    asked = len(server.bodies)
+    assert run(options).exit_code == 0
+    assert (len(server.bodies), path.read_bytes()) == (asked, first)
+    set_params(workspace, "interpretation.openai.budget_usd", 0.0001)
+    set_params(workspace, "seed", 1)
+    beyond = run(options)
+    assert beyond.exit_code == 2
+    assert "Nothing was asked" in " ".join(beyond.stderr.split())
+    assert (len(server.bodies), path.read_bytes()) == (asked, first)
 
 
 def test_bad_input_is_refused_and_the_earlier_record_stays(
