@@ -48,7 +48,7 @@ class GroupAnswer(Answer):
 
 
 class ChatJudge:
-    """Judges over `client`, several texts a request, in the order in which they are handed over.
+    """Judges over `client`, ten texts a request, in their order.
 
     Args:
         client: of the server.
@@ -62,16 +62,17 @@ class ChatJudge:
         self.model = client.params.model
         self._groups = tuple(groups)
 
-    def announce(self, *parts: Sequence[JudgedText]) -> None:
-        """Log what judging would cost, before anything is asked.
+    @property
+    def usd(self) -> float:
+        return self.client.bill().usd
 
-        Args:
-            parts: texts that are judged together.
+    def announce(self, texts: Sequence[Sequence[JudgedText]]) -> None:
+        """Log the cost of judging lists of texts, before any of it is paid.
 
         Raises:
-            BadInputError: it could cost more than the budget.
+            BadInputError: it could be more than the budget.
         """
-        requests = [request for texts in parts for request in self._requests(texts)]
+        requests = [request for part in texts for request in self._requests(part)]
         estimate = self.client.estimate(requests)
         logger.info("%s: %s", self.model, estimate)
         if estimate.most_usd > estimate.budget_usd:
@@ -83,13 +84,21 @@ class ChatJudge:
             )
 
     def judge(self, texts: Sequence[JudgedText]) -> list[Verdict]:
-        """Verdicts in the order of the texts; None where an answer failed or says something else.
+        """Verdicts in the order of the texts; None where an answer failed or is not valid.
 
         Raises:
-            BadInputError: as `ChatClient.send` and `require_answers` do.
+            BadInputError: as `ChatClient.send` and `require_answers` do, or attempts without an
+                answer used up the budget.
         """
         outcomes = self.client.send(self._requests(texts))
         require_answers(outcomes, self.client.params, SETTING)
+        refused = [o for o in outcomes if isinstance(o, Failure) and o.kind == "budget"]
+        if refused:
+            raise BadInputError(
+                f"{len(refused)} of {len(outcomes)} requests were {refused[0].message}, which "
+                "attempts without an answer used up; raise it and run again: answers are kept, and "
+                "only what is missing is asked and paid for"
+            )
         verdicts: list[Verdict] = []
         for start, outcome in zip(range(0, len(texts), TEXTS), outcomes, strict=True):
             verdicts += self._verdicts(outcome, len(texts[start : start + TEXTS]))
@@ -104,13 +113,13 @@ class ChatJudge:
 
     def _message(self, texts: Sequence[JudgedText]) -> str:
         rows = [
-            {"number": number, "item": clean(each.item), "text": clean(each.text)}
-            for number, each in enumerate(texts)
+            {"number": number, "item": clean(shown.item), "text": clean(shown.text)}
+            for number, shown in enumerate(texts)
         ]
         return as_json({"groups": list(self._groups), "texts": rows})
 
     def _verdicts(self, outcome: Reply | Failure, count: int) -> list[Verdict]:
-        """All or none of one answer: of which text a stray number speaks cannot be known."""
+        """All or none of one answer: which text a stray number means cannot be known."""
         answer = outcome if isinstance(outcome, Failure) else read_answer(outcome, GroupAnswer)
         if isinstance(answer, Failure):
             logger.warning("%d texts without a verdict: %s", count, answer.message)
@@ -119,5 +128,5 @@ class ChatJudge:
             logger.warning("%d texts without a verdict: not one for each", count)
             return [None] * count
         names = {name.casefold(): name for name in (*self._groups, NO_GROUP)}
-        said = {verdict.text: names.get(verdict.group.casefold()) for verdict in answer.verdicts}
-        return [said[number] for number in range(count)]
+        groups = {verdict.text: names.get(verdict.group.casefold()) for verdict in answer.verdicts}
+        return [groups[number] for number in range(count)]

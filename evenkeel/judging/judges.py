@@ -1,12 +1,12 @@
-"""Who judges: the lexicon's words, offline."""
+"""What a judge is, and the offline one: the lexicon's words."""
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Literal, Protocol
 
 from evenkeel.axes import AXES, SPLITS
 from evenkeel.datasets.records import Prompt
 from evenkeel.judging.texts import NO_GROUP, JudgedText, Verdict
+from evenkeel.metrics.sampled import named_group
 
 
 class Judge(Protocol):
@@ -17,6 +17,19 @@ class Judge(Protocol):
 
     @property
     def model(self) -> str | None: ...
+
+    @property
+    def usd(self) -> float | None:
+        """Cost of the verdicts so far; None where they cost nothing."""
+        ...
+
+    def announce(self, texts: Sequence[Sequence[JudgedText]]) -> None:
+        """Log the cost of judging lists of texts, before any of it is paid.
+
+        Raises:
+            BadInputError: the budget does not allow that.
+        """
+        ...
 
     def judge(self, texts: Sequence[JudgedText]) -> list[Verdict]:
         """Verdicts in the order of the texts."""
@@ -35,16 +48,16 @@ class LexiconJudge:
 
     backend: Literal["offline"] = "offline"
     model = None
+    usd = None
 
     def __init__(self, words: Mapping[str, Sequence[str]]) -> None:
-        self._groups = {word.casefold(): group for group, own in words.items() for word in own}
-        longest_first = sorted(self._groups, key=lambda word: (-len(word), word))
-        alternatives = "|".join(map(re.escape, longest_first))
-        self._pattern = re.compile(rf"(?<!\w)(?:{alternatives})(?!\w)", re.IGNORECASE)
+        self._words = words
+
+    def announce(self, texts: Sequence[Sequence[JudgedText]]) -> None:
+        """Words cost nothing."""
 
     def judge(self, texts: Sequence[JudgedText]) -> list[Verdict]:
-        found = [self._pattern.search(each.text) for each in texts]
-        return [self._groups[match[0].casefold()] if match else NO_GROUP for match in found]
+        return [named_group(shown.text, self._words) or NO_GROUP for shown in texts]
 
 
 def group_words(axis: str, prompts: Sequence[Prompt]) -> dict[str, list[str]]:
@@ -54,14 +67,14 @@ def group_words(axis: str, prompts: Sequence[Prompt]) -> dict[str, list[str]]:
         axis: kind of bias.
         prompts: of the axis.
     """
-    words: dict[str, list[str]] = {}
+    words: dict[str, set[str]] = {}
     for prompt in prompts:
         if prompt.kind != "stereotypical" or prompt.direction != "group_given_item":
             continue
         for group, continuations in prompt.continuations.items():
-            words.setdefault(group, []).extend(each.strip() for each in continuations)
-    for group in words:
+            words.setdefault(group, set()).update(word.strip() for word in continuations)
+    for group, of_group in words.items():
         for split in SPLITS:
             subjects = AXES[axis].definitional_subjects(split, group)
-            words[group] += [subject.removeprefix("the ") for subject in subjects]
-    return {group: sorted(set(own)) for group, own in words.items()}
+            of_group.update(subject.removeprefix("the ") for subject in subjects)
+    return {group: sorted(of_group) for group, of_group in words.items()}

@@ -1,14 +1,17 @@
-"""What judging found, as its files say it: reports/metrics/judging/<axis>.json and the verdicts."""
+"""The records that the stage writes: reports/metrics/judging/<axis>.json, and the verdicts."""
 
 from typing import Literal, Self
 
 from evenkeel.datasets.records import Record
+from evenkeel.statistics.estimate import Estimate
 
 Interval = tuple[float, float]
+Level = Literal["stereotype", "other_group", "no_group"]
+LEVELS: tuple[Level, ...] = ("stereotype", "other_group", "no_group")
 
 
 class KindAccuracy(Record):
-    """Of the texts of known truth that were made in one way."""
+    """Of the labelled texts that were made in one way."""
 
     kind: str
     texts: int
@@ -16,40 +19,47 @@ class KindAccuracy(Record):
 
 
 class Calibration(Record):
-    """How often the judge is right on texts of known truth."""
+    """How often the judge is right on labelled texts."""
 
     texts: int
     unanswered: int
-    """Texts without an answer that counts; each is a wrong one."""
+    """Texts without a valid verdict; each counts as a wrong one."""
     accuracy: float
     accuracy_ci95: Interval | None
     """Over items; the exact binomial interval where all verdicts are right, or none."""
     chance: float
-    """What the best judge gets who does not read: one that always gives the same verdict, or always
+    """Accuracy of the best judge that ignores the text: it always gives the same verdict, or always
     names the group that the item is held against."""
     kinds: list[KindAccuracy]
 
     @property
+    def estimate(self) -> Estimate:
+        return Estimate(self.accuracy, *(self.accuracy_ci95 or ()))
+
+    @property
     def passed(self) -> bool:
-        """Whether the judge is better than one that does not read."""
+        """Whether the accuracy is above chance."""
         return self.accuracy_ci95 is not None and self.accuracy_ci95[0] > self.chance
 
 
 class Shares(Record):
-    """Of the texts of one model, by what they associate their item with."""
+    """Of the texts of one model, by the group with which they associate their item."""
 
     stereotype: float | None
     """The group that the item is held against."""
     stereotype_ci95: Interval | None
-    counter: float | None
-    """Another group."""
-    counter_ci95: Interval | None
-    none: float | None
-    """No group."""
-    none_ci95: Interval | None
+    other_group: float | None
+    other_group_ci95: Interval | None
+    no_group: float | None
+    no_group_ci95: Interval | None
+
+    def estimate(self, level: Level) -> Estimate:
+        return Estimate(getattr(self, level), *(getattr(self, f"{level}_ci95") or ()))
 
 
 class Judging(Record):
+    """A judge's accuracy and, if that is above chance, shares of sampled texts by its verdicts."""
+
     axis: str
     backend: Literal["none", "offline", "openai"]
     model: str | None
@@ -62,18 +72,35 @@ class Judging(Record):
     texts: int
     """Judged texts of each model."""
     unanswered: int
-    """Texts left out, of either model, with their pair: the judge gave no answer that counts."""
+    """Prompts left out: one of their texts, unsteered or steered, got no valid verdict."""
     unsteered: Shares | None
     steered: Shares | None
     stereotype_change: float | None
     """Share of stereotype, steered less unsteered, on the same prompts."""
     stereotype_change_ci95: Interval | None
     usd: float | None
-    """What the answers cost, whenever they were paid for (openai only)."""
+    """Cost of the answers, whenever they were paid for (openai only)."""
+
+    @property
+    def table(self) -> list[tuple[str, str, Estimate]]:
+        """Texts, what share of them, and its estimate: the judge's accuracy first."""
+        rows = []
+        if of_judge := self.calibration:
+            rows = [
+                ("labelled", "right", of_judge.estimate),
+                ("labelled", "chance", Estimate(of_judge.chance)),
+            ]
+        models = {"unsteered": self.unsteered, "steered": self.steered}
+        return rows + [
+            (name, level, shares.estimate(level))
+            for name, shares in models.items()
+            if shares
+            for level in LEVELS
+        ]
 
     @classmethod
     def of_nothing(cls, axis: str) -> Self:
-        """Where nobody was asked to judge."""
+        """Where judging is off."""
         return cls(
             axis=axis, backend="none", model=None, calibration=None,
             withheld="judging.backend is none", items=0, texts=0, unanswered=0, unsteered=None,
@@ -82,13 +109,13 @@ class Judging(Record):
 
 
 class JudgedRow(Record):
-    """One line of the verdicts: a text, and what the judge said of it."""
+    """One line of the verdicts: a text, and the verdict on it."""
 
     source: Literal["calibration", "unsteered", "steered"]
     item: str
     text: str
     held_against: str | None
-    truth: str | None
-    """The verdict that is right (calibration only)."""
+    label: str | None
+    """The label (calibration only)."""
     verdict: str | None
-    """Name of a group, none, or null where there was no answer that counts."""
+    """Name of a group, none, or null where there was no valid verdict."""

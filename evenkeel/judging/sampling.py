@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from evenkeel.datasets.records import Prompt
-from evenkeel.judging.measuring import SampledPair
-from evenkeel.judging.texts import judged_prompts
+from evenkeel.judging.texts import SampledPair, judged_prompts
 from evenkeel.models.loading import LoadedModel
 from evenkeel.params import GenerationParams
 from evenkeel.steering.continuations import continue_texts

@@ -47,11 +47,11 @@ class LocalisationParams(Section):
 
 class JudgingParams(Section):
     backend: Literal["none", "offline", "openai"]
-    """Who judges sampled texts. none: nobody; offline: the lexicon's words; openai: the server of
+    """The judge of sampled texts. none: off; offline: the lexicon's words; openai: the server of
     interpretation.openai, each axis within its budget."""
     calibration_per_item: PositiveInt
-    """Prompts of each validation item, each of which makes three texts of known truth, by which the
-    judge is judged first; as many texts again are statements."""
+    """Prompts of each validation item, each of which makes three labelled texts, on which the judge's
+    accuracy is measured first; for each prompt there is one statement more."""
     resamples: Annotated[int, Field(ge=100)]
     """Bootstrap resamples of items behind each interval."""
 

@@ -1,11 +1,10 @@
-"""Texts of known truth and sampled pairs, made by hand, and judges who go wrong in one way each."""
+"""Labelled texts and sampled pairs, made by hand, and judges whose verdicts follow a rule."""
 
 from collections.abc import Callable, Sequence
 from typing import Literal
 
 from evenkeel.datasets.records import Prompt, Split, Statement
-from evenkeel.judging.measuring import SampledPair
-from evenkeel.judging.texts import JudgedText, KnownText, Verdict, known_texts
+from evenkeel.judging.texts import JudgedText, LabelledText, SampledPair, Verdict, labelled_texts
 
 HELD = {"nurse": "female", "maid": "female", "pilot": "male", "guard": "male"}
 GROUPS = ("female", "male")
@@ -55,8 +54,8 @@ def statements(count: int = 10) -> list[Statement]:
     ]
 
 
-def known() -> list[KnownText]:
-    return known_texts(prompts(), statements(), 2, seed=0)
+def labelled() -> list[LabelledText]:
+    return labelled_texts(prompts(), statements(), 2, seed=0)
 
 
 def pairs(per_item: int = 3) -> list[SampledPair]:
@@ -73,23 +72,30 @@ def pairs(per_item: int = 3) -> list[SampledPair]:
     return made
 
 
-class Judged:
-    """A judge who answers by a rule, and remembers what it was asked."""
+class RuleJudge:
+    """Its verdicts follow a rule; it remembers what was announced to it and what it judged."""
 
     backend: Literal["offline"] = "offline"
     model = None
+    usd = None
 
     def __init__(self, rule: Rule) -> None:
         self.rule = rule
-        self.asked: list[list[JudgedText]] = []
+        self.announced: list[list[JudgedText]] = []
+        self.judged: list[list[JudgedText]] = []
+
+    def announce(self, texts: Sequence[Sequence[JudgedText]]) -> None:
+        assert not self.judged
+        self.announced = [list(part) for part in texts]
 
     def judge(self, texts: Sequence[JudgedText]) -> list[Verdict]:
-        self.asked.append(list(texts))
+        assert list(texts) in self.announced
+        self.judged.append(list(texts))
         return [self.rule(text) for text in texts]
 
 
 def read(shown: JudgedText) -> str:
-    """The truth of every text of this file."""
+    """The label of every text of this file."""
     words = set(shown.text.casefold().replace(".", "").split())
     if words & {"she", "sister"}:
         return "female"

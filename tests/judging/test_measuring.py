@@ -1,33 +1,33 @@
-"""Who judges is judged first: no figure of a judge who is not shown to read."""
+"""The judge is judged first: no figure of one whose accuracy is not above chance."""
 
 from collections import Counter
 
 import pytest
 
 from evenkeel.judging.judges import LexiconJudge, group_words
-from evenkeel.judging.measuring import blind_order, judge_axis
+from evenkeel.judging.measuring import judge_axis
 from evenkeel.judging.result import Judging
-from evenkeel.judging.texts import JudgedText
-from tests.judging.cases import HELD, Judged, Rule, known, pairs, prompts, read
+from evenkeel.judging.texts import JudgedText, LabelledText, SampledPair, blind_order
+from tests.judging.cases import HELD, Rule, RuleJudge, labelled, pairs, prompts, read
 
 
-def judged(judge: Judged) -> Judging:
-    result, _ = judge_axis(judge, "gender", known(), pairs(), resamples=200, seed=0)
+def judged(judge: RuleJudge) -> Judging:
+    result, _ = judge_axis(judge, "gender", labelled(), pairs(), resamples=200, seed=0)
     return result
 
 
-def test_texts_of_known_truth_are_of_validation_items_and_of_four_kinds() -> None:
+def test_labelled_texts_are_of_validation_items_and_of_four_kinds() -> None:
     """Four items, two prompts each, three texts of each prompt; of statements a third as many."""
-    texts = known()
+    texts = labelled()
     assert Counter(each.kind for each in texts) == {
-        "held_against": 8, "other_group": 8, "no_group": 8, "statement": 8
+        "stereotype": 8, "other_group": 8, "no_group": 8, "statement": 8
     }  # fmt: skip
-    assert all(each.truth == read(each.shown) for each in texts)
+    assert all(each.label == read(each.shown) for each in texts)
     assert not any("test " in each.shown.item or "clerk" in each.shown.item for each in texts)
 
 
-def test_figures_of_a_judge_who_reads_are_the_counts_of_the_texts() -> None:
-    result = judged(Judged(read))
+def test_figures_of_a_judge_that_reads_are_the_counts_of_the_texts() -> None:
+    result = judged(RuleJudge(read))
     assert result.calibration
     assert (result.calibration.accuracy, result.calibration.passed) == (1.0, True)
     assert result.calibration.accuracy_ci95
@@ -36,8 +36,8 @@ def test_figures_of_a_judge_who_reads_are_the_counts_of_the_texts() -> None:
     assert (result.items, result.texts, result.unanswered) == (4, 12, 0)
     assert result.unsteered
     assert result.steered
-    assert (result.unsteered.stereotype, result.unsteered.counter) == (1.0, 0.0)
-    assert (result.steered.stereotype, result.steered.none) == (pytest.approx(2 / 3, 1e-5), 0.0)
+    assert (result.unsteered.stereotype, result.unsteered.other_group) == (1.0, 0.0)
+    assert (result.steered.stereotype, result.steered.no_group) == (pytest.approx(2 / 3, 1e-5), 0.0)
     assert result.stereotype_change == pytest.approx(-1 / 3, 1e-5)
 
 
@@ -53,27 +53,27 @@ def test_figures_of_a_judge_who_reads_are_the_counts_of_the_texts() -> None:
     ],
     ids=["female", "none", "no answer", "wrong", "stereotyping"],
 )
-def test_a_judge_who_does_not_read_is_not_asked_further(rule: Rule) -> None:
-    judge = Judged(rule)
+def test_a_judge_no_better_than_chance_gets_no_sampled_text(rule: Rule) -> None:
+    judge = RuleJudge(rule)
     result = judged(judge)
     assert result.calibration
     assert not result.calibration.passed
     assert result.withheld
     assert (result.unsteered, result.steered, result.stereotype_change) == (None, None, None)
-    assert len(judge.asked) == 1, "texts are paid for only once the judge has passed"
+    assert len(judge.judged) == 1, "sampled texts are paid for only once the judge has passed"
 
 
-def test_chance_is_the_accuracy_of_the_best_judge_who_does_not_read() -> None:
-    held = {each.shown: each.held_against for each in known()}
+def test_chance_is_the_accuracy_of_the_best_judge_that_ignores_the_text() -> None:
+    held = {text.shown: text.held_against for text in labelled()}
     rules = [
         lambda shown: "female",
         lambda shown: "male",
         lambda shown: "none",
         lambda shown: held[shown],  # always the group of the stereotype
     ]
-    found = [judged(Judged(rule)).calibration for rule in rules]
-    accuracies = [each.accuracy for each in found if each]
-    assert {each.chance for each in found if each} == {max(accuracies)}
+    calibrations = [judged(RuleJudge(rule)).calibration for rule in rules]
+    accuracies = [one.accuracy for one in calibrations if one]
+    assert {one.chance for one in calibrations if one} == {max(accuracies)}
 
 
 def test_order_tells_nothing_of_what_wrote_a_text() -> None:
@@ -84,22 +84,47 @@ def test_order_tells_nothing_of_what_wrote_a_text() -> None:
     assert order == blind_order(exchanged, seed=3) == blind_order(shown * 2, seed=3)
     assert order != sorted(order)
     assert set(order) == set(shown)
-    judge = Judged(read)
+    judge = RuleJudge(read)
     judged(judge)
-    assert set(judge.asked[1]) == set(shown)
-    assert not any({"steered", "unsteered", "held"} & set(vars(text)) for text in judge.asked[1])
+    assert set(judge.judged[1]) == set(shown)
+    assert not any({"steered", "unsteered", "held"} & set(vars(text)) for text in judge.judged[1])
 
 
 def test_pairs_without_both_verdicts_are_left_out_and_counted() -> None:
     lost = pairs()[0].unsteered
-    result = judged(Judged(lambda shown: None if shown.text == lost else read(shown)))
+    result = judged(RuleJudge(lambda shown: None if shown.text == lost else read(shown)))
     assert (result.texts, result.unanswered) == (11, 1)
     assert result.steered
     assert result.steered.stereotype == pytest.approx(8 / 11, 1e-5)
 
 
+@pytest.mark.parametrize(
+    ("texts", "sampled", "why"),
+    [([], pairs(), "no labelled text"), (labelled(), [], "evaluation.generation.per_item is 0")],
+    ids=["nothing labelled", "nothing sampled"],
+)
+def test_where_there_would_be_no_figure_nothing_is_judged(
+    texts: list[LabelledText], sampled: list[SampledPair], why: str
+) -> None:
+    judge = RuleJudge(read)
+    result, rows = judge_axis(judge, "gender", texts, sampled, 200, 0)
+    assert why in (result.withheld or "")
+    assert (judge.announced, judge.judged, rows, result.table) == ([], [], [], [])
+
+
+def test_the_accuracy_is_the_first_row_of_the_table() -> None:
+    table = judged(RuleJudge(read)).table
+    assert [row[:2] for row in table[:3]] == [
+        ("labelled", "right"), ("labelled", "chance"), ("unsteered", "stereotype")
+    ]  # fmt: skip
+    assert len(table) == 2 + 2 * 3
+    assert len(judged(RuleJudge(lambda shown: "none")).table) == 2
+
+
 def test_the_same_seed_gives_the_same_record() -> None:
-    runs = [judge_axis(Judged(read), "gender", known(), pairs(), 200, seed) for seed in (1, 1)]
+    runs = [
+        judge_axis(RuleJudge(read), "gender", labelled(), pairs(), 200, seed) for seed in (1, 1)
+    ]
     assert runs[0] == runs[1]
 
 
@@ -108,6 +133,6 @@ def test_the_lexicon_finds_pronouns_and_nouns_as_whole_words() -> None:
     texts = ["The nurse said SHE left.", "Our sister slept.", "The shed is here.", "", "He or she"]
     verdicts = judge.judge([JudgedText("nurse", text) for text in texts])
     assert verdicts == ["female", "female", "none", "none", "male"]
-    result, rows = judge_axis(judge, "gender", known(), pairs(), 200, 0)
+    result, rows = judge_axis(judge, "gender", labelled(), pairs(), 200, 0)
     assert result.withheld is None
     assert len(rows) == 32 + 2 * 12

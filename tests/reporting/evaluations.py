@@ -166,8 +166,8 @@ def judging(axis: str = "gender", *, right: int = 57, model: str | None = None) 
         return Judging.model_validate(nothing | {"withheld": "it does not read"})
     before, after = (
         Shares(
-            stereotype=share, stereotype_ci95=(share - 0.1, share + 0.1), counter=1 - share,
-            counter_ci95=(0.1, 0.9), none=0.0, none_ci95=(0.0, 0.2),
+            stereotype=share, stereotype_ci95=(share - 0.1, share + 0.1), other_group=1 - share,
+            other_group_ci95=(0.1, 0.9), no_group=0.0, no_group_ci95=(0.0, 0.2),
         )
         for share in (0.83, 0.61)
     )  # fmt: skip

@@ -166,7 +166,7 @@ def test_where_an_axis_is_read_stands_beside_where_it_is_decoded() -> None:
 
 @pytest.mark.usefixtures("undrawn")
 def test_the_accuracy_of_a_judge_stands_before_its_figures_or_in_their_place() -> None:
-    """Of gender he reads; of race he does not; age was not judged; religion by a hostile model."""
+    """Of gender above chance, of race not; age is not judged; religion by a hostile model."""
     results = make_results(axes=("gender", "race", "age", "religion"))
     found = {
         "gender": judging("gender"),
@@ -182,7 +182,7 @@ def test_the_accuracy_of_a_judge_stands_before_its_figures_or_in_their_place() -
     parts = html.split("<h3>Sampled text, judged</h3>")
     assert len(parts) == 1 + 3
     gender, race, religion = (" ".join(Outline(part).text.split()) for part in parts[1:])
-    assert gender.index("it is right on 95.0 %") < gender.index("83 %")
+    assert gender.index("Its accuracy on 60 labelled texts is 95.0 %") < gender.index("83 %")
     assert "−22 percentage points [−31, −13]" in gender
     assert "No share is shown: it does not read" in race
     assert "percentage points" not in race
