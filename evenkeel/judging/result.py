@@ -89,6 +89,7 @@ class Judging(Record):
             rows = [
                 ("labelled", "right", of_judge.estimate),
                 ("labelled", "chance", Estimate(of_judge.chance)),
+                ("labelled", "no verdict", Estimate(of_judge.unanswered / of_judge.texts)),
             ]
         models = {"unsteered": self.unsteered, "steered": self.steered}
         return rows + [

@@ -114,11 +114,13 @@ def test_where_there_would_be_no_figure_nothing_is_judged(
 
 def test_the_accuracy_is_the_first_row_of_the_table() -> None:
     table = judged(RuleJudge(read)).table
-    assert [row[:2] for row in table[:3]] == [
-        ("labelled", "right"), ("labelled", "chance"), ("unsteered", "stereotype")
+    assert [row[:2] for row in table[:4]] == [
+        ("labelled", "right"), ("labelled", "chance"), ("labelled", "no verdict"),
+        ("unsteered", "stereotype"),
     ]  # fmt: skip
-    assert len(table) == 2 + 2 * 3
-    assert len(judged(RuleJudge(lambda shown: "none")).table) == 2
+    assert len(table) == 3 + 2 * 3
+    silent = judged(RuleJudge(lambda shown: None)).table
+    assert [estimate.value for _, _, estimate in silent] == [0.0, 13 / 32, 1.0]
 
 
 def test_the_same_seed_gives_the_same_record() -> None:
