@@ -50,8 +50,8 @@ class JudgingParams(Section):
     """The judge of sampled texts. none: off; offline: the lexicon's words; openai: the server of
     interpretation.openai, each axis within its budget."""
     calibration_per_item: PositiveInt
-    """Prompts of each validation item. Each makes three labelled texts, on which the judge's accuracy
-    is measured first; for each there is one statement more."""
+    """Prompts of each validation item. Each makes three labelled texts, on which the judge's
+    accuracy is measured first; for each there is one statement more."""
     resamples: Annotated[int, Field(ge=100)]
     """Bootstrap resamples of items behind each interval."""
 
