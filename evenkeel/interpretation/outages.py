@@ -34,7 +34,7 @@ def require_answers(
     if share > params.max_failed_share:
         raise BadInputError(
             f"{params.base_url}: {len(passing)} of {len(asked)} requests failed for a reason that "
-            f"may pass ({_most_frequent(passing)}), more than the share of "
+            f"may pass ({most_frequent(passing)}), more than the share of "
             f"{params.max_failed_share:g} that interpretation.openai.max_failed_share allows; "
             "run again later: answers are kept, and only what is missing is asked and paid for"
         )
@@ -42,11 +42,12 @@ def require_answers(
     if failures and len(failures) == len(asked) and not is_one_filtered:
         raise BadInputError(
             f"{params.base_url}: none of {len(asked)} requests was answered "
-            f"({_most_frequent(failures)}); check interpretation.openai, or set "
+            f"({most_frequent(failures)}); check interpretation.openai, or set "
             f"{setting} to offline"
         )
 
 
-def _most_frequent(failures: Sequence[Failure]) -> str:
+def most_frequent(failures: Sequence[Failure]) -> str:
+    """The message of most of the failures, of which there is one or more."""
     ((message, count),) = Counter(failure.message for failure in failures).most_common(1)
     return message if count == len(failures) else f"most often: {message}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from evenkeel.errors import BadInputError
 from evenkeel.interpretation.answers import Answer, Line, Whole
-from evenkeel.interpretation.outages import require_answers
+from evenkeel.interpretation.outages import most_frequent, require_answers
 from evenkeel.interpretation.prompts import DATA, as_json, clean
 from evenkeel.interpretation.records import Failure
 from evenkeel.interpretation.replies import Reply, read_answer
@@ -100,8 +100,20 @@ class ChatJudge:
                 "only what is missing is asked and paid for"
             )
         verdicts: list[Verdict] = []
+        failures = []
         for start, outcome in zip(range(0, len(texts), TEXTS), outcomes, strict=True):
-            verdicts += self._verdicts(outcome, len(texts[start : start + TEXTS]))
+            count = len(texts[start : start + TEXTS])
+            answer = self._verdicts(outcome, count)
+            if isinstance(answer, Failure):
+                failures.append(answer)
+                answer = [None] * count
+            verdicts += answer
+        if failures:
+            logger.warning(
+                "%d of %d texts have no valid verdict; answers that are not valid: %d of %d (%s)",
+                verdicts.count(None), len(texts), len(failures), len(outcomes),
+                most_frequent(failures),
+            )  # fmt: skip
         return verdicts
 
     def _requests(self, texts: Sequence[JudgedText]) -> list[Request]:
@@ -118,15 +130,14 @@ class ChatJudge:
         ]
         return as_json({"groups": list(self._groups), "texts": rows})
 
-    def _verdicts(self, outcome: Reply | Failure, count: int) -> list[Verdict]:
+    def _verdicts(self, outcome: Reply | Failure, count: int) -> list[Verdict] | Failure:
         """All or none of one answer: which text a stray number means cannot be known."""
         answer = outcome if isinstance(outcome, Failure) else read_answer(outcome, GroupAnswer)
         if isinstance(answer, Failure):
-            logger.warning("%d texts without a verdict: %s", count, answer.message)
-            return [None] * count
+            return answer
         if sorted(verdict.text for verdict in answer.verdicts) != list(range(count)):
-            logger.warning("%d texts without a verdict: not one for each", count)
-            return [None] * count
+            message = f"verdicts: not one for each text from 0 to {count - 1}"
+            return Failure(kind="malformed", message=message)
         names = {name.casefold(): name for name in (*self._groups, NO_GROUP)}
         groups = {verdict.text: names.get(verdict.group.casefold()) for verdict in answer.verdicts}
         return [groups[number] for number in range(count)]

@@ -108,11 +108,13 @@ def test_a_hostile_text_stays_one_string_of_the_message(serve: Serve, connect: C
     ids=["too few", "twice", "shifted", "no list"],
 )
 def test_an_answer_that_does_not_fit_its_texts_gives_no_verdict(
-    serve: Serve, connect: Connect, verdicts: object
+    serve: Serve, connect: Connect, verdicts: object, caplog: pytest.LogCaptureFixture
 ) -> None:
     server = serve(lambda body, before: completion({"verdicts": verdicts}))
     texts = [JudgedText("nurse", text) for text in ("She left.", "He left.")]
     assert ChatJudge(connect(server), GROUPS).judge(texts) == [None, None]
+    (warning,) = [entry.message for entry in caplog.records if entry.levelname == "WARNING"]
+    assert "2 of 2 texts have no valid verdict; answers that are not valid: 1 of 1 (" in warning
 
 
 def test_a_budget_that_attempts_without_an_answer_use_up_ends_the_run(
