@@ -1,6 +1,7 @@
 """What a judge is, and the offline one: the lexicon's words."""
 
 from collections.abc import Mapping, Sequence
+from itertools import product
 from typing import Literal, Protocol
 
 from evenkeel.axes import AXES, SPLITS
@@ -64,7 +65,7 @@ def group_words(axis: str, prompts: Sequence[Prompt]) -> dict[str, list[str]]:
     """What names each group: continuations of prompts, and terms, nouns and names of the lexicon.
 
     Args:
-        axis: kind of bias.
+        axis: kind of bias; the lexicon need not have it, nor its groups.
         prompts: of the axis.
     """
     words: dict[str, set[str]] = {}
@@ -73,8 +74,8 @@ def group_words(axis: str, prompts: Sequence[Prompt]) -> dict[str, list[str]]:
             continue
         for group, continuations in prompt.continuations.items():
             words.setdefault(group, set()).update(word.strip() for word in continuations)
-    for group, of_group in words.items():
-        for split in SPLITS:
-            subjects = AXES[axis].definitional_subjects(split, group)
-            of_group.update(subject.removeprefix("the ") for subject in subjects)
+    if lexicon := AXES.get(axis):
+        for group, split in product(set(words) & set(lexicon.group_names), SPLITS):
+            subjects = lexicon.definitional_subjects(split, group)
+            words[group].update(subject.removeprefix("the ") for subject in subjects)
     return {group: sorted(of_group) for group, of_group in words.items()}

@@ -138,3 +138,19 @@ def test_the_lexicon_finds_pronouns_and_nouns_as_whole_words() -> None:
     result, rows = judge_axis(judge, "gender", labelled(), pairs(), 200, 0)
     assert result.withheld is None
     assert len(rows) == 32 + 2 * 12
+
+
+def test_an_axis_that_the_lexicon_does_not_have_is_judged_by_the_words_of_its_prompts() -> None:
+    words = {"female": ["she"], "male": ["he"]}
+    assert group_words("height", prompts()) == words
+    assert set(group_words("gender", prompts())) == set(words)
+    foreign = [
+        prompt.model_copy(update={"continuations": {"tall": (" up",)}}) for prompt in prompts()
+    ]
+    assert group_words("gender", foreign) == {"tall": ["up"]}
+
+
+def test_letters_that_fold_alike_are_no_error() -> None:
+    """A dotless i matches an i where case is ignored, and is another letter where it is folded."""
+    judge = LexiconJudge({"male": ["his"], "female": ["hers"]})
+    assert judge.judge([JudgedText("nurse", "It is h\u0131s.")]) == ["male"]
