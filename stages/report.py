@@ -8,7 +8,7 @@ from stages.command import FilePath, FolderPath, OutputFile, OutputFolder, print
 
 SECTIONS = (
     "dataset", "model", "corpus", "activations", "sae", "features", "interpretation", "probes",
-    "localisation", "vectors", "evaluation", "benchmarks",
+    "localisation", "vectors", "evaluation", "judging", "benchmarks",
 )  # fmt: skip
 
 

@@ -141,7 +141,7 @@ def end_of_run(failure: Failure, base_url: str) -> str:
     """The message of an error that ends the run."""
     return (
         f"{base_url}: {failure.message}; answers until now are kept, so that a rerun goes on from "
-        "here. To do without a server, set interpretation.backend to offline"
+        "here. To do without a server, set the stage's backend in params.yaml to offline"
     )
 
 

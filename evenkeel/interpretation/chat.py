@@ -30,14 +30,25 @@ _STAND_IN = Explanation(
 )
 
 
-def connect(params: ChatParams, environ: Mapping[str, str], folder: Path) -> ChatClient:
+def connect(
+    params: ChatParams,
+    environ: Mapping[str, str],
+    folder: Path,
+    setting: str = "interpretation.backend",
+) -> ChatClient:
     """A client with the key of `environ`, which keeps its answers in `folder`.
+
+    Args:
+        params: of the server.
+        environ: variables of the environment.
+        folder: where answers that were paid for are kept.
+        setting: the parameter that asks for a server, for messages.
 
     Raises:
         BadInputError: there is no key, base_url holds it, or the `openai` package is not
             installed.
     """
-    secret = read_key(environ)
+    secret = read_key(environ, setting)
     if secret.scrub(params.base_url) != params.base_url:
         raise BadInputError(
             "interpretation.openai.base_url holds the API key; name the address alone, and change "
@@ -49,8 +60,8 @@ def connect(params: ChatParams, environ: Mapping[str, str], folder: Path) -> Cha
         if error.name != "openai":
             raise
         raise BadInputError(
-            "interpretation.backend is openai but the openai package is not installed; "
-            "pip install 'evenkeel[interpret]', or set interpretation.backend to offline"
+            f"{setting} is openai but the openai package is not installed; "
+            f"pip install 'evenkeel[interpret]', or set {setting} to offline"
         ) from None
     return ChatClient(params, secret, folder)
 

@@ -9,7 +9,9 @@ from evenkeel.interpretation.replies import Reply
 from evenkeel.params import ChatParams
 
 
-def require_answers(outcomes: Sequence[Reply | Failure], params: ChatParams) -> None:
+def require_answers(
+    outcomes: Sequence[Reply | Failure], params: ChatParams, setting: str = "interpretation.backend"
+) -> None:
     """Refuse outcomes that the next run could better, or of which none is an answer.
 
     What fails for good is a result like any other: a request that the server rejects, or that its
@@ -20,6 +22,7 @@ def require_answers(outcomes: Sequence[Reply | Failure], params: ChatParams) -> 
     Args:
         outcomes: of requests of one kind; those that the budget did not allow do not count.
         params: of the server.
+        setting: the parameter that asks for the server, for messages.
 
     Raises:
         BadInputError: so that the stage fails and is run again, which asks for what is missing.
@@ -31,7 +34,7 @@ def require_answers(outcomes: Sequence[Reply | Failure], params: ChatParams) -> 
     if share > params.max_failed_share:
         raise BadInputError(
             f"{params.base_url}: {len(passing)} of {len(asked)} requests failed for a reason that "
-            f"may pass ({_most_frequent(passing)}), more than the share of "
+            f"may pass ({most_frequent(passing)}), more than the share of "
             f"{params.max_failed_share:g} that interpretation.openai.max_failed_share allows; "
             "run again later: answers are kept, and only what is missing is asked and paid for"
         )
@@ -39,11 +42,12 @@ def require_answers(outcomes: Sequence[Reply | Failure], params: ChatParams) -> 
     if failures and len(failures) == len(asked) and not is_one_filtered:
         raise BadInputError(
             f"{params.base_url}: none of {len(asked)} requests was answered "
-            f"({_most_frequent(failures)}); check interpretation.openai, or set "
-            "interpretation.backend to offline"
+            f"({most_frequent(failures)}); check interpretation.openai, or set "
+            f"{setting} to offline"
         )
 
 
-def _most_frequent(failures: Sequence[Failure]) -> str:
+def most_frequent(failures: Sequence[Failure]) -> str:
+    """The message of most of the failures, of which there is one or more."""
     ((message, count),) = Counter(failure.message for failure in failures).most_common(1)
     return message if count == len(failures) else f"most often: {message}"

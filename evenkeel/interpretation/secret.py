@@ -73,8 +73,8 @@ class Secret:
         return "Secret(...)"
 
 
-def read_key(environ: Mapping[str, str]) -> Secret:
-    """The API key in `environ`.
+def read_key(environ: Mapping[str, str], setting: str = "interpretation.backend") -> Secret:
+    """The API key in `environ`, which the parameter `setting` asks for.
 
     Raises:
         BadInputError: there is none, or it holds what no key holds (as when a line break or a
@@ -83,8 +83,8 @@ def read_key(environ: Mapping[str, str]) -> Secret:
     value = environ.get(VARIABLE, "").strip()
     if not value:
         raise BadInputError(
-            f"interpretation.backend is openai but {VARIABLE} is not set; export it (any word will "
-            "do for a local server that needs no key), or set interpretation.backend to offline"
+            f"{setting} is openai but {VARIABLE} is not set; export it (any word will "
+            f"do for a local server that needs no key), or set {setting} to offline"
         )
     if not _ALLOWED.fullmatch(value):
         raise BadInputError(

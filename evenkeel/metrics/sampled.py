@@ -5,7 +5,7 @@ at one place; sampled text also holds what the model says on its own way there, 
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -39,20 +39,21 @@ def per_item(
     ]
 
 
-def named_group(text: str, prompt: Prompt) -> str | None:
-    """The group that a text names first by one of the prompt's continuations; None if it has none.
+def named_group(text: str, words: Mapping[str, Sequence[str]]) -> str | None:
+    """The group that a text names first by one of its words; None if it has none.
 
-    Whole words count, whatever their case; where two groups have a word at the same place the
-    longer word does.
+    Whole words count, whatever their case; where two words begin at the same place the longer one
+    does.
+
+    Args:
+        text: of any kind.
+        words: by group.
     """
-    first: tuple[int, int, str] | None = None
-    for group, continuations in prompt.continuations.items():
-        for continuation in continuations:
-            word = rf"(?<!\w){re.escape(continuation.strip())}(?!\w)"
-            if found := re.search(word, text, re.IGNORECASE):
-                place = (found.start(), -found.end(), group)
-                first = place if first is None else min(first, place)
-    return None if first is None else first[2]
+    pairs = [(word.strip(), group) for group, of_group in words.items() for word in of_group]
+    pairs.sort(key=lambda pair: (-len(pair[0]), pair[1]))
+    alternatives = "|".join(f"({re.escape(word)})" for word, _ in pairs)
+    found = re.search(rf"(?<!\w)(?:{alternatives})(?!\w)", text, re.IGNORECASE)
+    return pairs[found.lastindex - 1][1] if found and found.lastindex else None
 
 
 def sampled_slope(
@@ -139,7 +140,7 @@ class SampledMeasures:
             return {}
         named = np.zeros((len(texts), len(self._groups)))
         for row, (text, prompt) in enumerate(zip(texts, self.prompts, strict=True)):
-            if (group := named_group(text, prompt)) is not None:
+            if (group := named_group(text, prompt.continuations)) is not None:
                 named[row, self._groups.index(group)] = 1
         counts, held = self._items.sum(named), self._held >= 0
         return {

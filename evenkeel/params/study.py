@@ -1,4 +1,4 @@
-"""The sections `probes`, `localisation`, `vectors`, `evaluation` and `report`."""
+"""The sections `probes`, `localisation`, `vectors`, `evaluation`, `judging` and `report`."""
 
 from typing import Annotated, Literal, Self
 
@@ -43,6 +43,17 @@ class LocalisationParams(Section):
     """Templates that each pair is compared in, at most."""
     resamples: Annotated[int, Field(ge=100)]
     """Bootstrap resamples of pairs behind each interval, and sign flips behind each p."""
+
+
+class JudgingParams(Section):
+    backend: Literal["none", "offline", "openai"]
+    """The judge of sampled texts. none: off; offline: the lexicon's words; openai: the server of
+    interpretation.openai, each axis within its budget."""
+    calibration_per_item: PositiveInt
+    """Prompts of each validation item. Each makes three labelled texts, on which the judge's
+    accuracy is measured first; for each there is one statement more."""
+    resamples: Annotated[int, Field(ge=100)]
+    """Bootstrap resamples of items behind each interval."""
 
 
 class TextPairParams(Section):

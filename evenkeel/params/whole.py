@@ -16,6 +16,7 @@ from evenkeel.params.model import ModelParams
 from evenkeel.params.sae import FeaturesParams, SaeParams
 from evenkeel.params.study import (
     EvaluationParams,
+    JudgingParams,
     LocalisationParams,
     ProbesParams,
     ReportParams,
@@ -39,6 +40,7 @@ class Params(Section):
     localisation: LocalisationParams
     vectors: VectorsParams
     evaluation: EvaluationParams
+    judging: JudgingParams
     demonstration: DemonstrationParams
     benchmarks: BenchmarksParams
     report: ReportParams

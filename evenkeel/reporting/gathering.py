@@ -14,6 +14,7 @@ from evenkeel.evaluation.result import EvaluationResult, JointResult
 from evenkeel.files import read_record
 from evenkeel.files.markers import require_intact
 from evenkeel.interpretation.records import Interpretation
+from evenkeel.judging.result import Judging
 from evenkeel.localisation.result import Localisation
 from evenkeel.params import ModelShape
 from evenkeel.reporting import results as kinds
@@ -36,7 +37,7 @@ class Folders:
 
     metrics: Path
     """model.json, probes.json, sae.json, demonstration.json, and in folders localisation/,
-    evaluation/, benchmarks/."""
+    judging/, evaluation/, benchmarks/."""
     plots: Path
     """projections.csv, evaluation/<axis>/."""
     texts: Path
@@ -125,6 +126,7 @@ def _axis_results(reader: Reader, folders: Folders, axis: str) -> kinds.AxisResu
     return kinds.AxisResults(
         evaluation=reader.record(folders.metrics / "evaluation" / f"{axis}.json", EvaluationResult),
         localisation=reader.record(folders.metrics / "localisation" / f"{axis}.json", Localisation),
+        judging=reader.record(folders.metrics / "judging" / f"{axis}.json", Judging),
         sweep=reader.table(plots / "sweep.csv", kinds.SweepRow),
         pareto=reader.table(plots / "pareto.csv", kinds.ParetoRow),
         nulls=reader.table(plots / "nulls.csv", kinds.NullRow),

@@ -8,6 +8,7 @@ from pydantic import ConfigDict, field_validator
 
 from evenkeel.conditions.recipe import Recipe
 from evenkeel.evaluation.result import EvaluationResult, JointResult
+from evenkeel.judging.result import Judging
 from evenkeel.localisation.result import Localisation
 from evenkeel.reporting.benchmarks import Benchmark, Harness
 from evenkeel.reporting.cards import Card
@@ -223,6 +224,7 @@ class AxisResults:
 
     evaluation: EvaluationResult
     localisation: Localisation
+    judging: Judging
     sweep: list[SweepRow]
     pareto: list[ParetoRow]
     nulls: list[NullRow]

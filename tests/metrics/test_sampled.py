@@ -40,7 +40,7 @@ def test_every_item_is_asked_as_often_with_templates_in_turn() -> None:
     ],
 )
 def test_the_first_whole_word_of_a_group_counts(text: str, group: str | None) -> None:
-    assert named_group(text, PROMPTS[0]) == group
+    assert named_group(text, PROMPTS[0].continuations) == group
 
 
 def texts_of(prompts: list[Prompt], seed: int = 0, strength: float = 1.0) -> list[str]:

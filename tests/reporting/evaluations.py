@@ -23,6 +23,7 @@ from evenkeel.evaluation.result import (
     Reprobing,
     SelectionResult,
 )
+from evenkeel.judging.result import Calibration, Judging, KindAccuracy, Shares
 from evenkeel.localisation.result import Agreement, Effect, Localisation
 from evenkeel.reporting.results import (
     AxisResults,
@@ -150,6 +151,33 @@ def evaluation(
     )  # fmt: skip
 
 
+def judging(axis: str = "gender", *, right: int = 57, model: str | None = None) -> Judging:
+    """Of a judge who is right on so many of 60 texts; below 40, nothing is shown."""
+    low, high = right / 60 - 0.1, min(right / 60 + 0.05, 1.0)
+    calibration = Calibration(
+        texts=60, unanswered=0, accuracy=right / 60, accuracy_ci95=(low, high), chance=0.4,
+        kinds=[KindAccuracy(kind="no_group", texts=60, right=right)],
+    )  # fmt: skip
+    record = {
+        "backend": "openai" if model else "offline", "model": model, "calibration": calibration
+    }  # fmt: skip
+    nothing = dict(Judging.of_nothing(axis)) | record
+    if not calibration.passed:
+        return Judging.model_validate(nothing | {"withheld": "it does not read"})
+    before, after = (
+        Shares(
+            stereotype=share, stereotype_ci95=(share - 0.1, share + 0.1), other_group=1 - share,
+            other_group_ci95=(0.1, 0.9), no_group=0.0, no_group_ci95=(0.0, 0.2),
+        )
+        for share in (0.83, 0.61)
+    )  # fmt: skip
+    return Judging.model_validate(
+        nothing
+        | {"withheld": None, "items": 15, "texts": 90, "unsteered": before, "steered": after}
+        | {"stereotype_change": -0.22, "stereotype_change_ci95": (-0.31, -0.13)}
+    )
+
+
 def localisation(axis: str = "gender", *, reportable: bool = True) -> Localisation:
     """Of three layers and two heads, between no positions."""
     places = [
@@ -184,6 +212,7 @@ def axis_results(
     return AxisResults(
         evaluation=evaluation(axis, selected=selected, weak=weak),
         localisation=localisation(axis),
+        judging=judging(axis),
         sweep=[
             SweepRow(
                 method="sae" if features else "probe", site="resid_post", layer=layer,

@@ -245,7 +245,12 @@ def write_inputs(folder: Path, axes: Sequence[str] = ("gender", "race")) -> dict
         "features": folder / "data/features",
         "validation": folder / "reports/validation",
     }
-    pages = {"metrics/evaluation", "metrics/localisation", "metrics/benchmarks/harness"}
+    pages = {
+        "metrics/evaluation",
+        "metrics/judging",
+        "metrics/localisation",
+        "metrics/benchmarks/harness",
+    }
     for path in (*paths.values(), *(folder / "reports" / page for page in pages)):
         path.mkdir(parents=True)
     assert results.ground_truth
@@ -269,6 +274,7 @@ def write_inputs(folder: Path, axes: Sequence[str] = ("gender", "race")) -> dict
     for axis, found in results.axes.items():
         records[paths["metrics"] / f"evaluation/{axis}.json"] = found.evaluation
         records[paths["metrics"] / f"localisation/{axis}.json"] = found.localisation
+        records[paths["metrics"] / f"judging/{axis}.json"] = found.judging
         plots = paths["plots"] / "evaluation" / axis
         plots.mkdir(parents=True)
         tables |= {

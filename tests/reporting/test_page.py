@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 import pytest
 
 from evenkeel.conditions.recipe import Recipe
+from evenkeel.judging.result import Judging
 from evenkeel.params import BenchmarkName
 from evenkeel.params.fields import Action, EraserMethod, LearnedMethod
 from evenkeel.reporting.benchmarks import WORDINGS
@@ -28,6 +29,7 @@ from tests.reporting.evaluations import (
     axis_results,
     condition,
     item_rows,
+    judging,
     localisation,
 )
 from tests.reporting.samples import HOSTILE, cards, hostile_results, make_results, specificity
@@ -160,6 +162,32 @@ def test_where_an_axis_is_read_stands_beside_where_it_is_decoded() -> None:
     assert {len(tables[f"{axis}/localisation"]) for axis in ("gender", "race")} == {1 + 12, 1 + 6}
     (first, *_) = csv.DictReader(tables["gender/localisation"])
     assert (first["layer"], first["role"], first["head"]) == ("0", "item", "")
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_the_accuracy_of_a_judge_stands_before_its_figures_or_in_their_place() -> None:
+    """Of gender above chance, of race not; age is not judged; religion by a hostile model."""
+    results = make_results(axes=("gender", "race", "age", "religion"))
+    found = {
+        "gender": judging("gender"),
+        "race": judging("race", right=28),
+        "age": Judging.of_nothing("age"),
+        "religion": judging("religion", model=HOSTILE),
+    }
+    axes = {
+        axis: dataclasses.replace(of_axis, judging=found[axis])
+        for axis, of_axis in results.axes.items()
+    }
+    html = make_page(dataclasses.replace(results, axes=axes), "A report", PARAMS).html
+    parts = html.split("<h3>Sampled text, judged</h3>")
+    assert len(parts) == 1 + 3
+    gender, race, religion = (" ".join(Outline(part).text.split()) for part in parts[1:])
+    assert gender.index("Its accuracy on 60 labelled texts is 95.0 %") < gender.index("83 %")
+    assert "−22 percentage points [−31, −13]" in gender
+    assert "No share is shown: it does not read" in race
+    assert "percentage points" not in race
+    assert '<script>alert("x")</script>' in religion
+    assert "<script>" not in parts[3].split("<h3>")[0]
 
 
 def test_a_figure_is_a_file_of_its_own_too() -> None:
@@ -343,7 +371,7 @@ def test_every_axis_has_its_section_and_its_link(html: str) -> None:
     gender, race = (html[html.index(f'id="axis-{axis}"') :] for axis in ("gender", "race"))
     gender = gender[: gender.index('id="axis-race"')]
     race = race[: race.index('id="joint"')]
-    assert re.sub(r"<svg.*?</svg>", "", gender, flags=re.DOTALL).count("<h3>") == 3
+    assert re.sub(r"<svg.*?</svg>", "", gender, flags=re.DOTALL).count("<h3>") == 4
     for part in (gender, race):
         assert part.count("<svg") == 6
         assert part.count("<details>") == 7

@@ -1,0 +1,3 @@
+from tests.interpretation.conftest import connect, serve
+
+__all__ = ["connect", "serve"]
