@@ -16,9 +16,9 @@ from evenkeel.errors import BadInputError
 
 BLOCK = 512
 """Latents whose weights are held at once."""
-TILE = 2048
+TILE = 1024
 """Columns of one matrix product; a multiple of _LANES."""
-_CHUNK = 128
+_CHUNK = 256
 _LANES = 1024
 """Rows and columns that pass through the cache together. Column c is in lane c % _LANES."""
 _SKEW = 16
