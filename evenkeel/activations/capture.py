@@ -27,6 +27,7 @@ from evenkeel.models.architecture import (
 )
 from evenkeel.models.batching import context_length, padded, plan_batches
 from evenkeel.models.devices import input_device
+from evenkeel.models.encoding import front_of
 from evenkeel.models.loading import LoadedModel
 from evenkeel.models.sites import HookPoint
 from evenkeel.params import Sinks
@@ -133,17 +134,16 @@ def measure_widths(model: Any, points: Sequence[HookPoint]) -> dict[HookPoint, i
 def measure_sinks(model: Any, points: Sequence[HookPoint]) -> Probes:
     """What tells later attention sinks at each point, found by running random tokens once.
 
-    Remembered for as long as the model lives. It is found in evaluation mode, while nothing that
-    `steer` put there acts.
+    The texts begin as those that the model's encoder makes. Remembered for as long as the model
+    lives. It is found in evaluation mode, while nothing that `steer` put there acts.
     """
-    measurement = measurement_of(model)
-    known = measurement.probes
+    measurement, front = measurement_of(model), front_of(model)
+    known = measurement.probes.setdefault(front, {})
     missing = [point for point in points if point not in known]
     if missing:
         config = model.config.get_text_config()
-        ids = random_texts(
-            config.vocab_size, context_length(model), getattr(config, "bos_token_id", None)
-        )
+        bos = getattr(config, "bos_token_id", None)
+        ids = random_texts(config.vocab_size, context_length(model), front, bos)
         with (
             measurement.running(),
             left_as_it_was(model),

@@ -13,6 +13,7 @@ from jaxtyping import Int
 from evenkeel.activations.columns import Row, texts_of
 from evenkeel.activations.dtypes import STORED, Dtype
 from evenkeel.activations.positions import Positions, refuse_only_sinks
+from evenkeel.activations.sinks import RULE
 from evenkeel.models.encoding import TokenIds
 from evenkeel.models.loading import LoadedModel
 from evenkeel.params import Sinks
@@ -61,7 +62,7 @@ class ShardContent:
     def identity(self) -> str:
         """SHA-256 of all that decides a shard's content: equal identities, equal bytes."""
         lengths = [len(ids) for ids in self.ids]
-        described = [SCHEMA, asdict(self.header), self.first_text, lengths, self.texts]
+        described = [SCHEMA, RULE, asdict(self.header), self.first_text, lengths, self.texts]
         digest = hashlib.sha256(json.dumps(described, sort_keys=True, default=str).encode())
         digest.update(np.concatenate(self.ids).tobytes())
         return digest.hexdigest()

@@ -26,6 +26,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from evenkeel.models.encoding import Tokens
 from evenkeel.models.sites import HookPoint
 from evenkeel.params import Sinks
 
@@ -34,6 +35,8 @@ FIRST_TOKENS = 1
 NORM_RATIO = 4.0
 SHARE = 0.25
 STANDS_OUT = 2.0
+RULE = 2
+"""Version of what sinks are found: part of the identity of what is cached."""
 _TEXTS, _TOKENS = 4, 32
 
 
@@ -43,17 +46,27 @@ def first_tokens(sinks: Sinks) -> int:
 
 
 def random_texts(
-    vocabulary: int, context: int | None = None, bos: int | None = None
+    vocabulary: int, context: int | None, front: Tokens | None, bos: Any
 ) -> Int[Tensor, "texts length"]:
-    """Texts of random tokens, every other one behind BOS, that a model's sinks are measured on.
+    """Texts of random tokens that a model's sinks are measured on, begun as its texts are.
 
-    A BOS beyond the vocabulary, as a config that was shrunk may keep, stands nowhere.
+    A token beyond the vocabulary, as a config that was shrunk may name for BOS, stands nowhere.
+
+    Args:
+        vocabulary: tokens that the model has embeddings of.
+        context: most tokens that it reads, if it says.
+        front: what its encoder puts before every text; None where no encoder is known: every other
+            text is then begun with BOS.
+        bos: the model's beginning-of-text token, if it has one.
     """
     generator = torch.Generator().manual_seed(0)
     size = (_TEXTS, min(_TOKENS, context or _TOKENS))
     ids = torch.randint(vocabulary, size, generator=generator)
-    if isinstance(bos, int) and 0 <= bos < vocabulary:
-        ids[::2, 0] = bos
+    begun = ids[::2] if front is None else ids
+    tokens = (bos,) if front is None else front
+    known = [each for each in tokens if isinstance(each, int) and 0 <= each < vocabulary]
+    known = known[: size[1]]
+    begun[:, : len(known)] = torch.tensor(known, dtype=torch.long)
     return ids
 
 
@@ -98,7 +111,8 @@ class SinkProbe:
 class SinkMeasurement:
     """The probes of one model as it is without steering, found while it may be steered."""
 
-    probes: dict[HookPoint, SinkProbe | None] = field(default_factory=dict)
+    probes: dict[Tokens | None, dict[HookPoint, SinkProbe | None]] = field(default_factory=dict)
+    """By what was put before the texts that they were measured on."""
     runs: bool = False
     """Whether the model is run to find them: no edit acts then."""
 

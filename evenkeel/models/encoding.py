@@ -82,6 +82,20 @@ def _added(tokenizer: Any, text: str) -> AddedTokens:
     )
 
 
+_FRONT = "evenkeel_front"
+
+
+def remember_front(model: Any, front: Tokens) -> None:
+    """Note at a model what its encoder puts before every text; copies of the model keep it."""
+    setattr(model, _FRONT, front)
+
+
+def front_of(model: Any) -> Tokens | None:
+    """What the encoder of a model puts before every text; None if it was loaded without one."""
+    front: Tokens | None = getattr(model, _FRONT, None)
+    return front
+
+
 @dataclass(frozen=True, eq=False)
 class TextEncoder:
     """A model's tokenizer, checked, and how long a text may be."""

@@ -13,7 +13,7 @@ import torch
 from evenkeel.errors import BadInputError
 from evenkeel.models.architecture import architecture_of
 from evenkeel.models.chat import takes_a_message
-from evenkeel.models.encoding import TextEncoder
+from evenkeel.models.encoding import TextEncoder, remember_front
 from evenkeel.models.folder import HOW_TO_TRUST, check_folder
 from evenkeel.models.fusing import fuse_gelu
 from evenkeel.models.memory import require_described, require_memory
@@ -31,6 +31,9 @@ class LoadedModel:
     model: Any
     tokenizer: Any
     provenance: Provenance
+
+    def __post_init__(self) -> None:
+        remember_front(self.model, self.encoder.added.front)
 
     @cached_property
     def encoder(self) -> TextEncoder:

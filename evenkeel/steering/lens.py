@@ -11,6 +11,7 @@ from torch import Tensor
 from evenkeel.activations.sinks import SinkProbe, measurement_of, random_texts
 from evenkeel.errors import BadInputError
 from evenkeel.models.devices import computing_dtype, input_device
+from evenkeel.models.encoding import front_of
 from evenkeel.models.sites import HookPoint
 from evenkeel.steering.composed import compose
 from evenkeel.steering.intervention import Edit
@@ -99,8 +100,9 @@ def _sink_probes(model: Any, names: Mapping[HookPoint, str]) -> dict[HookPoint, 
     """As `measure_sinks`, through the hooks of TransformerLens."""
     if not names:
         return {}
-    tokenizer = getattr(model, "tokenizer", None)
-    ids = random_texts(model.cfg.d_vocab, model.cfg.n_ctx, getattr(tokenizer, "bos_token_id", None))
+    front = front_of(getattr(model, "original_model", model))
+    bos = getattr(getattr(model, "tokenizer", None), "bos_token_id", None)
+    ids = random_texts(model.cfg.d_vocab, model.cfg.n_ctx, front, bos)
     with measurement_of(model).running(), torch.inference_mode():
         _, cache = model.run_with_cache(
             ids.to(model.cfg.device), return_type=None, names_filter=list(names.values())

@@ -151,8 +151,20 @@ def test_a_text_of_sinks_keeps_what_comes_after_its_first_token() -> None:
     assert kept_rows(rows, np.array([0, 2, 4, 5]), "include", probe).all()
 
 
-@pytest.mark.parametrize("bos", [None, -1, 50, 50256])
-def test_a_bos_that_the_vocabulary_lacks_stands_nowhere(bos: int | None) -> None:
-    assert torch.equal(random_texts(50, bos=bos), random_texts(50))
-    assert int(random_texts(50).max()) < 50
-    assert bool((random_texts(50, bos=7)[::2, 0] == 7).all())
+@pytest.mark.parametrize("front", [(), (50,), (50256, -1), None])
+def test_a_token_that_the_vocabulary_lacks_stands_nowhere(front: tuple[int, ...] | None) -> None:
+    plain = random_texts(50, None, (), None)
+    for bos in (None, -1, 50, 50256):
+        assert torch.equal(random_texts(50, None, front, bos), plain)
+    assert int(plain.max()) < 50
+
+
+def test_random_texts_begin_as_the_encoder_has_every_text_begin() -> None:
+    plain = random_texts(50, None, (), 7)
+    begun = random_texts(50, None, (7, 9), 3)
+    assert torch.equal(begun[:, :2], torch.tensor([[7, 9]]).expand(4, 2))
+    assert torch.equal(begun[:, 2:], plain[:, 2:])
+    assert random_texts(50, 1, (7, 9), None).tolist() == [[7]] * 4
+    unknown = random_texts(50, None, None, 7)  # no encoder: with BOS and without
+    assert (unknown[::2, 0] == 7).all()
+    assert torch.equal(unknown[1::2], plain[1::2])

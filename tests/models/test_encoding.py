@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from evenkeel.activations.capture import capture_texts
+from evenkeel.activations.capture import capture_texts, measure_sinks
 from evenkeel.datasets.records import Prompt
 from evenkeel.errors import BadInputError
 from evenkeel.models.batching import context_length
-from evenkeel.models.encoding import TextEncoder, added_tokens
+from evenkeel.models.encoding import TextEncoder, added_tokens, front_of
 from evenkeel.models.loading import LoadedModel, load_model
 from evenkeel.models.provenance import record_provenance
+from evenkeel.models.sites import HookPoint
 from evenkeel.scoring.group_reads import encode_prompt
 from evenkeel.steering.continuations import continue_texts
 from tests.models.conftest import Framing
@@ -206,3 +207,42 @@ def test_what_is_no_unicode_text_is_refused(tokenizer: Any) -> None:
         encoder.encode("a\ud800")
     with pytest.raises(BadInputError, match=r"text 8 \(from 0\) is no Unicode text: character 0"):
         encoder.encode_all(["a", "\udcff"], 7)
+
+
+FRONTS = {"$A": 0, "$A <eos>": 0, "<bos> $A": 1, "<bos> <bos> $A <eos>": 2}
+
+
+@pytest.mark.parametrize("template", list(FRONTS))
+def test_sinks_are_measured_on_texts_begun_as_the_tokenizer_begins_them(
+    framing: Framing, tiny_gpt2: Any, template: str
+) -> None:
+    """Of a model whose first token is long behind BOS alone, as in Gemma 3."""
+    tokenizer = framing(template)
+    bos = tokenizer.bos_token_id
+    tiny_gpt2.resize_token_embeddings(len(tokenizer))
+    tiny_gpt2.config.bos_token_id = bos
+    with torch.no_grad():
+        tiny_gpt2.transformer.wte.weight[bos, 3] += 60
+    loaded = LoadedModel(tiny_gpt2, tokenizer, provenance=None)  # type: ignore[arg-type]
+    read: list[Any] = []
+    tiny_gpt2.register_forward_pre_hook(
+        lambda _, __, inputs: read.append(inputs["input_ids"]), with_kwargs=True
+    )
+    point = HookPoint("resid_post", 0)
+    probe = measure_sinks(loaded.model, [point])[point]
+    assert (read[-1] == bos).sum(1).tolist() == [FRONTS[template]] * len(read[-1])
+    assert (probe is not None) == bool(FRONTS[template])
+    assert front_of(deepcopy(loaded.model)) == (bos,) * FRONTS[template]
+
+
+def test_sinks_are_measured_again_for_another_tokenizer(framing: Framing, tiny_gpt2: Any) -> None:
+    point = HookPoint("resid_post", 0)
+    found = []
+    for template in ("$A", "<bos> $A"):
+        tokenizer = framing(template)
+        tiny_gpt2.resize_token_embeddings(len(tokenizer))
+        with torch.no_grad():
+            tiny_gpt2.transformer.wte.weight[tokenizer.bos_token_id, 3] += 60
+        loaded = LoadedModel(tiny_gpt2, tokenizer, provenance=None)  # type: ignore[arg-type]
+        found.append(measure_sinks(loaded.model, [point])[point])
+    assert [probe is not None for probe in found] == [False, True]
