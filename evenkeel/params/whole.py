@@ -11,6 +11,7 @@ from evenkeel.params.corpus import CorpusParams
 from evenkeel.params.dataset import DatasetParams
 from evenkeel.params.demonstration import DemonstrationParams
 from evenkeel.params.fields import EraserMethod, LearnedMethod, Section, Seed
+from evenkeel.params.implanting import ImplantingParams
 from evenkeel.params.interpretation import InterpretationParams
 from evenkeel.params.model import ModelParams
 from evenkeel.params.sae import FeaturesParams, SaeParams
@@ -41,6 +42,7 @@ class Params(Section):
     evaluation: EvaluationParams
     demonstration: DemonstrationParams
     benchmarks: BenchmarksParams
+    implanting: ImplantingParams
     report: ReportParams
 
     @model_validator(mode="before")
