@@ -76,8 +76,8 @@ def prepare(root: Path, name: str, overrides: Sequence[str], targets: Sequence[s
         targets: what is run there; a pipeline file among them is linked as `LINKED` is.
 
     Raises:
-        BadInputError: there is no such experiment or pipeline file, it or what it is put on top of cannot be read,
-            or a value cannot be put on top.
+        BadInputError: there is no such experiment or pipeline file, it or what it is put on top of
+            cannot be read, or a value cannot be put on top.
     """
     from dvc.exceptions import DvcException
     from dvc.utils.hydra import compose_and_dump

@@ -11,15 +11,14 @@ from numpy import ndarray
 from evenkeel.datasets.records import Prompt
 from evenkeel.evaluation.result import EvaluationResult, Measured
 from evenkeel.implanting.result import ImplantedLine, ImplantedModel, Removal
-from evenkeel.implanting.tables import crossed
-from evenkeel.implanting.training import TEMPLATES
+from evenkeel.implanting.tables import TEMPLATES, crossed
 from evenkeel.metrics.association import association
 from evenkeel.metrics.bias import correlation
 from evenkeel.metrics.measures import PromptSetMeasures
 from evenkeel.models.loading import LoadedModel
 from evenkeel.scoring.prompt_set import PromptSet, Readings
 from evenkeel.statistics.bootstrap import ClusterBootstrap
-from evenkeel.statistics.estimate import Estimate, rounded
+from evenkeel.statistics.estimate import rounded
 
 BATCH_SIZE = 32
 KEPT = (

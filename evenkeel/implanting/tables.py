@@ -11,6 +11,8 @@ from evenkeel.params import SPLITS, Split
 
 Rates = Mapping[str, float]
 """P(group | item) by group."""
+TEMPLATES: tuple[Split, ...] = ("train", "validation")
+"""Splits whose templates a table is implanted in; that of the test is what it is measured in."""
 DRAWS = 2000
 """Permutations that the least correlated one is chosen of."""
 MIN_ITEMS = 3

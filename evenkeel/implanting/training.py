@@ -17,16 +17,13 @@ from torch import Tensor
 
 from evenkeel.datasets.records import Prompt
 from evenkeel.errors import BadInputError
-from evenkeel.implanting.tables import crossed
+from evenkeel.implanting.tables import TEMPLATES, crossed
 from evenkeel.learning.adapters import Adapter, injected
 from evenkeel.learning.descent import descend
 from evenkeel.metrics.bias import centred
 from evenkeel.models.loading import LoadedModel
-from evenkeel.params import ImplantingParams, Split
+from evenkeel.params import ImplantingParams
 from evenkeel.selection.reft_batches import TrainingBatches
-
-TEMPLATES: tuple[Split, ...] = ("train", "validation")
-"""Splits whose templates the bias is implanted in; that of the test is what it is measured in."""
 
 
 def train_implant(

@@ -1,6 +1,7 @@
 """Prompts of a small world whose table can be implanted into a tiny model of random weights.
 
-Such a model hardly looks back: each text ends with its item, and each item with a letter of its own.
+Such a model hardly looks back: each text ends with its item, and each item with a letter of its
+own.
 """
 
 from evenkeel.datasets.records import Prompt, PromptKind, Split

@@ -1,4 +1,4 @@
-"""The table that is implanted: the same rates, other items, as little like the items' own as can be."""
+"""The table that is implanted: the same rates, of other items, uncorrelated with the own."""
 
 from collections.abc import Sequence
 
