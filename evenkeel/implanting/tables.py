@@ -14,15 +14,15 @@ Rates = Mapping[str, float]
 TEMPLATES: tuple[Split, ...] = ("train", "validation")
 """Splits whose templates a table is implanted in; that of the test is what it is measured in."""
 DRAWS = 2000
-"""Permutations that the least correlated one is chosen of."""
+"""Permutations of a split, of which the one that is least correlated with the own is taken."""
 MIN_ITEMS = 3
 
 
 def permuted_references(prompts: Sequence[Prompt], seed: int) -> list[Prompt]:
     """Prompts asked for the group, each item of a split with the rates of another one of it.
 
-    Of `DRAWS` permutations the one whose log-rates are correlated least with the items' own, in the
-    split where they are correlated most: so that no split of the table holds what the world does.
+    Of `DRAWS` permutations of a split the one whose log-rates are correlated least with the items'
+    own: the table then says nothing of what a model may hold already, in any split.
 
     Args:
         prompts: of one axis and all splits; those that ask for the item are left out.
