@@ -3,6 +3,7 @@
 from copy import deepcopy
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -54,6 +55,12 @@ def test_what_is_implanted_is_measured_as_a_line_through_zero(loaded: LoadedMode
     rows = implants.rows()
     assert len(rows) == 3 * 12
     assert {row["implanted"] for row in rows if row["strength"] == 0} == {0}
+    x, y = (np.array([row[name] for row in rows], float) for name in ("implanted", "measured"))
+    assert (line.slope, line.intercept) == pytest.approx(tuple(np.polyfit(x, y, 1)), rel=1e-4)
+    assert line.correlation == pytest.approx(np.corrcoef(x, y)[0, 1], rel=1e-4)
+    of_one = {p.item: p.reference["female"] for p in PROMPTS if p.reference}
+    logits = {row["item"]: row["implanted"] for row in rows if row["strength"] == 1}
+    assert logits == pytest.approx({i: np.log(r / (1 - r)) for i, r in of_one.items()}, abs=1e-5)
 
 
 def test_a_merged_adapter_is_what_the_adapter_did(loaded: LoadedModel) -> None:

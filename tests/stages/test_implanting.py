@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 
 from evenkeel.datasets.reading import read_prompts
 from evenkeel.datasets.records import CorpusText
+from evenkeel.evaluation.result import EvaluationResult
 from evenkeel.files import read_record, write_jsonl
 from evenkeel.implanting.result import ImplantSummary
 from evenkeel.models.loading import load_model
@@ -74,6 +75,10 @@ def test_from_prompts_to_the_summary(study: Path) -> None:
     found = read_record(summary, ImplantSummary)
     assert [model.strength for model in found.models] == [None, 0.0, 1.0]
     assert (found.items, found.templates, found.removal.items) == (12, 3, 4)
+    evaluated = read_record(Path("reports/implanted/removal.json"), EvaluationResult)
+    for name in ("reference_slope", "item_spread"):
+        assert found.removal.before.estimate(name) == evaluated.baseline.estimate(name)
+    assert (found.removal.after is None) == (evaluated.selected is None)
     assert "perplexity_ratio" not in found.models[0].measures
     assert found.models[0].own_correlation == pytest.approx(1)
     assert found.models[2].measures["perplexity_ratio"].value == pytest.approx(1, abs=0.2)
