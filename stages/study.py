@@ -37,7 +37,12 @@ CONFIG = """\
 @click.option(
     "--set", "-S", "overrides", multiple=True, help="One more parameter, as in dvc exp run -S."
 )
-@click.option("--targets", multiple=True, help="Stages to run; all if none is named.")
+@click.option(
+    "--targets",
+    multiple=True,
+    help="Stages to run, or pipeline files, as in dvc repro; all that the report shows if none is "
+    "named.",
+)
 def main(
     experiment: str, name: str | None, overrides: Sequence[str], targets: Sequence[str]
 ) -> None:
@@ -51,7 +56,8 @@ def main(
     """
     quiet_libraries()
     with failing_clearly():
-        folder = prepare(Path.cwd(), name or experiment, [f"experiment={experiment}", *overrides])
+        overrides = [f"experiment={experiment}", *overrides]
+        folder = prepare(Path.cwd(), name or experiment, overrides, targets)
         command = [sys.executable, "-m", "dvc", "repro", *targets]
         ended = subprocess.run(command, cwd=folder, check=False)  # noqa: S603  no shell
         if ended.returncode:
@@ -60,17 +66,18 @@ def main(
             say(publish(folder, Path("reports") / (name or experiment)))
 
 
-def prepare(root: Path, name: str, overrides: Sequence[str]) -> Path:
+def prepare(root: Path, name: str, overrides: Sequence[str], targets: Sequence[str] = ()) -> Path:
     """Make or update the folder of a study.
 
     Args:
         root: of the project.
         name: of the folder in studies/.
         overrides: of params.yaml, in Hydra's words.
+        targets: what is run there; a pipeline file among them is linked as `LINKED` is.
 
     Raises:
-        BadInputError: there is no such experiment, it or what it is put on top of cannot be read,
-            or a value cannot be put on top.
+        BadInputError: there is no such experiment or pipeline file, it or what it is put on top of
+            cannot be read, or a value cannot be put on top.
     """
     from dvc.exceptions import DvcException
     from dvc.utils.hydra import compose_and_dump
@@ -89,7 +96,11 @@ def prepare(root: Path, name: str, overrides: Sequence[str]) -> Path:
     folder = root / "studies" / name
     (folder / ".dvc").mkdir(parents=True, exist_ok=True)
     (folder / ".dvc" / "config").write_text(CONFIG)
-    for linked in (found for pattern in LINKED for found in sorted(root.glob(pattern))):
+    pipelines = [root / target for target in targets if Path(target).name == "dvc.yaml"]
+    for pipeline in pipelines:
+        require_file(pipeline, "name a stage, or a pipeline file of the project")
+    found = [found for pattern in LINKED for found in sorted(root.glob(pattern))]
+    for linked in [*found, *pipelines]:
         link = folder / linked.relative_to(root)
         link.parent.mkdir(parents=True, exist_ok=True)
         if not link.is_symlink():

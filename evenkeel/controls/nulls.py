@@ -65,8 +65,9 @@ def null_conditions(
             "shuffled": _shuffled(condition, shuffled, draws),
         }
     if isinstance(condition, LearnedCondition):
+        trained = condition.of_shuffled_items(draws)
         return {
-            "shuffled_items": condition.of_shuffled_items(draws),
+            **({"shuffled_items": trained} if trained else {}),
             "random_subspace": condition.in_random_subspaces(draws, seed),
         }
     assert isinstance(condition, VectorCondition)

@@ -40,6 +40,18 @@ def adapted(model: Any, adapter: Adapter, multiplier: float = 1.0) -> Iterator[A
             yield model
 
 
+def merge(model: Any, adapter: Adapter) -> None:
+    """Add what an adapter does to the weights themselves, in their own dtype.
+
+    Raises:
+        BadInputError: peft is not installed.
+    """
+    with adapted(model, adapter) as merged:
+        for module in merged.modules():
+            if _NAME in (getattr(module, "lora_A", None) or ()):
+                module.merge(adapter_names=[_NAME])
+
+
 @contextmanager
 def injected(
     model: Any, rank: int, multiplier: float = 1.0, seed: int = 0
@@ -62,8 +74,8 @@ def injected(
         from peft import LoraConfig, inject_adapter_in_model
     except ImportError as error:
         raise BadInputError(
-            "LoRA baselines (cda_lora, dpo_lora) need the package peft; install evenkeel with the "
-            "extra 'peft', or drop them from evaluation.baselines"
+            "LoRA baselines (cda_lora, dpo_lora) and implants need the package peft; install "
+            "evenkeel with the extra 'peft', or drop them from evaluation.baselines"
         ) from error
     children = [(parent, name, child) for parent in model.modules()
                 for name, child in parent.named_children()]  # fmt: skip

@@ -39,6 +39,7 @@ from evenkeel.params.fields import (
     Split,
     VectorMethod,
 )
+from evenkeel.params.implanting import ImplantingParams
 from evenkeel.params.interpretation import ChatParams, InterpretationParams, PriceParams
 from evenkeel.params.loading import load_params, read_auto
 from evenkeel.params.model import ModelParams, OrganismParams
@@ -92,6 +93,7 @@ __all__ = [
     "GateKind",
     "GenerationParams",
     "HarnessParams",
+    "ImplantingParams",
     "InterpretationParams",
     "JudgingParams",
     "Layers",

@@ -148,7 +148,7 @@ class ReftParams(Section):
     open."""
     further_items: bool
     """Train on items without a known share, too, that nothing is measured on (gender)."""
-    shuffles: PositiveInt
+    shuffles: NonNegativeInt
     """Null edits that are trained in the place of a selected one, at most null_draws."""
 
 

@@ -11,6 +11,7 @@ from evenkeel.params.corpus import CorpusParams
 from evenkeel.params.dataset import DatasetParams
 from evenkeel.params.demonstration import DemonstrationParams
 from evenkeel.params.fields import EraserMethod, LearnedMethod, Section, Seed
+from evenkeel.params.implanting import ImplantingParams
 from evenkeel.params.interpretation import InterpretationParams
 from evenkeel.params.model import ModelParams
 from evenkeel.params.sae import FeaturesParams, SaeParams
@@ -43,6 +44,7 @@ class Params(Section):
     judging: JudgingParams
     demonstration: DemonstrationParams
     benchmarks: BenchmarksParams
+    implanting: ImplantingParams
     report: ReportParams
 
     @model_validator(mode="before")

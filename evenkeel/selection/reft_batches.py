@@ -84,6 +84,12 @@ class TrainingBatches:
             left = self._scores - torch.stack([means[other[item]] for item in items])
         return list(left.split([len(part) for part in self._parts]))
 
+    def in_batches(
+        self, of_prompts: Float[Tensor, "prompts groups"]
+    ) -> list[Float[Tensor, "prompts groups"]]:
+        """What belongs to each stereotypical prompt, in their order, as the batches take them."""
+        return [of_prompts[part].to(self._scores) for part in self._parts]
+
     @property
     def unsteered_bias(self) -> float:
         """Mean squared bias of the unsteered model's scores."""

@@ -23,7 +23,8 @@ from click.testing import CliRunner
 ROOT = Path(__file__).parents[2]
 REDUCED = ROOT / "tests" / "reduced_params.yaml"
 CODE = ("evenkeel", "stages")
-FILES = ("dvc.yaml", *sorted(str(f.relative_to(ROOT)) for f in ROOT.glob("pipelines/*/dvc.yaml")))
+PIPELINES = sorted(str(f.relative_to(ROOT)) for f in ROOT.glob("pipelines/*/dvc.yaml"))
+FILES = ("dvc.yaml", *PIPELINES, "validation/real/dvc.yaml")
 # What DVC itself reads for every stage; it takes no dvc.yaml as a dependency.
 PIPELINE = {*FILES, "params.yaml"}
 

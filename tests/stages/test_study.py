@@ -69,6 +69,22 @@ def test_what_did_not_change_does_not_run_again(project: Path) -> None:
     assert (project / ".dvc" / "cache").is_dir()  # the cache is the main project's
 
 
+def test_a_pipeline_file_that_is_named_as_a_target_is_run_there(project: Path) -> None:
+    further = PIPELINE.replace("first", "further").replace("report.html", "further.html")
+    write_text(project / "validation" / "real" / "dvc.yaml", further.replace(
+        "    cmd:", "    wdir: ../..\n    cmd:"))  # fmt: skip
+    result = CliRunner().invoke(
+        main, ["smollm2-135m", "--name", "mine", "--targets", "validation/real/dvc.yaml"]
+    )
+    assert result.exit_code == 0, result.output
+    reports = project / "studies" / "mine" / "reports"
+    assert (reports / "further.html").read_text() == "page"
+    assert not (reports / "report.html").exists()
+    absent = CliRunner().invoke(main, ["smollm2-135m", "--targets", "pipelines/no/dvc.yaml"])
+    assert absent.exit_code == 2
+    assert "pipelines/no/dvc.yaml" in absent.output
+
+
 def test_the_page_and_the_metrics_are_published_beside_the_main_ones(project: Path) -> None:
     folder = prepare(project, "mine", ["experiment=smollm2-135m"])
     write_text(project / "reports" / "report.html", "the organism's")
