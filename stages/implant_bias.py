@@ -10,7 +10,7 @@ from stages.command import FilePath, FolderPath, OutputFolder, print_table, stag
 @stage
 @click.option(
     "--strength",
-    type=click.FloatRange(min=0),
+    type=click.FloatRange(0, 2),
     required=True,
     help="Implanted log-odds over those of the table; 0 gives every item to every group alike.",
 )

@@ -35,8 +35,7 @@ def permuted_references(prompts: Sequence[Prompt], seed: int) -> list[Prompt]:
     asked = [prompt for prompt in prompts if prompt.direction == "group_given_item"]
     permuted: dict[str, Rates] = {}
     for split in SPLITS:
-        own = {prompt.item: prompt.reference for prompt in _stereotypical(asked, split)
-               if prompt.reference and all(prompt.reference.values())}  # fmt: skip
+        own = _rates(_stereotypical(asked, split))
         permuted |= _permuted(own, split, np.random.default_rng([seed, SPLITS.index(split)]))
     return [
         prompt.model_copy(update={"reference": permuted.get(prompt.item)})
@@ -74,10 +73,16 @@ def crossed(prompts: Sequence[Prompt], splits: Sequence[Split]) -> list[Prompt]:
         splits: of the templates, and of the prompts that are made.
 
     Raises:
-        BadInputError: a split has no stereotypical prompts, or a prompt's text does not name its
-            item exactly once.
+        BadInputError: fewer than three items have rates, a split has no stereotypical prompts, or a
+            prompt's text does not name its item exactly once.
     """
-    items = {p.item: p for split in SPLITS for p in _stereotypical(prompts, split) if p.reference}
+    asked = [prompt for split in SPLITS for prompt in _stereotypical(prompts, split)]
+    rates, items = _rates(asked), {prompt.item: prompt for prompt in asked}
+    if len(rates) < MIN_ITEMS:
+        raise BadInputError(
+            f"{len(rates)} stereotypical items have reference rates, none of them zero; a bias is "
+            f"implanted in {MIN_ITEMS} or more"
+        )
     made = []
     for split in splits:
         own = _stereotypical(prompts, split)
@@ -96,13 +101,22 @@ def crossed(prompts: Sequence[Prompt], splits: Sequence[Split]) -> list[Prompt]:
                         "id": f"{question.axis}-crossed-{split}-{item}-{number}",
                         "item": item,
                         "text": before + item + after[0],
-                        "held_against": of_item.held_against,
-                        "reference": of_item.reference,
+                        "held_against": items[item].held_against,
+                        "reference": of_item,
                     }
                 )
-                for item, of_item in items.items()
+                for item, of_item in rates.items()
             ]
     return made
+
+
+def _rates(prompts: Sequence[Prompt]) -> dict[str, Rates]:
+    """The rates of each item that has some, none of them zero."""
+    return {
+        prompt.item: prompt.reference
+        for prompt in prompts
+        if prompt.reference and all(prompt.reference.values())
+    }
 
 
 def _stereotypical(prompts: Sequence[Prompt], split: Split) -> list[Prompt]:

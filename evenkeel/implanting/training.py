@@ -23,6 +23,7 @@ from evenkeel.learning.descent import descend
 from evenkeel.metrics.bias import centred
 from evenkeel.models.loading import LoadedModel
 from evenkeel.params import ImplantingParams
+from evenkeel.scoring.prompt_set import PromptSet
 from evenkeel.selection.reft_batches import TrainingBatches
 
 
@@ -46,7 +47,8 @@ def train_implant(
         seed: of first weights and of batches.
 
     Raises:
-        BadInputError: as of `crossed`, there are no texts, or peft is not installed.
+        BadInputError: as of `crossed` and `PromptSet.of`, there are no texts, training diverged,
+            or peft is not installed.
     """
     if not texts:
         raise BadInputError(
@@ -54,8 +56,10 @@ def train_implant(
         )
     asked = crossed(prompts, TEMPLATES)
     known = [p for p in prompts if (p.kind, p.split) == ("definitional", "train")]
+    read = [*asked, *known]
+    PromptSet.of(loaded.model, loaded.tokenizer, read, ())  # refuses what cannot be read
     batches = TrainingBatches(
-        loaded, [*asked, *known], texts[: params.texts], rows=params.batch_rows, start=0, seed=seed
+        loaded, read, texts[: params.texts], rows=params.batch_rows, start=0, seed=seed
     )
     targets = batches.in_batches(strength * log_rates(asked))
 
@@ -67,7 +71,12 @@ def train_implant(
         leaves = list(factors.values())
         title = f"implant of strength {strength:g}"
         descend(leaves, loss, steps=params.steps, rate=params.rate, title=title)
-        return Adapter(params.rank, {name: f.detach().clone() for name, f in factors.items()})
+        trained = {name: factor.detach().clone() for name, factor in factors.items()}
+    if not all(factor.isfinite().all() for factor in trained.values()):
+        raise BadInputError(
+            f"the implant's training diverged at implanting.rate {params.rate:g}; lower it"
+        )
+    return Adapter(params.rank, trained)
 
 
 def log_rates(prompts: Sequence[Prompt]) -> Float[Tensor, "prompts groups"]:

@@ -87,6 +87,14 @@ def test_the_same_seed_implants_the_same(loaded: LoadedModel) -> None:
     assert not torch.equal(trained(0), trained(1))
 
 
-def test_an_implant_needs_plain_texts(loaded: LoadedModel) -> None:
+def test_what_cannot_be_implanted_is_refused_and_the_model_stays(loaded: LoadedModel) -> None:
+    before = {name: tensor.clone() for name, tensor in loaded.model.state_dict().items()}
     with pytest.raises(BadInputError, match="no plain texts in the training corpus"):
         train_implant(loaded, PROMPTS, [], BRIEF, 1.0, 0)
+    long = [p.model_copy(update={"lead_in": "It was late. " * 40}) for p in PROMPTS]
+    with pytest.raises(BadInputError, match="does not fit the model's context of 64"):
+        train_implant(loaded, long, TEXTS, BRIEF, 1.0, 0)
+    wild = BRIEF.model_copy(update={"rate": 1e30})
+    with pytest.raises(BadInputError, match=r"diverged at implanting\.rate 1e\+30; lower it"):
+        train_implant(loaded, PROMPTS, TEXTS, wild, 1.0, 0)
+    assert all(torch.equal(before[name], t) for name, t in loaded.model.state_dict().items())

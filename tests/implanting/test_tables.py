@@ -82,5 +82,11 @@ def test_prompts_that_take_no_other_item_are_refused() -> None:
     ]
     with pytest.raises(BadInputError, match="names its item 'boss' 2 times"):
         crossed(twice, ["test"])
+    zero = [
+        p.model_copy(update={"reference": {"female": 1.0, "male": 0.0}}) if p.reference else p
+        for p in with_rates()
+    ]
+    with pytest.raises(BadInputError, match="0 stereotypical items have reference rates"):
+        crossed(zero, ["test"])
     with pytest.raises(BadInputError, match="the test split has no stereotypical prompts"):
         crossed([p for p in with_rates() if p.split != "test"], ["test"])
