@@ -9,7 +9,7 @@ import torch
 from sklearn.linear_model import LogisticRegression
 
 from evenkeel.models.sites import HookPoint
-from evenkeel.params import VectorsParams, load_params
+from evenkeel.params import ModelShape, VectorsParams, load_params
 from evenkeel.steering.from_vector import erasure_of
 from evenkeel.vectors.erasers import Eraser
 from evenkeel.vectors.nullspaces import fit_erasers, inlp, sentence_debias
@@ -73,7 +73,8 @@ def erasers() -> dict[tuple[str, str], Eraser]:
     x[:, 2] += 8 * (statements["group"] == "others")
     store: Any = FakeStore(statements, {POINT: x})
     store.model = {}
-    (params,) = load_params(Path("params.yaml"), "vectors")
+    shape = ModelShape(layers=6, d_model=128)
+    (params,) = load_params(Path("params.yaml"), "vectors", model=shape)
     assert isinstance(params, VectorsParams)
     every = {
         "erasers": ["group", "label"],
