@@ -60,5 +60,5 @@ class Scorer:
 
     def run(self, model: nn.Module) -> LogProbs:
         """Score the texts; call it within `steer` to score them by a steered model."""
-        found = read_log_probs(model, self.batches)
+        found = read_log_probs(model, self.batches, "texts of the benchmark")
         return np.split(found, self._ends[:-1])

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from evenkeel.errors import BadInputError
 from evenkeel.models.batching import context_length, length_sorted, padded
 from evenkeel.models.logits import logits_in_parts
+from evenkeel.progress import Progress
 
 _NORMALIZED_TOGETHER = 2**19
 """Logits whose sum is taken at once: few enough to stay in a processor's cache."""
@@ -96,13 +97,20 @@ def read_batch(model: nn.Module, batch: ReadBatch) -> Float[ndarray, " reads"]:
     return found
 
 
-def read_log_probs(model: nn.Module, batches: Sequence[ReadBatch]) -> Float[ndarray, " reads"]:
+def read_log_probs(
+    model: nn.Module, batches: Sequence[ReadBatch], title: str | None = None
+) -> Float[ndarray, " reads"]:
     """Natural log-probability of each token read, in the order of the reads.
 
     The same whatever the batch size: rows are padded on the right, where a causal model cannot see.
+
+    Args:
+        model: that reads.
+        batches: what is read.
+        title: of the progress; None shows none.
     """
     result = np.empty(sum(len(batch.place) for batch in batches))
-    for batch in batches:
+    for batch in Progress(batches, title, unit="pass", leave=False) if title else batches:
         result[batch.place] = read_batch(model, batch)
     return result
 

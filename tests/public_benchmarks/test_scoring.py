@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evenkeel import progress
 from evenkeel.models.loading import LoadedModel
 from evenkeel.public_benchmarks.encoding import Encoder, Scored
 from evenkeel.public_benchmarks.scoring import Scorer
@@ -46,6 +47,14 @@ def test_a_text_that_begins_another_is_not_run(loaded: LoadedModel) -> None:
     finally:
         hook.remove()
     assert rows == 1  # 5 6 7: what comes last in a text is not looked at
+
+
+def test_long_scoring_says_how_far_it_is(
+    loaded: LoadedModel, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(progress, "SECONDS", 0.0)
+    Scorer([Scored((number, 6, 7), 1) for number in range(3)], 2).run(loaded.model)
+    assert "texts of the benchmark: 3 of 3 pass" in capsys.readouterr().err
 
 
 def test_the_encoder_begins_texts_as_the_tokenizer_does(loaded: LoadedModel) -> None:
