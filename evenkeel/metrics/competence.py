@@ -41,13 +41,14 @@ class CompetenceGate:
             return None
         auroc = measures["definitional_auroc"]
         if auroc.value is None:
-            if self.surely:
-                return None
-            return "too weak to tell: no prompts with right answers to tell groups apart by"
+            nothing = "too weak to tell: no prompts with right answers to tell groups apart by"
+            return None if self.surely else nothing
+        least = CHANCE + self.margin
         low = auroc.value if auroc.low is None else auroc.low
         high = auroc.value if auroc.high is None else auroc.high
-        doubtful = auroc.value < CHANCE + self.margin or low <= CHANCE
-        if high < CHANCE + self.margin if self.surely else doubtful:
+        doubtful = auroc.value < least or low <= CHANCE
+        weak = high < least if self.surely else doubtful
+        if weak:
             return (
                 f"too weak to tell: on prompts that have a right answer groups are told apart with "
                 f"an AUROC of {auroc}, chance is {CHANCE}"
