@@ -28,11 +28,13 @@ install-dev: $(VENV)/.installed-dev  ## ... and what tests and checks need
 # DVC runs one stage after the other, and an organism is too small for two cores: so two at a time
 # where stages do not wait for each other. Each by itself: two that look at the stages before them at
 # once lock each other out of what those write, and DVC does not wait for that.
+STAGES := dvc stage list --name-only pipelines
 TWO_AT_A_TIME := OMP_NUM_THREADS=1 xargs -n 1 -P 2 dvc --wait-for-lock repro --single-item
 
 repro: install  ## Run the pipeline: dataset, model, activations, probes, vectors, evaluation, report
 	dvc repro prepare_corpus compute_vectors
-	dvc stage list --name-only | grep ^evaluate@ | $(TWO_AT_A_TIME)
+	(dvc stage list --name-only | grep ^evaluate@ && $(STAGES)/localisation/dvc.yaml) | $(TWO_AT_A_TIME)
+	$(STAGES)/judging/dvc.yaml | $(TWO_AT_A_TIME)
 	dvc repro
 
 # The wheel is pinned by its hash. WIKITEXT: a local copy of WikiText-2, where it cannot be downloaded.

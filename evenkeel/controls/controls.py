@@ -12,6 +12,7 @@ from evenkeel.controls.reprobing import Reprobed, reprobe
 from evenkeel.datasets.records import Prompt
 from evenkeel.models.loading import LoadedModel
 from evenkeel.selection.evaluator import Candidate, Evaluator
+from evenkeel.statistics.estimate import Estimate
 from evenkeel.vectors.shuffled import ShuffledVectors
 
 SHOWN = ("bias_reduction", "definitional_accuracy_change", "perplexity_ratio")
@@ -25,6 +26,9 @@ class Controls:
     nulls: Mapping[str, Sequence[Candidate]]
     """Null-direction baselines, by kind."""
     reprobed: Sequence[Reprobed]
+    advantages: Mapping[str, Estimate]
+    """By how much the selected bias reduction exceeds the largest of each kind's draws, with an
+    interval over items: what few draws can say, whose rank cannot."""
 
     def drawn(self, kind: str, name: str) -> np.ndarray:
         """A metric of each draw of a kind; NaN where it is unknown."""
@@ -60,11 +64,13 @@ def run_controls(
     condition = selected.condition
     assert isinstance(condition, DosedCondition)
     nulls = null_conditions(condition, shuffled, draws, seed)
-    tried = [each for kind in nulls.values() for each in kind]
-    candidates = iter(test.compare(tried, "controls", intervals="none"))
+    tried = [condition, *(each for kind in nulls.values() for each in kind)]
+    chosen, *others = test.compare(tried, "controls", intervals="none")
+    candidates = iter(others)
+    measured = {kind: [next(candidates) for _ in drawn] for kind, drawn in nulls.items()}
     return Controls(
         selected,
-        {kind: [next(candidates) for _ in drawn] for kind, drawn in nulls.items()},
+        measured,
         reprobe(
             loaded.model,
             loaded.tokenizer,
@@ -74,6 +80,18 @@ def run_controls(
             resamples=test.measures.resamples,
             seed=seed,
         ),
+        {kind: _advantage(chosen, drawn, test) for kind, drawn in measured.items()},
+    )
+
+
+def _advantage(chosen: Candidate, drawn: Sequence[Candidate], test: Evaluator) -> Estimate:
+    """Over the largest bias reduction of the draws; unknown if one of theirs is."""
+    reductions = [each.value("bias_reduction") for each in (chosen, *drawn)]
+    if not drawn or any(value is None for value in reductions):
+        return Estimate(None)
+    hardest = max(drawn, key=lambda each: each.value("bias_reduction") or -np.inf)
+    return test.measures.items.advantage(
+        test.readings, chosen.measurement.readings, hardest.measurement.readings
     )
 
 

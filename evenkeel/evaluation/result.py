@@ -182,6 +182,10 @@ class NullResult(Result):
     draws: int
     p: float | None
     """Rank of the selected bias reduction among theirs."""
+    advantage: float | None
+    """By how much the selected bias reduction exceeds the largest of theirs."""
+    advantage_ci95: tuple[float, float] | None
+    """Over items; it does not say what other draws would do."""
     distributions: dict[str, Distribution]
 
 

@@ -285,11 +285,16 @@ def _distribution(draws: np.ndarray) -> Distribution:
 
 def _nulls(controls: Controls) -> list[NullResult]:
     return [
-        NullResult(
-            kind=kind,
-            draws=len(candidates),
-            p=rounded(controls.p_nulls[kind]),
-            distributions={name: _distribution(controls.drawn(kind, name)) for name in SHOWN},
+        NullResult.model_validate(
+            {
+                "kind": kind,
+                "draws": len(candidates),
+                "p": rounded(controls.p_nulls[kind]),
+                **controls.advantages[kind].columns("advantage"),
+                "distributions": {
+                    name: _distribution(controls.drawn(kind, name)) for name in SHOWN
+                },
+            }
         )
         for kind, candidates in controls.nulls.items()
     ]

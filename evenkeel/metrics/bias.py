@@ -64,6 +64,11 @@ def bias_reduction(baseline: Scores, steered: Scores) -> Float[ndarray, "..."]:
     return 1 - item_spread(steered) / np.where(before > NO_SPREAD, before, np.nan)
 
 
+def advantage(baseline: Scores, steered: Scores, other: Scores) -> Float[ndarray, "..."]:
+    """By how much the bias reduction of one model exceeds that of another."""
+    return bias_reduction(baseline, steered) - bias_reduction(baseline, other)
+
+
 def mean_log_odds(scores: Scores) -> Float[ndarray, "..."]:
     """Size of the mean log-odds over items: how far all of them favour the same group."""
     return np.sqrt(pairwise_square(scores.mean(axis=-2)))

@@ -77,6 +77,12 @@ class ItemMeasures:
             "mean_log_odds_change": self._all.estimate(bias.mean_log_odds_change, before, after),
         }
 
+    def advantage(self, baseline: Readings, steered: Readings, other: Readings) -> Estimate:
+        """By how much the bias reduction of one steered model exceeds that of another, paired by
+        item."""
+        scores = map(self.scores, (baseline, steered, other))
+        return self._all.estimate(bias.advantage, *scores)
+
     def harm(self, baseline: Readings, steered: Readings) -> Measures:
         """Shares of prompts that were moved the wrong way."""
         before, after = self.prompt_scores(baseline), self.prompt_scores(steered)

@@ -170,7 +170,7 @@ RULES: Mapping[str, Rule] = {
         "false for a small model, which knows the words of its corpus alone; true for any other",
         lambda given: not given.model.is_small,
     ),
-    "evaluation.reft.shuffles": _by_size(5, 1),
+    "evaluation.reft.shuffles": _by_size(2, 1),
     "evaluation.chat": Rule(
         "true if the tokenizer has a chat template that takes a user's message alone",
         lambda given: given.model.chat_template,

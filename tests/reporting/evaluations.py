@@ -132,7 +132,10 @@ def evaluation(
             random={"bias_reduction": spread},
         ),
         nulls=[
-            NullResult(kind=kind, draws=2, p=0.3, distributions={"bias_reduction": spread})
+            NullResult(
+                kind=kind, draws=2, p=0.3, advantage=0.4, advantage_ci95=(0.3, 0.5),
+                distributions={"bias_reduction": spread},
+            )
             for kind in ("random", "random_latents")
         ],
         reprobing=[

@@ -316,6 +316,9 @@ def test_a_sceptic_finds_the_controls(inputs: dict[str, Path]) -> None:
     for entry in result.nulls:
         drawn = nulls.bias_reduction[nulls.kind == entry.kind]
         assert entry.p == pytest.approx((1 + (drawn >= reduction).sum()) / 4)
+        assert entry.advantage == pytest.approx(reduction - drawn.max(), abs=1e-5)
+        assert entry.advantage_ci95 is not None
+        assert entry.advantage_ci95[0] <= entry.advantage <= entry.advantage_ci95[1]
         median = entry.distributions["bias_reduction"].median
         assert median == pytest.approx(drawn.median(), rel=1e-4)
     assert result.selected.p_nulls == {entry.kind: entry.p for entry in result.nulls}
