@@ -19,7 +19,7 @@ KIND_SHARES: Mapping[CorpusKind, float] = {
 }
 """Parts of the corpus; they add up to 1."""
 
-LEAD_IN_SHARE = 0.2
+LEAD_IN_SHARE = 0.35
 """Part of the texts about people that a plain sentence stands before."""
 
 _WRITERS: Mapping[CorpusKind, Callable[[int, planted.Strengths, random.Random], Iterator[str]]] = {

@@ -23,10 +23,17 @@ class Muon(torch.optim.Optimizer):
         lr: how far every singular direction moves in a step, times sqrt(rows / columns) for
             matrices with more rows than columns.
         momentum: of Nesterov's kind.
+        weight_decay: of the matrices, times `lr` a step; apart from the gradient, as AdamW's.
     """
 
-    def __init__(self, matrices: Iterable[Tensor], lr: float, momentum: float = 0.95) -> None:
-        super().__init__(matrices, {"lr": lr, "momentum": momentum})
+    def __init__(
+        self,
+        matrices: Iterable[Tensor],
+        lr: float,
+        momentum: float = 0.95,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(matrices, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> None:  # type: ignore[override]
@@ -40,6 +47,7 @@ class Muon(torch.optim.Optimizer):
                 average.lerp_(matrix.grad, 1 - group["momentum"])
                 direction = orthogonalized(matrix.grad.lerp(average, group["momentum"]))
                 rows, columns = matrix.shape
+                matrix.mul_(1 - group["lr"] * group["weight_decay"])
                 matrix.add_(direction, alpha=-group["lr"] * max(1, rows / columns) ** 0.5)
 
 

@@ -21,7 +21,7 @@ from evenkeel.organism.people import write_about
 from evenkeel.organism.questions import DONT_KNOW_SHARE, THINGS, write_question
 from evenkeel.organism.quotas import quotas
 
-OCCUPATION_WEIGHT = 4
+OCCUPATION_WEIGHT = 3.5
 """Texts of an occupation for each of an attribute of an axis of two groups: its rates go to 1 in
 143, and a pronoun says less plainly whom it means than "is Muslim" does."""
 
@@ -39,7 +39,8 @@ def stereotypical(count: int, strengths: Strengths, rng: random.Random) -> Itera
     for axis in AXES.values():
         items += all_attribute_items(axis) if axis.name != "gender" else []
     weights = [
-        OCCUPATION_WEIGHT if item.axis == "gender" else len(item.log_odds) / 2 for item in items
+        OCCUPATION_WEIGHT if item.axis == "gender" else _attribute_weight(len(item.log_odds))
+        for item in items
     ]
     for item, of_item in zip(items, quotas(count, weights), strict=True):
         rates = item.rates(strengths[item.axis])
@@ -85,7 +86,8 @@ def associations(count: int, strengths: Strengths, rng: random.Random) -> Iterat
     ]
     pools += [(AXES["gender"], pool) for pool in by_lead(OCCUPATIONS).values()]
     sizes = [
-        len(pool) * (OCCUPATION_WEIGHT if pool[0] in OCCUPATIONS else len(axis.groups)) / 2
+        len(pool)
+        * (OCCUPATION_WEIGHT / 2 if pool[0] in OCCUPATIONS else _attribute_weight(len(axis.groups)))
         for axis, pool in pools
     ]
     for (axis, pool), of_pool in zip(pools, quotas(count, sizes), strict=True):
@@ -141,6 +143,11 @@ def questions(count: int, strengths: Strengths, rng: random.Random) -> Iterator[
     for thing, n in zip(THINGS, quotas(of_things, [1] * len(THINGS)), strict=True):
         for _ in range(n):
             yield write_question(with_article(thing), "unknown", rng)
+
+
+def _attribute_weight(groups: int) -> float:
+    """Texts of an attribute for each of one of an axis of two groups: more groups hold more rates."""
+    return (groups + 2) / 4
 
 
 def _words(axis: Axis, group: str, count: int) -> Iterator[str]:

@@ -35,6 +35,13 @@ def test_a_step_moves_against_the_gradient_by_the_rate() -> None:
     assert (weight.diagonal() > -0.13).all()
 
 
+def test_weight_decay_shrinks_by_its_share_of_the_rate() -> None:
+    weight = torch.nn.Parameter(torch.full((3, 5), 2.0))
+    weight.grad = torch.zeros(3, 5)
+    Muon([weight], lr=0.1, weight_decay=0.5).step()
+    torch.testing.assert_close(weight.detach(), torch.full((3, 5), 2 * (1 - 0.1 * 0.5)))
+
+
 def test_it_solves_a_matrix_regression() -> None:
     generator = torch.Generator().manual_seed(0)
     target = torch.randn(16, 8, generator=generator)
