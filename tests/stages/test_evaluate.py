@@ -474,7 +474,7 @@ def test_twice_the_same_bytes_though_killed_on_the_way(
     change_params(inputs, **FEW)
     assert run(inputs).exit_code == 0
     first, total = contents(inputs), ran
-    assert len(first) == 9 + 3 * len(result_of(inputs).conditions)  # three files of each
+    assert len(first) == 9 + 2 * len(result_of(inputs).conditions)  # two files of each
     work = inputs["output"] / ".gender.part"
     # A fork has imported what it needs; threads of torch would not be in it.
     fork = multiprocessing.get_context("fork").Process(target=run_on_one_thread, args=(inputs,))
