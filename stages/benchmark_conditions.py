@@ -5,13 +5,13 @@ from typing import get_args
 
 import click
 
-from evenkeel.params import BenchmarkName
+from evenkeel.params import ComparedBenchmark
 from stages.command import AnyPath, FolderPath, OutputFile, print_table, stage
 
 
 @stage
 @click.option(
-    "--name", type=click.Choice(get_args(BenchmarkName)), required=True, help="Benchmark."
+    "--name", type=click.Choice(get_args(ComparedBenchmark)), required=True, help="Benchmark."
 )
 @click.option("--data", type=AnyPath, required=True, help="Its file or folder.")
 @click.option("--axis", required=True, help="Kind of bias whose conditions are measured.")
@@ -25,7 +25,7 @@ from stages.command import AnyPath, FolderPath, OutputFile, print_table, stage
 @click.option("--metrics", type=OutputFile, required=True, help="Figures with their intervals.")
 @click.option("--plot", type=OutputFile, required=True, help="The same, one a line.")
 def main(
-    name: BenchmarkName,
+    name: ComparedBenchmark,
     data: Path,
     axis: str,
     model: Path,

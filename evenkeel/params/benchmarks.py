@@ -16,6 +16,8 @@ BenchmarkName = Literal[
     "wikitext",
     "specificity",
 ]
+ComparedBenchmark = Literal["stereoset", "winogender"]
+"""Those whose prompts have a place for a condition's prefix, and are few enough for all of them."""
 TaskName = Annotated[str, Field(pattern=r"^\w[\w.+-]*$")]
 RunName = Annotated[str, Field(pattern=r"^\w+$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -31,7 +33,7 @@ class HarnessParams(Section):
 
 
 class ConditionsParams(Section):
-    benchmark: BenchmarkName
+    benchmark: ComparedBenchmark
     """What is measured: of stereoset, the triples about the axis alone."""
     axis: Annotated[str, Field(pattern=r"^\w+$")]
     """Whose conditions: all that evaluate measured on test."""

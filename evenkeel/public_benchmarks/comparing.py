@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from evenkeel.conditions.condition import Condition
+from evenkeel.errors import BadInputError
 from evenkeel.models.loading import LoadedModel
-from evenkeel.params import BenchmarkName
+from evenkeel.params import ComparedBenchmark
 from evenkeel.progress import Progress
 from evenkeel.public_benchmarks.measures import Figure, compare
 from evenkeel.public_benchmarks.results import BenchmarkResult
@@ -19,7 +20,7 @@ from evenkeel.public_benchmarks.sources import SourceFile
 
 log = logging.getLogger(__name__)
 
-HEADLINES: Mapping[BenchmarkName, Sequence[tuple[str, str]]] = {
+HEADLINES: Mapping[ComparedBenchmark, Sequence[tuple[str, str]]] = {
     "stereoset": (("lead_in_mean", "ss"), ("lead_in_mean", "lms")),
     "winogender": (
         ("lead_in_pronoun", "bls_correlation_log_odds"),
@@ -34,6 +35,7 @@ class ConditionsResult:
     """Figures over all items, by the condition's name."""
 
     axis: str
+    name: ComparedBenchmark
     by_condition: Mapping[str, BenchmarkResult]
     recipes: Mapping[str, Mapping[str, Any]]
 
@@ -63,7 +65,7 @@ class ConditionsResult:
     def table(self) -> tuple[list[str], list[list[str]]]:
         """The headline figures as columns and rows, for people; the unsteered model first."""
         first = next(iter(self.by_condition.values()))
-        shown = HEADLINES.get(first.name, ())
+        shown = HEADLINES[self.name]
         rows = [["unsteered", *(str(_figure(first, each).baseline) for each in shown)]]
         rows += [
             [name, *(str(_figure(result, each).steered) for each in shown)]
@@ -73,7 +75,7 @@ class ConditionsResult:
 
 
 def compare_conditions(
-    name: BenchmarkName,
+    name: ComparedBenchmark,
     path: Path,
     loaded: LoadedModel,
     axis: str,
@@ -89,8 +91,7 @@ def compare_conditions(
     They are many: Winogender is asked only which pronoun comes next, and StereoSet only for the
     intrasentence triples about the axis, behind a lead-in.
 
-    A prefix stands before whatever a continuation is asked of; rules that score a sentence from its
-    first token on have no place for one. A condition behind whose prefix an item does not fit the
+    A prefix stands before the lead-in. A condition behind whose prefix an item does not fit the
     model's context is left out, with a warning.
 
     Args:
@@ -105,7 +106,8 @@ def compare_conditions(
         seed: of the resamples and of shuffled words.
 
     Raises:
-        BadInputError: a file is not of the benchmark's format, or no item fits the context.
+        BadInputError: a file is not of the benchmark's format, or no item fits the context, or
+            none behind any prefix.
     """
     own_type = axis if name == "stereoset" else None
     read = partial(open_task, name, path, loaded, stride, seed, bias_type=own_type, brief=True)
@@ -131,7 +133,9 @@ def compare_conditions(
         whole = [f for f in figures if f.measure.group == "all" and not f.measure.detail]
         by_condition[condition.name] = BenchmarkResult(name, task, whole, files, loaded)
         recipes[condition.name] = condition.recipe.model_dump(mode="json")
-    return ConditionsResult(axis, by_condition, recipes)
+    if not by_condition:
+        raise BadInputError(f"{name}: behind no condition's prefix do its items fit the context")
+    return ConditionsResult(axis, name, by_condition, recipes)
 
 
 def _figure(result: BenchmarkResult, rule_and_measure: tuple[str, str]) -> Figure:
