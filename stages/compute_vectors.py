@@ -124,6 +124,7 @@ def main(
             group_terms=group_terms,
             decoder=decoder,
             trained={axis: of_axis.directions for axis, of_axis in trained.items()},
+            tokens_trained={axis: of_axis.tokens_read for axis, of_axis in trained.items()},
         )
         erasers = fit_erasers(store, params)
     vectors = VectorSet.of(result.vector for result in results if result.vector)

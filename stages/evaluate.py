@@ -51,7 +51,8 @@ SHOWN = (
     "--output",
     type=Output("folder", within="axis"),
     default=Path("reports/evaluation"),
-    help="Folder for AXIS/: continuations side by side, and the intervention to deploy.",
+    help="Folder for AXIS/: continuations side by side, the intervention to deploy, and every "
+    "condition that was measured on test.",
 )
 @click.option(
     "--metrics",
@@ -95,6 +96,7 @@ def main(
     from contextlib import nullcontext
 
     from evenkeel.activations.shard_job import ModelFolder
+    from evenkeel.conditions.kept import keep_conditions
     from evenkeel.datasets.reading import read_prompts
     from evenkeel.datasets.records import CorpusText
     from evenkeel.evaluation.protocol import evaluate_axis
@@ -143,6 +145,8 @@ def main(
         with atomic_folder(output / axis) as folder:
             write_jsonl(folder / "continuations.jsonl", evaluation.continuations)
             evaluation.spec.save(folder / "intervention")
+            kept = [candidate.condition for candidate in evaluation.best]
+            keep_conditions(folder / "conditions", loaded, kept)
         write_json(metrics / f"{axis}.json", result.model_dump(mode="json"))
         with atomic_folder(plots / axis) as folder:
             for name, rows in evaluation.plots.items():

@@ -153,6 +153,10 @@ class ActivationStore:
         lengths = [np.diff(shard.offsets) for shard in self.shards]
         return np.concatenate([[0], np.cumsum(np.concatenate(lengths))]).astype(np.int64)
 
+    def tokens_of(self, texts: Int[np.ndarray, " texts"]) -> int:
+        """How many tokens some texts have together, whatever positions are kept."""
+        return int(np.diff(self.offsets)[texts].sum())
+
     def sink_probe(self, site: str, layer: int) -> SinkProbe | None:
         """What tells attention sinks from other rows, fitted to the first texts.
 

@@ -9,8 +9,8 @@ from evenkeel.conditions.condition import Condition
 from evenkeel.conditions.recipe import Recipe
 from evenkeel.learning.adapters import Adapter, adapted
 
-TrainAdapter = Callable[[int | None], Adapter]
-"""Number of a shuffle of the items, or None -> an adapter."""
+TrainAdapter = Callable[[int | None], tuple[Adapter, int]]
+"""Number of a shuffle of the items, or None -> an adapter, and how many tokens were read for it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,6 +24,7 @@ class AdapterCondition(Condition):
     shuffles: int
     """How many null adapters are trained at most."""
     multiplier: float = 1.0
+    train_tokens: int | None = None
 
     @property
     def recipe(self) -> Recipe:
@@ -39,8 +40,9 @@ class AdapterCondition(Condition):
     def of_shuffled_items(self, draws: int) -> list["AdapterCondition"]:
         """The same training of what knows nothing of the items."""
         return [
-            replace(self, adapter=self.train(draw), method="shuffled_items")
+            replace(self, adapter=adapter, method="shuffled_items", train_tokens=tokens)
             for draw in range(min(draws, self.shuffles))
+            for adapter, tokens in [self.train(draw)]
         ]
 
 
@@ -48,6 +50,8 @@ def make_adapter_conditions(
     train: TrainAdapter, method: str, multipliers: Sequence[float], shuffles: int
 ) -> Iterator[AdapterCondition]:
     """Train one adapter, and give it at every multiple; arguments as of `AdapterCondition`."""
-    adapter = train(None)
+    adapter, tokens = train(None)
     for multiplier in multipliers:
-        yield AdapterCondition(adapter, method, train, shuffles, float(multiplier))
+        yield AdapterCondition(
+            adapter, method, train, shuffles, float(multiplier), train_tokens=tokens
+        )

@@ -32,6 +32,17 @@ class Condition(ABC):
         return self.recipe.name
 
     @property
+    def train_tokens(self) -> int | None:
+        """Tokens that the model read to make it, as `models.token_count` counts them; None where
+        that was not recorded."""
+        return 0
+
+    @property
+    def second_reading(self) -> str | None:
+        """What stands before each text where the model reads every text once more."""
+        return None
+
+    @property
     def apart(self) -> bool:
         """Whether it changes more than what interventions do, and so shares no pass with the
         unsteered model."""

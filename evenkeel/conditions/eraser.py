@@ -12,7 +12,7 @@ from torch import Tensor
 from evenkeel.conditions.condition import DosedCondition
 from evenkeel.conditions.places import places
 from evenkeel.conditions.recipe import Recipe
-from evenkeel.conditions.vector import Gating
+from evenkeel.conditions.vector import Gating, tokens_behind
 from evenkeel.errors import BadInputError
 from evenkeel.models.sites import HookPoint
 from evenkeel.params import GateKind, Layers
@@ -55,6 +55,10 @@ class EraserCondition(DosedCondition):
             erasure_of(eraser, multiplier=self.multiplier, kept=gating.midpoint, gates=gating.gates)
             for eraser, gating in zip(self.erasers, gatings, strict=True)
         ]
+
+    @property
+    def train_tokens(self) -> int | None:
+        return tokens_behind(self.erasers, self.gatings)
 
     @property
     def effect(self) -> float:

@@ -11,7 +11,7 @@ from numpy import ndarray
 
 from evenkeel.conditions.condition import DosedCondition
 from evenkeel.conditions.recipe import Recipe
-from evenkeel.conditions.vector import FitGates, Gating
+from evenkeel.conditions.vector import FitGates, Gating, tokens_behind
 from evenkeel.errors import BadInputError
 from evenkeel.params import Action, GateKind
 from evenkeel.sae.dictionary import Dictionary
@@ -35,6 +35,8 @@ class LatentsCondition(DosedCondition):
     gate: GateKind = "none"
     gating: Gating = field(default_factory=Gating)
     method: str = "sae"
+    rows: tuple[SteeringVector, ...] = ()
+    """The latents' decoder rows as vectors, which say what choosing the latents took."""
 
     @property
     def recipe(self) -> Recipe:
@@ -55,6 +57,10 @@ class LatentsCondition(DosedCondition):
         if self.action == "clamp":
             return (Clamp.of(sae, self.features, value=self.multiplier, gates=gates),)
         return (Scale.of(sae, self.features, factor=self.multiplier, gates=gates),)
+
+    @property
+    def train_tokens(self) -> int | None:
+        return tokens_behind(self.rows, [self.gating])
 
     @property
     def firings(self) -> float:
@@ -104,7 +110,7 @@ def make_latents_conditions(
     features = tuple(row.feature for row in rows if row.feature is not None)
     fitted = {kind: fit_gates(kind, rows[:1]) for kind in gates if kind != "band"}
     return [
-        LatentsCondition(features, action, float(force), dictionary, kind, gating)
+        LatentsCondition(features, action, float(force), dictionary, kind, gating, rows=rows)
         for action, forces in multipliers.items()
         for kind, gating in fitted.items()
         for force in forces

@@ -13,8 +13,9 @@ from evenkeel.steering.intervention import Intervention
 from evenkeel.steering.loreft import Loreft
 
 Edits = tuple[Loreft, ...]
-TrainEdits = Callable[[int, Sequence[int], int | None], Edits]
-"""(rank, layers, number of a shuffle of the items or None) -> one edit a layer."""
+TrainEdits = Callable[[int, Sequence[int], int | None], tuple[Edits, int]]
+"""(rank, layers, number of a shuffle of the items or None) -> one edit a layer, and how many tokens
+were read for them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +29,7 @@ class LearnedCondition(DosedCondition):
     """How many shuffles null edits are trained on at most; each takes a training."""
     multiplier: float = 1.0
     method: str = "reft"
+    train_tokens: int | None = None
 
     @property
     def rank(self) -> int:
@@ -63,8 +65,9 @@ class LearnedCondition(DosedCondition):
     def of_shuffled_items(self, draws: int) -> list["LearnedCondition"]:
         """The same training, each item given the scores of another one to lose."""
         return [
-            replace(self, edits=self.train(self.rank, self.layers, draw), method="shuffled_items")
+            replace(self, edits=edits, method="shuffled_items", train_tokens=tokens)
             for draw in range(min(draws, self.shuffles))
+            for edits, tokens in [self.train(self.rank, self.layers, draw)]
         ]
 
     def in_random_subspaces(self, draws: int, seed: int) -> list["LearnedCondition"]:
@@ -98,9 +101,11 @@ def make_learned_conditions(
     """
     for rank in ranks:
         for layers in layer_sets:
-            edits = train(rank, layers, None)
+            edits, tokens = train(rank, layers, None)
             for multiplier in multipliers:
-                yield LearnedCondition(edits, train, shuffles, float(multiplier))
+                yield LearnedCondition(
+                    edits, train, shuffles, float(multiplier), train_tokens=tokens
+                )
 
 
 def _turned(edit: Loreft, generator: np.random.Generator) -> Loreft:

@@ -37,6 +37,10 @@ class PromptedCondition(Condition):
     def interventions(self) -> Sequence[Intervention]:
         return self.steered.interventions
 
+    @property
+    def train_tokens(self) -> int | None:
+        return self.steered.train_tokens
+
 
 def few_shot(prompts: Sequence[Prompt], examples: int) -> PromptCondition | None:
     """Train prompts that go on against the stereotype, as a prefix; None if there are none.

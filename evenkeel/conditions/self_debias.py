@@ -21,6 +21,10 @@ class SelfDebiasCondition(Condition):
         return Recipe(method="self_debias", multiplier=self.decay)
 
     @property
+    def second_reading(self) -> str:
+        return self.diagnosis
+
+    @property
     def apart(self) -> bool:
         return True
 

@@ -15,6 +15,7 @@ from evenkeel.params import Action, GateKind, Layers, PreferenceMethod
 from evenkeel.steering.from_vector import interventions_of
 from evenkeel.steering.gates import Gate
 from evenkeel.steering.intervention import Intervention
+from evenkeel.vectors.erasers import Eraser
 from evenkeel.vectors.vector import SteeringVector
 
 FIXED = ("sae", *get_args(PreferenceMethod))
@@ -28,6 +29,8 @@ class Gating:
     gates: tuple[Gate, ...] = ()
     midpoint: Float[Tensor, " d_model"] | None = None
     """Mean of the groups' means there, for action mean_ablate; None is unknown."""
+    tokens_read: int = 0
+    """By the model, for this gating and those of the other hook points together."""
 
 
 Vectors = tuple[SteeringVector, ...]
@@ -78,6 +81,10 @@ class VectorCondition(DosedCondition):
             for vectors, gating in zip(self.vectors, gatings, strict=True)
             for intervention in self._at(vectors, gating)
         ]
+
+    @property
+    def train_tokens(self) -> int | None:
+        return tokens_behind(self.all_vectors, self.gatings)
 
     @property
     def effect(self) -> float:
@@ -157,6 +164,21 @@ def make_vector_conditions(
                             for force in forces
                         ]
     return conditions
+
+
+def tokens_behind(made: Sequence[SteeringVector | Eraser], gatings: Sequence[Gating]) -> int | None:
+    """Tokens that the model read for vectors or erasers and their gates; None if not recorded.
+
+    Hook points share the statements that vectors and erasers are fitted to, and the prompts that
+    gates are; what is trained by descent reads its prompts for every hook point anew.
+    """
+    read = [each.tokens_read for each in made]
+    known = [tokens for tokens in read if tokens is not None]
+    if len(known) < len(read):
+        return None
+    apart = all(each.method in get_args(PreferenceMethod) for each in made)
+    of_gates = max((gating.tokens_read for gating in gatings), default=0)
+    return (sum(known) if apart else max(known)) + of_gates
 
 
 def spanning(vectors: Vectors) -> Vectors:

@@ -9,6 +9,7 @@ from evenkeel.conditions.self_debias import SelfDebiasCondition
 from evenkeel.datasets.records import Prompt
 from evenkeel.learning.lora import LoraTrainer
 from evenkeel.models.loading import LoadedModel
+from evenkeel.models.token_count import with_tokens
 from evenkeel.params import Baseline, EvaluationParams
 from evenkeel.selection.budget import Budget
 from evenkeel.selection.choice import best_of
@@ -49,7 +50,7 @@ def best_baselines(
         if name == "self_debias":
             diagnosis = decoding.diagnosis.replace("{axis}", axis)
             return [SelfDebiasCondition(diagnosis, decay) for decay in decoding.decays]
-        train = partial(trainer.train, name)
+        train = with_tokens(loaded.model, partial(trainer.train, name))
         return make_adapter_conditions(train, name, lora.multipliers, lora.shuffles)
 
     return [

@@ -16,6 +16,7 @@ from evenkeel.evaluation.candidates import behind_prefixes, candidate_conditions
 from evenkeel.evaluation.items import Row, item_rows
 from evenkeel.evaluation.material import CHAT_REQUEST, Material
 from evenkeel.models.loading import LoadedModel
+from evenkeel.models.token_count import with_tokens
 from evenkeel.params import EvaluationParams
 from evenkeel.sae.dictionary import Dictionary
 from evenkeel.scoring.result_cache import NOT_KEPT, ResultCache
@@ -194,7 +195,8 @@ def evaluate_axis(
     )
     if "reft" in params.methods:
         reft = params.reft
-        train = ReftTrainer(loaded, prompts, training_texts, reft, seed).train
+        trainer = ReftTrainer(loaded, prompts, training_texts, reft, seed)
+        train = with_tokens(loaded.model, trainer.train)
         meant += make_learned_conditions(
             train, reft.ranks, reft.layers, reft.multipliers, reft.shuffles
         )

@@ -114,11 +114,23 @@ class Choices(Result):
     p: float
 
 
+class Cost(Result):
+    """What a condition costs, counted as `evaluation.cost` says."""
+
+    train_tokens: int | None
+    """Tokens that the model read to make it; None where that was not recorded."""
+    added_operations: float
+    """To each token, as share of the floating-point operations that the model itself takes."""
+    added_tokens: int
+    """Read before each text."""
+
+
 class ConditionResult(Measured):
     """One condition on test."""
 
     name: str
     recipe: Recipe
+    cost: Cost
     within_budget: bool
     """On validation."""
     too_weak: str | None

@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
 import torch
 from jaxtyping import Float
@@ -12,8 +13,9 @@ from transformers.pytorch_utils import Conv1D
 
 from evenkeel.errors import BadInputError
 from evenkeel.models.devices import input_device
+from evenkeel.tensor_files import read_tensor_folder, write_tensor_folder
 
-_NAME = "evenkeel"
+_NAME, _KIND = "evenkeel", "LoRA adapter"
 Factors = Mapping[str, Float[Tensor, "rows columns"]]
 """Both factors of every layer by the name of the parameter, float32 whatever the model is."""
 
@@ -24,6 +26,21 @@ class Adapter:
 
     rank: int
     factors: Factors
+
+    def save(self, path: Path) -> None:
+        """Write the folder `path`: record.json and tensors.safetensors."""
+        tensors = {name: factor.detach().cpu() for name, factor in self.factors.items()}
+        write_tensor_folder(path, tensors, {"rank": self.rank}, kind=_KIND, version=1)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read a folder that `save` wrote.
+
+        Raises:
+            BadInputError: a file is missing, truncated, foreign or of another version.
+        """
+        tensors, record = read_tensor_folder(path, kind=_KIND, version=1)
+        return cls(record["rank"], tensors)
 
 
 @contextmanager

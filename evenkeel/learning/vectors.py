@@ -15,6 +15,7 @@ from evenkeel.errors import BadInputError
 from evenkeel.learning.preference import Direction, PreferenceTrainer
 from evenkeel.models.loading import LoadedModel
 from evenkeel.models.sites import HookPoint
+from evenkeel.models.token_count import with_tokens
 from evenkeel.params import PreferenceMethod, VectorsParams
 from evenkeel.probes.statements import stream_rows
 from evenkeel.vectors.shuffled import ShuffledVectors, shuffle_key
@@ -26,6 +27,9 @@ class Trained(NamedTuple):
 
     directions: Mapping[tuple[str, HookPoint], Direction]
     """By method and hook point."""
+    tokens_read: Mapping[tuple[str, HookPoint], int]
+    """For each, as `models.token_count` counts them; what the methods share at a hook point, for
+    the first of them."""
     shuffled: Mapping[str, Float[Tensor, "draws d_model"]]
     """The same training on shuffled items, as `ShuffledVectors` names them; none for no draws."""
 
@@ -74,15 +78,18 @@ def train_vectors(
     for axis, of_axis in prompts.items():
         trainer = PreferenceTrainer(loaded, of_axis, how, seed)
         directions: dict[tuple[str, HookPoint], Direction] = {}
+        tokens: dict[tuple[str, HookPoint], int] = {}
         shuffled: dict[str, Float[Tensor, "draws d_model"]] = {}
         for point, unit in units.items():
             width = store.d_model(point.site)
             for method in methods:
                 train = partial(trainer.train, method, point, unit=unit, width=width)
-                directions[method, point] = train()
+                directions[method, point], tokens[method, point] = with_tokens(
+                    loaded.model, train
+                )()
                 draws = [train(shuffle=draw) for draw in range(how.shuffles)]
                 if draws:
                     key = shuffle_key(method, point.site, point.layer, None)
                     shuffled[key] = torch.from_numpy(np.stack(draws)).float()
-        trained[axis] = Trained(directions, shuffled)
+        trained[axis] = Trained(directions, tokens, shuffled)
     return trained

@@ -6,7 +6,12 @@ the last; a stage is handed only the sections that it names, which are those tha
 
 from evenkeel.params.activations import ActivationsParams, CaptureParams
 from evenkeel.params.auto import RULES, ModelShape, rule_of
-from evenkeel.params.benchmarks import BenchmarkName, BenchmarksParams, HarnessParams
+from evenkeel.params.benchmarks import (
+    BenchmarkName,
+    BenchmarksParams,
+    ComparedBenchmark,
+    HarnessParams,
+)
 from evenkeel.params.corpus import CorpusParams
 from evenkeel.params.dataset import DatasetParams
 from evenkeel.params.demonstration import (
@@ -78,6 +83,7 @@ __all__ = [
     "BenchmarksParams",
     "CaptureParams",
     "ChatParams",
+    "ComparedBenchmark",
     "ComparedPromptsParams",
     "Concept",
     "CorpusParams",

@@ -33,10 +33,12 @@ class Encoder:
     tokenizer: Any
     limit: int | None
     """Tokens that the model can look at; None where it does not say."""
+    prefix: str = ""
+    """Stands before whatever a continuation is asked of, its last space included; a condition's."""
 
     @classmethod
-    def of(cls, loaded: LoadedModel) -> "Encoder":
-        return cls(loaded.tokenizer, context_length(loaded.model))
+    def of(cls, loaded: LoadedModel, prefix: str = "") -> "Encoder":
+        return cls(loaded.tokenizer, context_length(loaded.model), prefix)
 
     @cached_property
     def bos(self) -> int | None:
@@ -63,6 +65,7 @@ class Encoder:
 
     def continuation(self, text: str, word: str) -> Scored:
         """What `word` adds to `text`, which begins as the tokenizer itself begins a text."""
+        text = self.prefix + text
         context = self.begun(text)
         added = encode_continuation(self.tokenizer, text, context, word)
         return Scored(context + added, len(context))

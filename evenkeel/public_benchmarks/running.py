@@ -70,23 +70,42 @@ def run_benchmark(
 
 
 def open_task(
-    name: BenchmarkName, path: Path, loaded: LoadedModel, stride: int | None, seed: int
+    name: BenchmarkName,
+    path: Path,
+    loaded: LoadedModel,
+    stride: int | None,
+    seed: int,
+    *,
+    prefix: str = "",
+    bias_type: str | None = None,
+    brief: bool = False,
 ) -> Task:
     """Read a benchmark and encode it for a model.
 
+    Args:
+        name: of the benchmark.
+        path: its file or folder.
+        loaded: the model.
+        stride: as of `run_benchmark`.
+        seed: as of `run_benchmark`.
+        prefix: what stands before whatever a continuation is asked of.
+        bias_type: of StereoSet, the only kind of triples that is asked; None is all.
+        brief: of StereoSet and Winogender, ask by those rules alone that many conditions are
+            compared by.
+
     Raises:
-        BadInputError: as `run_benchmark`.
+        BadInputError: as `run_benchmark`; or there are no triples of that kind.
     """
-    encoder = Encoder.of(loaded)
+    encoder = Encoder.of(loaded, prefix)
     match name:
         case "crows_pairs":
             return CrowsPairs(read_pairs(path), encoder, seed)
         case "stereoset":
-            return StereoSet(read_triples(path), encoder)
+            return StereoSet(read_triples(path, bias_type), encoder, brief)
         case "winobias":
             return WinoBias(read_winobias(path), encoder)
         case "winogender":
-            return Winogender(read_schemas(path), encoder)
+            return Winogender(read_schemas(path), encoder, brief)
         case "bbq":
             return Bbq(*read_questions(path), encoder)
         case "decisions":

@@ -35,6 +35,16 @@ def sentence_length(encoder: Encoder, text: str) -> int:
     return max(len(encoder.plain(text)), longest([encoder.after(LEAD_IN, text)]))
 
 
+Reading = Literal["alone", "led_in", "begun"]
+_READ: dict[Beginning, tuple[Reading, ...]] = {
+    "bos": ("begun",),
+    "nobos": ("alone",),
+    "first": ("begun", "alone"),
+    "lead_in": ("led_in",),
+}
+"""How a sentence has to be read for each beginning."""
+
+
 class Sentences:
     """Sentences to be scored whole.
 
@@ -42,18 +52,30 @@ class Sentences:
         texts: the sentences.
         encoder: of the model; without a beginning-of-text token only "nobos" and "lead_in" can be
             asked.
+        wanted: beginnings to ask for, where they can be.
     """
 
-    def __init__(self, texts: Sequence[str], encoder: Encoder) -> None:
+    def __init__(
+        self,
+        texts: Sequence[str],
+        encoder: Encoder,
+        wanted: Sequence[Beginning] = tuple(BEGINNINGS),
+    ) -> None:
         bos = encoder.bos
         self._plain = [encoder.plain(text) for text in texts]
         self._led_in = [encoder.after(LEAD_IN, text) for text in texts]
-        self.beginnings: tuple[Beginning, ...] = (
-            tuple(BEGINNINGS) if bos is not None else ("nobos", "lead_in")
-        )
-        self.asked = [Scored(each, 1) for each in self._plain] + self._led_in
+        known: dict[Reading, list[Scored]] = {
+            "alone": [Scored(each, 1) for each in self._plain],
+            "led_in": self._led_in,
+        }
         if bos is not None:
-            self.asked += [Scored((bos, *each), 1) for each in self._plain]
+            known["begun"] = [Scored((bos, *each), 1) for each in self._plain]
+        self.beginnings: tuple[Beginning, ...] = tuple(
+            name for name in BEGINNINGS if name in wanted and set(_READ[name]) <= known.keys()
+        )
+        needed = {part for name in self.beginnings for part in _READ[name]}
+        self._parts: list[Reading] = [part for part in known if part in needed]
+        self.asked = [each for part in self._parts for each in known[part]]
 
     def tokens(self, beginning: Beginning) -> list[Tokens]:
         """The tokens of each sentence under a beginning, of which `read` tells the probability."""
@@ -64,14 +86,19 @@ class Sentences:
     def read(self, log_probs: LogProbs) -> dict[Beginning, list[Float[ndarray, " tokens"]]]:
         """Log-probability of every token of each sentence, in nats; NaN of one not scored."""
         count = len(self._plain)
-        alone, led_in, begun = (log_probs[count * part : count * (part + 1)] for part in range(3))
-        read: dict[Beginning, list[Float[ndarray, " tokens"]]] = {
-            "nobos": [np.concatenate([[np.nan], rest]) for rest in alone],
-            "lead_in": led_in,
+        parts = {
+            part: log_probs[count * place : count * (place + 1)]
+            for place, part in enumerate(self._parts)
         }
-        if begun:
-            read["bos"] = begun
-            read["first"] = [
-                np.concatenate([whole[:1], rest]) for whole, rest in zip(begun, alone, strict=True)
-            ]
-        return {beginning: read[beginning] for beginning in self.beginnings}
+
+        def read(beginning: Beginning) -> list[Float[ndarray, " tokens"]]:
+            match beginning:
+                case "nobos":
+                    return [np.concatenate([[np.nan], rest]) for rest in parts["alone"]]
+                case "first":
+                    both = zip(parts["begun"], parts["alone"], strict=True)
+                    return [np.concatenate([whole[:1], rest]) for whole, rest in both]
+                case "bos" | "lead_in":
+                    return parts[_READ[beginning][0]]
+
+        return {beginning: read(beginning) for beginning in self.beginnings}

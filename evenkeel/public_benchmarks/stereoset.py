@@ -87,11 +87,16 @@ class Triple:
     """What all three follow; nothing intrasentence."""
 
 
-def read_triples(path: Path) -> list[Triple]:
+def read_triples(path: Path, bias_type: str | None = None) -> list[Triple]:
     """Read the file, or the folder that holds it as dev.json: first all intrasentence triples.
 
+    Args:
+        path: of the file or folder.
+        bias_type: the only kind of triples that is wanted; None is all.
+
     Raises:
-        BadInputError: the file is missing, is not JSON, or an entry is not as it should be.
+        BadInputError: the file is missing, is not JSON, an entry is not as it should be, or there
+            is none of that kind.
     """
     file = file_of(path, FILE)
     data = read_record(file, _File, ADVICE).data
@@ -107,7 +112,13 @@ def read_triples(path: Path) -> list[Triple]:
                 raise BadInputError(f"{where}: its context is empty; {ADVICE}")
             follows = cluster.context.strip() if part == "intersentence" else ""
             triples.append(_triple(cluster, follows, where))
-    return triples
+    if bias_type is None:
+        return triples
+    own = [triple for triple in triples if triple.bias_type == bias_type]
+    if not any(not triple.follows for triple in own):
+        known = ", ".join(sorted({triple.bias_type for triple in triples}))
+        raise BadInputError(f"{file}: no intrasentence triples of {bias_type!r}; it has {known}")
+    return own
 
 
 def _triple(cluster: Cluster, follows: str, where: str) -> Triple:
@@ -139,9 +150,17 @@ def icat(related: Counts, stereotypes: Counts, total: Counts) -> Score:
 
 
 class StereoSet(Task):
-    """The triples, encoded for one model."""
+    """The triples, encoded for one model.
 
-    def __init__(self, triples: Sequence[Triple], encoder: Encoder) -> None:
+    Args:
+        triples: intrasentence and intersentence ones.
+        encoder: of the model.
+        brief: ask intrasentence triples alone, and behind the lead-in alone.
+    """
+
+    def __init__(self, triples: Sequence[Triple], encoder: Encoder, brief: bool = False) -> None:
+        if brief:
+            triples = [triple for triple in triples if not triple.follows]
         fitting = encoder.fitting([_length(encoder, triple) for triple in triples], "StereoSet")
         self.triples = [triples[index] for index in fitting]
         self._within = [triple for triple in self.triples if not triple.follows]
@@ -152,7 +171,9 @@ class StereoSet(Task):
             "left_out": len(triples) - len(fitting),
         }
         self._sentences = Sentences(
-            [text for triple in self._within for text in triple.sentences], encoder
+            [text for triple in self._within for text in triple.sentences],
+            encoder,
+            ("lead_in",) if brief else tuple(BEGINNINGS),
         )
         self.asked = self._sentences.asked + [
             encoder.after(before + triple.follows, text)

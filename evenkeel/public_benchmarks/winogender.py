@@ -110,12 +110,20 @@ def _read_percents(file: Path) -> dict[Hashable, float]:
 
 
 class Winogender(Task):
-    """The schemas, encoded for one model."""
+    """The schemas, encoded for one model.
 
-    rules = RULES | PRONOUN_RULES
+    Args:
+        schemas: sentences with each of three pronouns.
+        encoder: of the model.
+        brief: ask which pronoun comes next, by `PRONOUN_RULES` alone, of the schemas in which it
+            means the occupation.
+    """
 
-    def __init__(self, schemas: Sequence[Schema], encoder: Encoder) -> None:
-        references = [schema.references(encoder) for schema in schemas]
+    def __init__(self, schemas: Sequence[Schema], encoder: Encoder, brief: bool = False) -> None:
+        self.rules = PRONOUN_RULES if brief else RULES | PRONOUN_RULES
+        if brief:
+            schemas = [schema for schema in schemas if schema.means_occupation]
+        references = [[] if brief else schema.references(encoder) for schema in schemas]
         pronouns = [schema.pronouns(encoder) for schema in schemas]
         lengths = [longest(both) for both in map(operator.add, references, pronouns)]
         fitting = encoder.fitting(lengths, "Winogender")
@@ -138,7 +146,8 @@ class Winogender(Task):
         and no. `PRONOUN_RULES` ask the other way round: which pronoun follows an occupation.
         """
         found = []
-        for rule, values in margins(log_probs[: self._references]).items():
+        referred = log_probs[: self._references]
+        for rule, values in margins(referred).items() if referred else ():
             by_gender = values.reshape(-1, len(PRONOUNS))
             for group, own in self._groups.items():
                 found += _measures(rule, group, [self.schemas[i] for i in own], by_gender[own])

@@ -140,11 +140,11 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    shown = (wording.number, wording.percent, wording.p_equals, wording.p_value,
-             wording.interval_of, wording.marked, wording.visible, verdict.formatted,
-             verdict.interval, verdict.measured, verdict.described, verdict.heading,
-             verdict.is_found, verdict.verdict, verdict.compared, metric, harness_lines,
-             metrics_of, changed_first, shade, rule_of)  # fmt: skip
+    shown = (wording.number, wording.percent, wording.p_equals, wording.p_value, wording.tokens,
+             wording.added, wording.interval_of, wording.marked, wording.visible,
+             verdict.formatted, verdict.interval, verdict.measured, verdict.described,
+             verdict.heading, verdict.is_found, verdict.verdict, verdict.compared, metric,
+             harness_lines, metrics_of, changed_first, shade, rule_of)  # fmt: skip
     environment.globals |= {function.__name__: function for function in shown}
     environment.globals |= {"METHODS": verdict.METHODS, "DIRECTIONS": verdict.DIRECTIONS}
     return environment

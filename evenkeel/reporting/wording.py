@@ -30,6 +30,25 @@ def percent(value: float | None, digits: int = 0) -> str:
     return UNKNOWN if value is None else f"{number(100 * value, digits)}\N{NO-BREAK SPACE}%"
 
 
+def tokens(count: int | None) -> str:
+    """How many tokens, to three significant digits; none are a dash."""
+    if count is None:
+        return UNKNOWN
+    for size, unit in ((1_000_000, "\N{NO-BREAK SPACE}M"), (1_000, "\N{NO-BREAK SPACE}k")):
+        if count >= size:
+            return f"{float(f'{count / size:.3g}'):g}{unit}"
+    return str(count) if count else "–"
+
+
+def added(operations: float, tokens_before: int) -> str:
+    """What running a condition adds: to each token in percent, and before each text."""
+    share = float(f"{100 * operations:.2g}")
+    parts = [f"{share:g}\N{NO-BREAK SPACE}%"] if share else []
+    if tokens_before:
+        parts.append(f"{tokens_before} tokens")
+    return " + ".join(parts) or "–"
+
+
 def p_value(value: float | None) -> str:
     """A p-value to two significant digits; never 0."""
     if value is None:

@@ -18,6 +18,7 @@ from evenkeel.datasets.terms import item_place
 from evenkeel.errors import BadInputError
 from evenkeel.models.loading import LoadedModel
 from evenkeel.models.sites import HookPoint
+from evenkeel.models.token_count import counted_tokens
 from evenkeel.params import GateKind
 from evenkeel.probes.logistic import choose_c, scores
 from evenkeel.steering.gates import BandGate, ProbeGate
@@ -36,6 +37,8 @@ class WordStreams:
     group: Int[ndarray, " words"]
     """Index of the right group where the same of a definitional prompt, else -1."""
     ends_item: Bool[ndarray, " words"]
+    tokens: int
+    """That the model read for them."""
 
 
 class GateFitter:
@@ -79,13 +82,15 @@ class GateFitter:
                 "again"
             )
         if kind == "band":
-            return Gating((self._band(point, vector.direction),))
+            return Gating((self._band(point, vector.direction),), tokens_read=self._tokens)
         return self.at_items(point)
 
     def at_items(self, point: HookPoint) -> Gating:
         """The gating of kind probe of any intervention at a hook point; errors as of `fit`."""
         if point not in self._at_items:
-            self._at_items[point] = Gating((self._probe(point),), self._midpoint(point))
+            self._at_items[point] = Gating(
+                (self._probe(point),), self._midpoint(point), self._tokens
+            )
         return self._at_items[point]
 
     @cached_property
@@ -95,6 +100,10 @@ class GateFitter:
     @cached_property
     def _validation(self) -> WordStreams:
         return _word_streams(self._loaded, self._prompts, "validation", self._points)
+
+    @property
+    def _tokens(self) -> int:
+        return self._train.tokens + self._validation.tokens
 
     def _band(self, point: HookPoint, direction: Tensor) -> BandGate:
         """Around the mean of stereotypical prompts, from their items on."""
@@ -161,8 +170,11 @@ def _word_streams(
         )
     sites = sorted({point.site for point in points})
     layers = sorted({point.layer for point in points})
-    streams = capture_beginnings(loaded, list(rows), sites, layers)
-    return WordStreams(streams, stereotypical.astype(bool), group, ends_item.astype(bool))
+    with counted_tokens(loaded.model) as read:
+        streams = capture_beginnings(loaded, list(rows), sites, layers)
+    return WordStreams(
+        streams, stereotypical.astype(bool), group, ends_item.astype(bool), read.tokens
+    )
 
 
 def _beginnings(prompt: Prompt) -> Iterator[tuple[str, tuple[bool, int, bool]]]:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from typing import TypeVar
 
 import numpy as np
 from jaxtyping import Float
@@ -17,6 +18,7 @@ from evenkeel.vectors.decoder import DecoderRows
 from evenkeel.vectors.shuffled import ShuffledFitter, ShuffledVectors
 from evenkeel.vectors.task import Computed, VectorTask
 
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
@@ -31,6 +33,7 @@ def compute_vectors(
     decoder: DecoderRows | None = None,
     trained: Mapping[str, Mapping[tuple[str, HookPoint], Float[np.ndarray, " d_model"]]]
     | None = None,
+    tokens_trained: Mapping[str, Mapping[tuple[str, HookPoint], int]] | None = None,
 ) -> tuple[list[Computed], dict[str, ShuffledVectors]]:
     """Make each vector from train statements and judge it on validation statements.
 
@@ -43,6 +46,7 @@ def compute_vectors(
         group_terms: streams at the statements' group terms by hook point (method term).
         decoder: rows of the features of each axis (method sae).
         trained: vectors of any norm by axis, method and hook point (methods bipo and reps).
+        tokens_trained: how many tokens were read for each of these.
 
     Returns:
         The vectors, and by axis those of shuffled labels.
@@ -64,6 +68,7 @@ def compute_vectors(
     }
     metadata = {"model": store.model, "positions": store.positions, "seed": seed}
     points = [HookPoint.of(site, layer) for site in store.sites for layer in store.layers(site)]
+    tokens = np.diff(store.offsets)
     results = []
     with Progress(total=len(points) * len(tasks), desc="vectors") as progress:
         for point in points:
@@ -82,11 +87,9 @@ def compute_vectors(
                     actadd=actadd[axis][point] if actadd else None,
                     group_terms=group_terms[point] if group_terms else None,
                     features=decoder.at(axis, point) if decoder else None,
-                    trained={
-                        method: direction
-                        for (method, where), direction in (trained or {}).get(axis, {}).items()
-                        if where == point
-                    },
+                    trained=_at(point, (trained or {}).get(axis, {})),
+                    tokens=tokens,
+                    tokens_trained=_at(point, (tokens_trained or {}).get(axis, {})),
                     metadata=metadata,
                 )
                 terms = group_terms[point] if group_terms else None
@@ -98,6 +101,11 @@ def compute_vectors(
                 "no vector %s: the two sides do not differ there", "/".join(map(str, result.key))
             )
     return results, {axis: fitter.result for axis, fitter in fitters.items()}
+
+
+def _at(point: HookPoint, by_place: Mapping[tuple[str, HookPoint], T]) -> dict[str, T]:
+    """What there is at one hook point, by method."""
+    return {method: value for (method, where), value in by_place.items() if where == point}
 
 
 def _require_same_model(probes: ProbeSet, store: ActivationStore) -> None:

@@ -45,7 +45,12 @@ class Eraser:
     sinks: Sinks = "exclude"
     """Whether attention sinks were left out when it was fitted; erasure leaves them alone then."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
-    """Where it comes from: model name, revision and fingerprint, number of rows."""
+    """Where it comes from: model name, revision and fingerprint, number of rows, `tokens_read`."""
+
+    @property
+    def tokens_read(self) -> int | None:
+        """By the model, of the statements that it was fitted to; None where not recorded."""
+        return self.metadata.get("tokens_read")
 
     def __post_init__(self) -> None:
         where = f"eraser {_name(self)}"

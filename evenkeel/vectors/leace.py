@@ -107,5 +107,10 @@ def fit_statement_eraser(
     found = fit_eraser(
         batches(), len(names), axis=axis, concept=concept, site=site, layer=layer, sinks=sinks
     )
-    metadata = {"classes": names.tolist(), "model": store.model, "rows": rows}
+    metadata = {
+        "classes": names.tolist(),
+        "model": store.model,
+        "rows": rows,
+        "tokens_read": store.tokens_of(np.flatnonzero(train)),
+    }
     return replace(found, metadata=metadata)

@@ -104,6 +104,7 @@ def _at(
     store: ActivationStore, axis: str, concept: Concept, point: HookPoint, params: VectorsParams
 ) -> Iterator[Eraser]:
     statements, site, layer = statements_of(store), point.site, point.layer
+    tokens = store.tokens_of(select(statements, axis, "train"))
     for method in params.eraser_methods:
         if method == "leace":
             yield fit_statement_eraser(store, axis, concept, site, layer)
@@ -123,7 +124,7 @@ def _at(
                 layer=layer,
                 method=method,
                 sinks=store.header.sinks,
-                metadata={"model": store.model},
+                metadata={"model": store.model, "tokens_read": tokens},
             )
 
 

@@ -7,7 +7,7 @@ from typing import Any, Self, get_args
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from evenkeel.models.sites import HookPoint
 from evenkeel.params import PreferenceMethod, Sinks
@@ -101,6 +101,8 @@ class VectorTask:
         group_terms: Float[np.ndarray, "statements d_model"] | None = None,
         features: Mapping[int, Direction] | None = None,
         trained: Mapping[str, Direction] | None = None,
+        tokens: Int[np.ndarray, " statements"],
+        tokens_trained: Mapping[str, int] | None = None,
         metadata: Mapping[str, Any],
     ) -> list[Computed]:
         """One result a method, in their order; made from train, judged on validation.
@@ -122,13 +124,18 @@ class VectorTask:
             group_terms: activation at each statement's group term (method term).
             features: decoder rows of this place (method sae); none elsewhere.
             trained: what was trained for this place, by method (methods bipo and reps).
-            metadata: kept with each vector.
+            tokens: in each statement.
+            tokens_trained: how many were read for what was trained, by method.
+            metadata: kept with each vector, beside the numbers of statements and of tokens read.
 
         Raises:
             BadInputError: the stream is zero, or validation has too few terms for an interval.
         """
         used = np.union1d(self.labels.first, self.labels.second)
         unit = stream_norm(streams[used], HookPoint.of(site, layer))
+        read: dict[str, int | None] = dict.fromkeys(methods, int(tokens[used].sum()))
+        # Two texts of actadd's own, which are not counted.
+        read |= {"actadd": None, **(tokens_trained or {})}
         results = []
         for method, feature, raw, contrast in self._raws(
             methods, x, probe, actadd, group_terms, features or {}, trained or {}
@@ -151,7 +158,7 @@ class VectorTask:
                     feature=feature,
                     group=contrast.group if feature is None else None,
                     sinks=sinks,
-                    metadata={**metadata, "statements": len(used)},
+                    metadata={**metadata, "statements": len(used), "tokens_read": read[method]},
                 )
             comparable = vector is not None and np.linalg.norm(group) > _NOTHING * unit
             results.append(

@@ -87,11 +87,18 @@ class SteeringVector:
     sinks: Sinks = "exclude"
     """Whether attention sinks were left out when it was made; interventions made of it do alike."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
-    """Where it comes from: model name, revision and fingerprint, seed, number of statements."""
+    """Where it comes from: model name, revision and fingerprint, seed, number of statements, and
+    `tokens_read`."""
 
     @property
     def point(self) -> HookPoint:
         return HookPoint.of(self.site, self.layer)
+
+    @property
+    def tokens_read(self) -> int | None:
+        """By the model, for this vector: tokens of statements, or of its training as
+        `models.token_count` counts them; None where that was not recorded."""
+        return self.metadata.get("tokens_read")
 
     def __post_init__(self) -> None:
         where = f"vector {self.axis}/{self.method}/{self.site}/{self.layer}"
@@ -198,6 +205,7 @@ def replaced(vector: SteeringVector, raw: Float[Tensor, " d_model"], method: str
         stream_norm=vector.stream_norm,
         group=vector.group,
         sinks=vector.sinks,
+        metadata={"tokens_read": 0},
     )
 
 

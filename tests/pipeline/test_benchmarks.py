@@ -9,6 +9,9 @@ import pytest
 import torch
 import yaml
 
+from evenkeel.conditions.kept import keep_conditions
+from evenkeel.conditions.spec import SpecCondition
+from evenkeel.models.loading import load_model
 from evenkeel.models.provenance import record_provenance
 from evenkeel.public_benchmarks import sources
 from evenkeel.steering.intervention import Ablate
@@ -26,15 +29,16 @@ from tests.pipeline.recording import (
     reads_of,
     within,
 )
-from tests.public_benchmarks.samples import write_crows_pairs
+from tests.public_benchmarks.samples import write_crows_pairs, write_winogender
 from tests.public_benchmarks.test_harness import tasks
 from tests.public_benchmarks.test_sources import Host, host, serve
 from tests.reporting.samples import write_inputs
+from tests.stages.test_benchmark_conditions import with_a_longer_context
 
 __all__ = ["host", "tasks"]  # fixtures
 
 
-OPTIONAL = {"download_benchmark", "benchmark", "harness"}
+OPTIONAL = {"download_benchmark", "benchmark", "benchmark_conditions", "harness"}
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +53,9 @@ def project(tmp_path_factory: pytest.TempPathFactory, tasks: Path) -> Path:
     params["benchmarks"] |= {
         "download": {"stereoset": {}},
         "run": {"crows_pairs": "my pairs.csv", "stereoset": "data/benchmarks/stereoset"},
+        "conditions": {
+            "of_gender": {"benchmark": "winogender", "axis": "gender", "data": "winogender"}
+        },
         "harness": {"tasks": ["evenkeel_choose"], "include_path": str(tasks), "limit": 2},
     }
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
@@ -145,6 +152,19 @@ def test_a_benchmark_does_what_it_declares(
 ) -> None:
     write_crows_pairs(folder).rename(folder / "my pairs.csv")
     listen(chosen["benchmark@crows_pairs"], folder, project, recorder)
+
+
+def test_conditions_on_a_benchmark_do_what_they_declare(
+    chosen: dict[str, Run], project: Path, folder: Path, recorder: Recorder
+) -> None:
+    with_a_longer_context(folder / "models" / "base")
+    loaded = load_model(folder / "models" / "base")
+    edit = Ablate(torch.linspace(-1, 1, 32), layer=0, site="resid_post")
+    conditions = folder / "reports" / "evaluation" / "gender" / "conditions"
+    keep_conditions(conditions, loaded, [SpecCondition("ablated", (edit,))])
+    (folder / "winogender").mkdir()
+    write_winogender(folder / "winogender")
+    listen(chosen["benchmark_conditions@of_gender"], folder, project, recorder)
 
 
 def test_a_task_of_the_harness_does_what_it_declares(

@@ -87,6 +87,11 @@ class FakeStore:
     def layers(self, site: str) -> tuple[int, ...]:
         return tuple(point.layer for point in self.rows if point.site == site)
 
+    def tokens_of(self, texts: np.ndarray) -> int:
+        """As many as are stored, or three a text where one activation of each is."""
+        lengths = np.diff(self.offsets)
+        return int(lengths[texts].sum()) if len(lengths) else 3 * len(texts)
+
     path: ClassVar = Path("fake.h5")
     model: ClassVar = {"name": "fake", "revision": "r", "fingerprint": "f"}
 

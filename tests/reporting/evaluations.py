@@ -10,6 +10,7 @@ from evenkeel.evaluation.result import (
     Choices,
     Competence,
     ConditionResult,
+    Cost,
     CrossAxis,
     Distribution,
     EvaluationResult,
@@ -80,7 +81,7 @@ def condition(recipe: Recipe = RECIPE, **changes: object) -> ConditionResult:
         "too_weak": None, "bias_reduction_ci95_two_way": None,
         "definitional_accuracy_change_ci95_two_way": None, "spread_p": 0.01, "spread_p_holm": 0.02,
         "definitional_choices": Choices(lost=5, won=0, p=0.06), "minimum_detectable": {},
-        "p_nulls": None,
+        "p_nulls": None, "cost": Cost(train_tokens=12_345, added_operations=0.0012, added_tokens=0),
     }  # fmt: skip
     return ConditionResult.model_validate(given | changes)
 

@@ -6,12 +6,14 @@ from evenkeel.evaluation.result import EvaluationResult
 from evenkeel.reporting.verdict import described, formatted, interval, measured, overall, verdict
 from evenkeel.reporting.wording import (
     MAX_SHOWN,
+    added,
     listed,
     marked,
     number,
     p_equals,
     p_value,
     percent,
+    tokens,
     visible,
 )
 from evenkeel.statistics.estimate import Estimate
@@ -26,6 +28,16 @@ def test_numbers() -> None:
     assert number(-2.5e15, 0) == "−2 × 10¹⁵"
     assert number(None) == percent(None) == "unknown"
     assert percent(0.805) == "80\N{NO-BREAK SPACE}%"
+
+
+def test_what_a_condition_costs_is_short() -> None:
+    counts = (None, 0, 850, 12_345, 999_999, 2_004_000)
+    shown = ["unknown", "–", "850", "12.3 k", "1000 k", "2 M"]
+    assert [tokens(count).replace("\N{NO-BREAK SPACE}", " ") for count in counts] == shown
+    costs = ((0.0, 0), (0.0012345, 0), (0.0, 9), (1.0, 14))
+    assert [added(*cost).replace("\N{NO-BREAK SPACE}", " ") for cost in costs] == [
+        "–", "0.12 %", "9 tokens", "100 % + 14 tokens"
+    ]  # fmt: skip
 
 
 def test_a_metric_has_the_digits_and_the_unit_of_the_registry() -> None:

@@ -1,6 +1,8 @@
 """Gates open at stereotypes and shut at definitions, as far as the stream tells them apart."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,9 @@ from evenkeel.selection.gating import GateFitter, best_cut
 from evenkeel.steering.gates import BandGate, ProbeGate
 from evenkeel.vectors.vector import SteeringVector
 from tests.evaluation.samples import ITEMS
+
+LOADED: Any = SimpleNamespace(model=None)
+"""What it reads is planted."""
 
 
 @given(st.lists(st.tuples(st.integers(-4, 4), st.booleans()), min_size=2, max_size=12))
@@ -66,6 +71,8 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         }
 
     monkeypatch.setattr("evenkeel.selection.gating.capture_beginnings", capture)
+    counted = nullcontext(SimpleNamespace(tokens=7))
+    monkeypatch.setattr("evenkeel.selection.gating.counted_tokens", lambda _model: counted)
     monkeypatch.setattr("evenkeel.selection.gating.past_first_token", lambda _loaded, texts: texts)
     return texts_read
 
@@ -81,7 +88,7 @@ def vector(width: int = 32) -> SteeringVector:
 @pytest.mark.parametrize("kind", ["band", "probe"])
 def test_fitted_gates_know_unseen_terms(kind: Any, prompts: list[Prompt]) -> None:
     seen = [prompt for prompt in prompts if prompt.split != "test"]
-    fitted = GateFitter(None, seen, [vector().point]).fit(kind, (vector(),))  # type: ignore[arg-type]
+    fitted = GateFitter(LOADED, seen, [vector().point]).fit(kind, (vector(),))
     (gate,) = fitted.gates
     assert isinstance(gate, BandGate if kind == "band" else ProbeGate)
     asked = [prompt for prompt in prompts if prompt.split == "test" and prompt.kind != "neutral"]
@@ -101,17 +108,17 @@ def test_further_items_are_no_other_words(read: list[str], prompts: list[Prompt]
         for prompt in prompts
         if prompt.split == "train"
     ]
-    fitter = GateFitter(None, [*prompts, *further], [vector().point])  # type: ignore[arg-type]
+    fitter = GateFitter(LOADED, [*prompts, *further], [vector().point])
     fitter.fit("band", (vector(),))
     assert read
     assert not any("Never" in text for text in read)
 
 
 def test_every_word_is_read(read: list[str], prompts: list[Prompt]) -> None:
-    fitter = GateFitter(None, prompts, [vector().point])  # type: ignore[arg-type]
+    fitter = GateFitter(LOADED, prompts, [vector().point])
     assert fitter.fit("none", (vector(),)).gates == ()
     assert not read
-    fitter.fit("probe", (vector(),))
+    assert fitter.fit("probe", (vector(),)).tokens_read == 2 * 7  # both splits
     begun = {"I", "I met", "I met the", "I met the nurse", "I met the nurse because", "The maid"}
     assert begun <= set(read)
     assert len(set(read)) < len(read), "the two splits share beginnings, each read once in both"
@@ -122,6 +129,6 @@ def test_every_word_is_read(read: list[str], prompts: list[Prompt]) -> None:
 def test_what_gates_cannot_be_fitted_to_is_refused(prompts: list[Prompt]) -> None:
     spoilt = [prompt.model_copy(update={"text": "Someone said that"}) for prompt in prompts]
     with pytest.raises(BadInputError, match="does not hold its item 'maid'"):
-        GateFitter(None, spoilt, [vector().point]).fit("probe", (vector(),))  # type: ignore[arg-type]
+        GateFitter(LOADED, spoilt, [vector().point]).fit("probe", (vector(),))
     with pytest.raises(BadInputError, match="width of 16, but this model has 32"):
-        GateFitter(None, prompts, [vector().point]).fit("band", (vector(16),))  # type: ignore[arg-type]
+        GateFitter(LOADED, prompts, [vector().point]).fit("band", (vector(16),))

@@ -16,6 +16,7 @@ from evenkeel.learning.passes import PromptPass
 from evenkeel.metrics.bias import centred, pairwise_square
 from evenkeel.models.loading import LoadedModel
 from evenkeel.models.sites import HookPoint
+from evenkeel.models.token_count import with_tokens
 from evenkeel.params import ReftParams
 from evenkeel.scoring.group_reads import encode_prompt, group_log_probs
 from evenkeel.selection.item_gates import (
@@ -143,7 +144,7 @@ def test_scores_and_divergences_are_those_of_evaluation(loaded: LoadedModel) -> 
 
 
 def test_every_rank_layer_set_and_strength_is_a_candidate(loaded: LoadedModel) -> None:
-    train = trainer(loaded, make_prompts()).train
+    train = with_tokens(loaded.model, trainer(loaded, make_prompts()).train)
     found = list(make_learned_conditions(train, [1, 2], [[1], [0, 1]], [0.5, 1.0], shuffles=2))
     assert [(c.rank, c.recipe.layer, c.multiplier) for c in found] == [
         (1, 1, 0.5),
@@ -156,6 +157,8 @@ def test_every_rank_layer_set_and_strength_is_a_candidate(loaded: LoadedModel) -
         (2, (0, 1), 1.0),
     ]
     assert {condition.name for condition in found} == {"reft_probe"}
+    assert all(condition.train_tokens for condition in found)
+    assert found[0].train_tokens == found[1].train_tokens  # one training, at two strengths
     assert [edit.multiplier for edit in found[2].at(3.0).interventions] == [1.5, 1.5]  # type: ignore[attr-defined]
 
 
@@ -176,8 +179,8 @@ def test_base_rates_of_words_are_not_trained_away(loaded: LoadedModel) -> None:
 
 
 def test_null_edits_are_trained_on_other_items_or_turned(loaded: LoadedModel) -> None:
-    train = trainer(loaded, make_prompts()).train
-    condition = LearnedCondition(train(2, [0, 1], None), train, shuffles=2)
+    train = with_tokens(loaded.model, trainer(loaded, make_prompts()).train)
+    condition = LearnedCondition(train(2, [0, 1], None)[0], train, shuffles=2)
     nulls = null_conditions(condition, None, draws=3, seed=0)  # type: ignore[arg-type]
     assert {kind: len(drawn) for kind, drawn in nulls.items()} == {
         "shuffled_items": 2,

@@ -158,6 +158,9 @@ def test_trained_vectors_have_nulls_of_their_own(probed: Path) -> None:
     assert not torch.equal(*nulls)
     group = load_axes(probed / "vectors").get("gender", "group", "resid_post", 2)
     assert shuffled.most(group, 19) == 19
+    assert group.tokens_read
+    assert vector.tokens_read
+    assert vector.tokens_read != group.tokens_read  # its training, and not the statements
 
 
 def test_a_layer_that_is_not_stored_cannot_be_trained_at(probed: Path) -> None:

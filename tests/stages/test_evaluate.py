@@ -357,6 +357,7 @@ def test_a_sceptic_finds_the_controls(inputs: dict[str, Path]) -> None:
         assert row.spread_p is not None
         assert row.spread_p_holm is not None
         assert row.spread_p <= row.spread_p_holm <= 1
+        assert (row.cost.added_tokens > 0) == bool(row.recipe.prefix)
         assert (row.minimum_detectable["bias_reduction"] or 0) > 0
     assert result.bias_test.against == "reference"
     assert result.bias_test.verdict.startswith("too few items with a known reference")
@@ -476,7 +477,7 @@ def test_twice_the_same_bytes_though_killed_on_the_way(
     change_params(inputs, **FEW)
     assert run(inputs).exit_code == 0
     first, total = contents(inputs), ran
-    assert len(first) == 9
+    assert len(first) == 9 + 2 * len(result_of(inputs).conditions)  # two files of each
     work = inputs["output"] / ".gender.part"
     # A fork has imported what it needs; threads of torch would not be in it.
     fork = multiprocessing.get_context("fork").Process(target=run_on_one_thread, args=(inputs,))

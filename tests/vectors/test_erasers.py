@@ -138,6 +138,7 @@ def test_statement_erasers_are_fitted_on_the_axis_training_rows(
     reference = LeaceEraser.fit(kept, sides)
     assert torch.allclose(erasure_of(eraser)(kept), reference(kept), atol=1e-4)
     assert eraser.metadata["rows"] == train.sum() == 32
+    assert eraser.tokens_read == 3 * 32
     sorted_sides = ["men", "women"] if concept == "group" else ["biased", "neutral"]
     assert eraser.metadata["classes"] == sorted_sides
 

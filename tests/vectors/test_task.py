@@ -24,6 +24,8 @@ def compute(statements: pd.DataFrame, x: np.ndarray, **changes: Any) -> dict[str
         "probe": probe,
         "actadd": np.eye(x.shape[1], dtype=np.float32)[1] * 2,
         "group_terms": np.roll(x, 1, axis=1),  # the groups differ along dimension 2 there
+        "tokens": np.full(len(x), 7),
+        "tokens_trained": {"bipo": 500},
         "metadata": {"seed": 0},
     }
     results = task.compute(x, site="resid_post", layer=3, **(arguments | changes))
@@ -48,7 +50,8 @@ def test_each_method_finds_its_planted_direction_in_its_sense() -> None:
         assert vector.key == ("gender", method, "resid_post", 3)
         assert vector.separation is not None
         assert vector.separation.auroc > 0.9, method
-        assert vector.metadata == {"seed": 0, "statements": 128}
+        read = None if method == "actadd" else 128 * 7
+        assert vector.metadata == {"seed": 0, "statements": 128, "tokens_read": read}
 
 
 def test_relative_norms_are_in_units_of_the_stream() -> None:
