@@ -85,13 +85,17 @@ def _added(tokenizer: Any, text: str) -> AddedTokens:
 _FRONT = "evenkeel_front"
 
 
-def remember_front(model: Any, front: Tokens) -> None:
-    """Note at a model what its encoder puts before every text; copies of the model keep it."""
-    setattr(model, _FRONT, front)
+def remember_front(model: Any, tokenizer: Any) -> None:
+    """Note at a model what its tokenizer puts before every text; copies of the model keep it.
+
+    Raises:
+        BadInputError: as `added_tokens` does.
+    """
+    setattr(model, _FRONT, added_tokens(tokenizer).front)
 
 
 def front_of(model: Any) -> Tokens | None:
-    """What the encoder of a model puts before every text; None if it was loaded without one."""
+    """What the tokenizer of a model puts before every text; None if none has come with it."""
     front: Tokens | None = getattr(model, _FRONT, None)
     return front
 
@@ -226,10 +230,11 @@ class TextEncoder:
         }
 
     def _begun(self, own: Tokens) -> Tokens:
-        """A text's own tokens after what is put in front, of which it may bring along the end."""
+        """A text's own tokens after what is put in front, some of which they may begin with."""
         front = self.added.front
-        there = next(n for n in range(len(front), -1, -1) if own[:n] == front[len(front) - n :])
-        return front[: len(front) - there] + own
+        lengths = range(len(front), 0, -1)
+        brought = (n for n in lengths if own[:n] in (front[:n], front[-n:]))
+        return front + own[next(brought, 0) :]
 
     def _names(self, tokens: Iterable[int]) -> list[str]:
         return [str(self.tokenizer.convert_ids_to_tokens(token)) for token in tokens]

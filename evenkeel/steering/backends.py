@@ -33,7 +33,7 @@ def steered(
     Args:
         backend: one of `BACKENDS`.
         model: a causal LM of transformers.
-        tokenizer: of the model.
+        tokenizer: of the model; sinks are looked for on texts that begin as it has them begin.
         spec: what is to be done.
         mask: as of `hooks.steer`.
 
@@ -43,6 +43,10 @@ def steered(
     """
     if backend not in BACKENDS:
         raise BadInputError(f"backend {backend!r} is unknown; known: {', '.join(BACKENDS)}")
+    if tokenizer is not None:
+        from evenkeel.models.encoding import remember_front
+
+        remember_front(model, tokenizer)
     with BACKENDS[backend](model, tokenizer, spec, mask) as generating:
         yield generating
 
