@@ -16,7 +16,7 @@ from evenkeel.activations import content
 from evenkeel.activations.capture import measure_sinks
 from evenkeel.activations.content import ShardContent
 from evenkeel.activations.shard_job import header_of
-from evenkeel.activations.sinks import RULE
+from evenkeel.activations.sinks import RULE, measurement_of
 from evenkeel.activations.writer import write_store
 from evenkeel.evaluation.bias_check import check_axis
 from evenkeel.export.with_code import write_model_with_code
@@ -168,8 +168,10 @@ def test_whoever_steers_a_bare_model_finds_the_sinks_of_its_tokenizer(
 
     bare = long_behind_bos(own)
     test = [prompt for prompt in make_prompts() if prompt.split == "test"]
-    check_axis(bare, own, "gender", test, alpha=0.05, max_spread=1.0)
-    assert front_of(bare) == front_of(loaded.model)
+    spec = InterventionSpec((push(),))
+    check_axis(bare, own, "gender", test, alpha=0.05, max_spread=1.0, spec=spec)
+    assert set(measurement_of(bare).probes) == {front_of(loaded.model)}
+    assert front_of(bare) is None
 
     bare = long_behind_bos(own)
     write_model_with_code(tmp_path / "steered", bare, own, InterventionSpec((push(),)))

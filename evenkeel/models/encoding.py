@@ -6,7 +6,8 @@ token of a prompt would be EOS, and what the model says next would be said after
 is left out, of prompts, statements, benchmarks and captured texts alike.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
@@ -92,6 +93,24 @@ def remember_front(model: Any, tokenizer: Any) -> None:
         BadInputError: as `added_tokens` does.
     """
     setattr(model, _FRONT, added_tokens(tokenizer).front)
+
+
+@contextmanager
+def front_noted(model: Any, tokenizer: Any) -> Iterator[None]:
+    """`remember_front` while the block runs; afterwards the model is what it was.
+
+    Raises:
+        BadInputError: as `added_tokens` does.
+    """
+    known = front_of(model)
+    remember_front(model, tokenizer)
+    try:
+        yield
+    finally:
+        if known is None:
+            delattr(model, _FRONT)
+        else:
+            setattr(model, _FRONT, known)
 
 
 def front_of(model: Any) -> Tokens | None:

@@ -1,7 +1,7 @@
 """The backends by name: the ways in which a spec gets into a model of transformers."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from evenkeel.errors import BadInputError
@@ -43,11 +43,10 @@ def steered(
     """
     if backend not in BACKENDS:
         raise BadInputError(f"backend {backend!r} is unknown; known: {', '.join(BACKENDS)}")
-    if tokenizer is not None:
-        from evenkeel.models.encoding import remember_front
+    from evenkeel.models.encoding import front_noted
 
-        remember_front(model, tokenizer)
-    with BACKENDS[backend](model, tokenizer, spec, mask) as generating:
+    noted = nullcontext() if tokenizer is None else front_noted(model, tokenizer)
+    with noted, BACKENDS[backend](model, tokenizer, spec, mask) as generating:
         yield generating
 
 
