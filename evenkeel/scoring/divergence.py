@@ -48,8 +48,8 @@ def text_divergences(
     sizes = [len(members) for members in batches]
 
     def task(number: int, passes: slice) -> _Divergences:
-        of_batch = batches[number]
-        own, first = ([each[index] for index in of_batch] for each in (texts, unscored))
+        own = [texts[index] for index in batches[number]]
+        first = [unscored[index] for index in batches[number]]
         return _Divergences(own, first, edits[passes])
 
     def run(number: int, begun: int) -> Iterator[Float[ndarray, " texts"]]:
