@@ -18,7 +18,7 @@ The folder is one that prepare_model wrote. A row a layer:
 """
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -56,9 +56,12 @@ COLUMNS = (
 @torch.inference_mode()
 def losses(model: Any, ids: Int[Tensor, "windows tokens"]) -> Float[Tensor, " windows"]:
     """Nats per token of each window."""
-    logits = model(ids, use_cache=False).logits[:, :-1]
-    nats = torch.nn.functional.cross_entropy(logits.mT, ids[:, 1:], reduction="none")
-    return nats.double().mean(1)
+    logits = model(ids, use_cache=False).logits
+    following = ids.roll(-1, 1)  # of the last token, the first: left out
+    nats = torch.nn.functional.cross_entropy(
+        logits.flatten(0, 1), following.flatten(), reduction="none"
+    )
+    return nats.view_as(ids)[:, :-1].double().mean(1)
 
 
 def windows_of(loaded: LoadedModel, path: Path, windows: int, tokens: int) -> Int[Tensor, "w t"]:
@@ -72,12 +75,11 @@ def windows_of(loaded: LoadedModel, path: Path, windows: int, tokens: int) -> In
 
 def layer_rows(
     model: Any, ids: Int[Tensor, "w t"], directions: int, layers: Collection[int]
-) -> list[list[Any]]:
+) -> Iterator[list[Any]]:
     """Of each layer: its index, what edits cost, both norms, and how many later sinks."""
     generator = torch.Generator().manual_seed(0)
     with recorded(model) as outputs:
         plain = losses(model, ids)
-    rows: list[list[Any]] = []
     for layer, output in enumerate(Progress(outputs, desc="layers")):
         point, stream = HookPoint.of(SITE, layer), hidden_of(output)
         drawn = torch.randn(directions, stream.shape[-1], generator=generator)
@@ -105,8 +107,7 @@ def layer_rows(
         norms = float(stream[:, 0].norm(dim=-1).mean()), float(others.norm(dim=-1).median())
         steered = [math.exp(nats) for nats in ratios]
         steered[2:3] = [error, steered[2], of_worst]
-        rows.append([layer, *steered, *norms, int(sinks.sum())])
-    return rows
+        yield [layer, *steered, *norms, int(sinks.sum())]
 
 
 def _error(values: Float[Tensor, " count"]) -> float:
@@ -162,13 +163,12 @@ def main(
     loaded = load_model(folder, "cpu")
     angles = cosines(loaded, axis, quads)
     ids = windows_of(loaded, texts, windows, tokens)
-    rows = [
-        [*row, angles[row[0]]["include"], angles[row[0]]["exclude"]]
-        for row in layer_rows(loaded.model, ids, directions, layers or range(len(angles)))
-    ]
-    if as_json:
-        print_json(dict(zip(COLUMNS, row, strict=True)) for row in rows)
-    else:
+    rows: list[list[Any]] = []
+    for row in layer_rows(loaded.model, ids, directions, layers or range(len(angles))):
+        rows.append([*row, angles[row[0]]["include"], angles[row[0]]["exclude"]])
+        if as_json:
+            print_json([dict(zip(COLUMNS, rows[-1], strict=True))])
+    if not as_json:
         print_table(f"A random direction ablated in {loaded.name}", COLUMNS, rows)
     worst = {name: max(row[place] for row in rows) for place, name in enumerate(COLUMNS)}
     figures = [

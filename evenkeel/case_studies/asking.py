@@ -9,9 +9,16 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from evenkeel.models.batching import context_length
+from evenkeel.models.chat import render_message
 from evenkeel.models.encoding import TextEncoder
 from evenkeel.params import DemonstrationSamplingParams, WordsParams
-from evenkeel.scoring.group_reads import encode_groups, group_log_probs
+from evenkeel.scoring.group_reads import (
+    Encode,
+    encode_groups,
+    encode_rendered,
+    encode_text,
+    group_log_probs,
+)
 from evenkeel.scoring.token_reads import (
     Reads,
     check_fits,
@@ -53,10 +60,10 @@ class Questions:
         asked = [
             encode_groups(
                 self.tokenizer,
-                dict.fromkeys(words, text),
+                dict.fromkeys(words, self._before(text)),
                 words,
                 f"demonstration.prompts, {text[:40]!r}",
-                lambda _, text: self._encode(text),
+                self._encode,
             )
             for text in self.prompts
         ]
@@ -92,7 +99,8 @@ class Questions:
         """
         rows, reads = [], []
         for index, text in enumerate(continuations):
-            context = self._encode(self.prompts[index // self.sampling.samples])
+            before = self._before(self.prompts[index // self.sampling.samples])
+            context = self._encode(self.tokenizer, before)
             added = TextEncoder.of(self.tokenizer).plain(text)
             row = (context + added)[: context_length(model)]
             rows.append(row)
@@ -106,6 +114,11 @@ class Questions:
             np.bincount(table[:, 0], minlength=texts).astype(float),
         )
 
-    def _encode(self, text: str) -> tuple[int, ...]:
-        encoder = TextEncoder.of(self.tokenizer)
-        return encoder.message(text) if self.sampling.chat_template else encoder.encode(text)
+    def _before(self, prompt: str) -> str:
+        """What is read before an answer begins."""
+        return render_message(self.tokenizer, prompt) if self.sampling.chat_template else prompt
+
+    @property
+    def _encode(self) -> Encode:
+        """Of that."""
+        return encode_rendered if self.sampling.chat_template else encode_text

@@ -20,6 +20,7 @@ from evenkeel.errors import BadInputError
 from evenkeel.metrics import bias
 from evenkeel.metrics.competence import CompetenceGate
 from evenkeel.metrics.measures import PromptSetMeasures
+from evenkeel.models.encoding import front_noted
 from evenkeel.scoring.prompt_set import PromptSet
 from evenkeel.statistics.estimate import Estimate
 from evenkeel.statistics.jackknife import log_upper_bound
@@ -100,7 +101,7 @@ def check_axis(
         raise BadInputError(f"axis {axis}: give either a limit of the spread or a baseline")
     prompt_set = PromptSet.of(model, tokenizer, prompts, [])
     measures = PromptSetMeasures(prompt_set, 2000, 0)
-    with steer(model, spec.interventions if spec else ()):
+    with front_noted(model, tokenizer), steer(model, spec.interventions if spec else ()):
         readings = prompt_set.read(model, batch_size)
     scores = measures.items.scores(readings)
     record = AxisRecord(

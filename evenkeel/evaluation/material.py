@@ -11,6 +11,7 @@ from evenkeel.metrics.sampled import per_item
 from evenkeel.models.chat import render_message
 from evenkeel.models.loading import LoadedModel
 from evenkeel.params import EvaluationParams, Split
+from evenkeel.scoring.group_reads import Encode, encode_rendered, encode_text
 from evenkeel.scoring.prompt_set import PromptSet
 from evenkeel.scoring.result_cache import NOT_KEPT, ResultCache
 from evenkeel.selection.evaluator import Evaluator, Sampling
@@ -147,12 +148,14 @@ class Material:
         sampling: Sampling | None = None,
         before: str = "",
     ) -> Evaluator:
-        """Measures what a split's prompts and texts show; `before` stands before every prompt."""
+        """Measures what a split's prompts and texts show; `before`, which a chat template has
+        rendered, stands before every prompt."""
         params = self._params
         directions = self._directions(split, prompts)
 
         def behind(prefix: str) -> PromptSet:
-            return self._prompt_set(split, prompts, texts, directions, before + prefix)
+            encode = encode_rendered if before else encode_text
+            return self._prompt_set(split, prompts, texts, directions, before + prefix, encode)
 
         prompt_set = behind("")
         measures = PromptSetMeasures(prompt_set, resamples, self._seed, params.direction)
@@ -182,10 +185,11 @@ class Material:
         texts: Sequence[str],
         directions: Sequence[Direction],
         prefix: str,
+        encode: Encode,
     ) -> PromptSet:
         model, tokenizer = self._loaded.model, self._loaded.tokenizer
         try:
-            return PromptSet.of(model, tokenizer, prompts, texts, directions, prefix)
+            return PromptSet.of(model, tokenizer, prompts, texts, directions, prefix, encode)
         except BadInputError as error:
             where = f"{split} split of axis {self._axis!r}"
             behind = f", behind the prefix {prefix!r}" if prefix else ""

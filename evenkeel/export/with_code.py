@@ -26,6 +26,7 @@ from evenkeel.errors import BadInputError
 from evenkeel.export import modeling_steered
 from evenkeel.files import atomic_folder, write_text
 from evenkeel.models.devices import input_device
+from evenkeel.models.encoding import front_noted
 from evenkeel.steering.erasure import Erase, MeanAblate
 from evenkeel.steering.gates import BandGate, ProbeGate
 from evenkeel.steering.hooks import steer
@@ -102,8 +103,8 @@ def write_model_with_code(path: Path, model: Any, tokenizer: Any, spec: Steering
             f"{base.__name__} is no class of transformers: this folder would need the code that "
             "the model brings, too; steer through hooks"
         )
-    steered = _with_steering(model, spec)
-    with atomic_folder(path) as part:
+    with front_noted(model, tokenizer), atomic_folder(path) as part:
+        steered = _with_steering(model, spec)
         steered.save_pretrained(part)
         tokenizer.save_pretrained(part)
         source = inspect.getsource(modeling_steered)

@@ -6,7 +6,8 @@ token of a prompt would be EOS, and what the model says next would be said after
 is left out, of prompts, statements, benchmarks and captured texts alike.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
@@ -85,13 +86,35 @@ def _added(tokenizer: Any, text: str) -> AddedTokens:
 _FRONT = "evenkeel_front"
 
 
-def remember_front(model: Any, front: Tokens) -> None:
-    """Note at a model what its encoder puts before every text; copies of the model keep it."""
-    setattr(model, _FRONT, front)
+def remember_front(model: Any, tokenizer: Any) -> None:
+    """Note at a model what its tokenizer puts before every text; copies of the model keep it.
+
+    Raises:
+        BadInputError: as `added_tokens` does.
+    """
+    setattr(model, _FRONT, added_tokens(tokenizer).front)
+
+
+@contextmanager
+def front_noted(model: Any, tokenizer: Any) -> Iterator[None]:
+    """`remember_front` while the block runs; afterwards the model is what it was.
+
+    Raises:
+        BadInputError: as `added_tokens` does.
+    """
+    known = front_of(model)
+    remember_front(model, tokenizer)
+    try:
+        yield
+    finally:
+        if known is None:
+            delattr(model, _FRONT)
+        else:
+            setattr(model, _FRONT, known)
 
 
 def front_of(model: Any) -> Tokens | None:
-    """What the encoder of a model puts before every text; None if it was loaded without one."""
+    """What the tokenizer of a model puts before every text; None if none has come with it."""
     front: Tokens | None = getattr(model, _FRONT, None)
     return front
 
@@ -226,10 +249,11 @@ class TextEncoder:
         }
 
     def _begun(self, own: Tokens) -> Tokens:
-        """A text's own tokens after what is put in front, of which it may bring along the end."""
+        """A text's own tokens after what is put in front, some of which they may begin with."""
         front = self.added.front
-        there = next(n for n in range(len(front), -1, -1) if own[:n] == front[len(front) - n :])
-        return front[: len(front) - there] + own
+        lengths = range(len(front), 0, -1)
+        brought = (n for n in lengths if own[:n] in (front[:n], front[-n:]))
+        return front + own[next(brought, 0) :]
 
     def _names(self, tokens: Iterable[int]) -> list[str]:
         return [str(self.tokenizer.convert_ids_to_tokens(token)) for token in tokens]

@@ -33,7 +33,7 @@ class LoadedModel:
     provenance: Provenance
 
     def __post_init__(self) -> None:
-        remember_front(self.model, self.encoder.added.front)
+        remember_front(self.model, self.tokenizer)
 
     @cached_property
     def encoder(self) -> TextEncoder:

@@ -84,14 +84,8 @@ class Encoder:
         """
         rendered = render_message(self.tokenizer, text) + begun
         context = self.plain(rendered)
-        found = []
-        for each in words:
-            # As `encode_continuation`, but that a template puts special tokens in front itself.
-            whole = self.plain(rendered + each)
-            together = whole[: len(context)] == context
-            added = whole[len(context) :] if together else self.plain(each)
-            found.append(Scored(context + added, len(context)))
-        return found
+        added = [encode_continuation(self.tokenizer, rendered, context, word) for word in words]
+        return [Scored(context + each, len(context)) for each in added]
 
     def after(self, text: str, sentence: str) -> Scored:
         """A sentence after another one, a space between them."""

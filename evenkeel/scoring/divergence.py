@@ -26,7 +26,7 @@ Places = Int[Tensor, " places"]
 def text_divergences(
     model: nn.Module,
     edits: Sequence[Sequence[Intervention]],
-    texts: Sequence[Sequence[int]],
+    prompt_set: PromptSet,
     batch_size: int,
     cache: ResultCache = NOT_KEPT,
 ) -> Float[ndarray, "edits texts"]:
@@ -38,22 +38,25 @@ def text_divergences(
     Args:
         model: the unsteered model; it is the same object, unhooked, afterwards.
         edits: interventions that act together.
-        texts: as token ids.
+        prompt_set: that the texts are of.
         batch_size: rows in a forward pass.
         cache: keeps what each pass gives.
     """
+    texts, unscored = prompt_set.texts, prompt_set.unscored
     lengths = [len(text) for text in texts]
     batches = length_sorted(lengths, batch_size, rows_of_logits(model))
     sizes = [len(members) for members in batches]
 
     def task(number: int, passes: slice) -> _Divergences:
-        return _Divergences([texts[index] for index in batches[number]], edits[passes])
+        own = [texts[index] for index in batches[number]]
+        first = [unscored[index] for index in batches[number]]
+        return _Divergences(own, first, edits[passes])
 
     def run(number: int, begun: int) -> Iterator[Float[ndarray, " texts"]]:
         return task(number, slice(begun, None)).run(model)
 
     def question() -> list[Any]:
-        return ["divergences", [digest_of(edit) for edit in edits], texts, batch_size]
+        return ["divergences", [digest_of(edit) for edit in edits], texts, unscored, batch_size]
 
     result = np.zeros((len(edits), len(texts)))
     found = cache.results("divergence", question, sizes, len(edits), run, task)
@@ -67,11 +70,12 @@ class _Divergences:
     """Texts of one batch, under one edit after the other."""
 
     texts: Sequence[Sequence[int]]
+    unscored: Sequence[int]
     edits: Sequence[Sequence[Intervention]]
 
     def run(self, model: Any) -> Iterator[Float[ndarray, " texts"]]:
         inputs = padded(self.texts)
-        row, column = _scored(inputs)
+        row, column = _scored(inputs, self.unscored)
         with recorded(model) as outputs:
             base = _log_probs(model, inputs, row, column)
         probs = base.exp()
@@ -104,7 +108,7 @@ def changed_divergences(
     lengths = [len(text) for text in alone.texts]
     for batch in length_sorted(lengths, batch_size, rows_of_logits(model)):
         inputs = padded([alone.texts[index] for index in batch])
-        row, column = _scored(inputs)
+        row, column = _scored(inputs, [alone.unscored[index] for index in batch])
         base = _log_probs(model, inputs, row, column)
         before = torch.tensor([behind.unscored[i] - alone.unscored[i] for i in batch])
         inputs = padded([behind.texts[index] for index in batch])
@@ -114,10 +118,11 @@ def changed_divergences(
     return result
 
 
-def _scored(inputs: dict[str, Tensor]) -> tuple[Places, Places]:
-    """Row and column of every token that another one follows."""
+def _scored(inputs: dict[str, Tensor], unscored: Sequence[int]) -> tuple[Places, Places]:
+    """Row and column of every token that a scored one follows."""
     row, column = inputs["attention_mask"][:, 1:].nonzero(as_tuple=True)
-    return row, column
+    kept = column + 1 >= torch.tensor(unscored)[row]
+    return row[kept], column[kept]
 
 
 def _summed(

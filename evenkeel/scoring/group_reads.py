@@ -27,25 +27,37 @@ class EncodedPrompt:
     """The alternatives of each group."""
 
 
+Encode = Callable[[Any, str], Tokens]
+"""From a tokenizer and a text to what is read before a continuation."""
+
+
 def encode_text(tokenizer: Any, text: str) -> Tokens:
     """Token ids of a text, with the special tokens that the tokenizer itself puts before it."""
     return TextEncoder.of(tokenizer).encode(text)
 
 
-def encode_prompt(tokenizer: Any, prompt: Prompt, prefix: str = "") -> EncodedPrompt:
+def encode_rendered(tokenizer: Any, text: str) -> Tokens:
+    """Token ids of what a chat template has rendered, which brings its special tokens along."""
+    return TextEncoder.of(tokenizer).plain(text)
+
+
+def encode_prompt(
+    tokenizer: Any, prompt: Prompt, prefix: str = "", encode: Encode = encode_text
+) -> EncodedPrompt:
     """Encode a prompt that has continuations.
 
     Args:
         tokenizer: of the model.
         prompt: what is asked.
         prefix: put before it, its last space included.
+        encode: of what stands before the continuations.
 
     Raises:
         BadInputError: a group has no continuation, names one twice, or one of them is empty; or
             there is no token to condition on.
     """
     texts = {group: prefix + prompt.context(group) for group in prompt.groups}
-    return encode_groups(tokenizer, texts, prompt.continuations, f"prompt {prompt.id}")
+    return encode_groups(tokenizer, texts, prompt.continuations, f"prompt {prompt.id}", encode)
 
 
 def encode_groups(
@@ -53,7 +65,7 @@ def encode_groups(
     texts: Mapping[str, str],
     continuations: Mapping[str, Sequence[str]],
     where: str,
-    encode: Callable[[Any, str], Tokens] = encode_text,
+    encode: Encode = encode_text,
 ) -> EncodedPrompt:
     """Encode the continuations of each group after the text of that group.
 
@@ -62,7 +74,7 @@ def encode_groups(
         texts: what is continued, by group.
         continuations: alternatives, by group.
         where: the prompt's name, for messages.
-        encode: makes token ids of a text before anything continues it, as a chat message, say.
+        encode: of the texts.
 
     Raises:
         BadInputError: as of `encode_prompt`.
@@ -87,11 +99,18 @@ def encode_continuation(tokenizer: Any, text: str, context: Tokens, word: str) -
     """Ids that `word` adds to `text`.
 
     Encoded in place where that leaves the context's ids as they are: SentencePiece tokenizers give
-    a word alone a second leading space. Otherwise (the two merge) encoded alone.
+    a word alone a leading space of its own. Otherwise (the two merge) encoded alone.
+
+    Args:
+        tokenizer: of the model.
+        text: what is continued.
+        context: its ids, from `encode_text` or `encode_rendered`.
+        word: what follows.
     """
-    whole = encode_text(tokenizer, text + word)
-    if whole[: len(context)] == context:
-        return whole[len(context) :]
+    for encode in (encode_text, encode_rendered):
+        whole = encode(tokenizer, text + word)
+        if whole[: len(context)] == context:
+            return whole[len(context) :]
     return TextEncoder.of(tokenizer).plain(word)
 
 

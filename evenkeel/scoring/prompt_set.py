@@ -13,11 +13,13 @@ from torch import nn
 from evenkeel.datasets.records import Direction, Prompt
 from evenkeel.errors import BadInputError
 from evenkeel.models.batching import context_length
-from evenkeel.models.encoding import Tokens
+from evenkeel.models.encoding import Tokens, added_tokens
 from evenkeel.scoring.group_reads import (
+    Encode,
     EncodedPrompt,
     GroupReads,
     encode_prompt,
+    encode_rendered,
     encode_text,
 )
 from evenkeel.scoring.token_reads import (
@@ -62,8 +64,8 @@ class PromptSet:
     texts: tuple[Tokens, ...]
     """As token ids, with the prefix before them."""
     unscored: tuple[int, ...]
-    """Tokens at the beginning of each text whose probability is not read: the prefix, and the
-    text's own first token."""
+    """Tokens at the beginning of each text whose probability is not read: the prefix, and what the
+    tokenizer puts in front or, where it puts nothing, the text's own first token."""
     encoded: tuple[EncodedPrompt, ...]
     """The stereotypical prompts and then the definitional ones, as token ids."""
 
@@ -76,6 +78,7 @@ class PromptSet:
         texts: Sequence[str],
         directions: Sequence[Direction] = ("group_given_item",),
         prefix: str = "",
+        encode: Encode = encode_text,
     ) -> "PromptSet":
         """Encode the prompts and texts of one split.
 
@@ -89,6 +92,7 @@ class PromptSet:
             texts: held-out plain texts; none where perplexity is measured elsewhere.
             directions: of the stereotypical prompts to score.
             prefix: put before every prompt and text, its last space included.
+            encode: of prompts, the prefix before them.
 
         Raises:
             BadInputError: no stereotypical prompt, prompts of different groups, texts of which
@@ -115,21 +119,23 @@ class PromptSet:
                 )
         limit = context_length(model)
         encoded_texts = tuple(encode_text(tokenizer, text)[:limit] for text in texts)
-        scorable = tuple(text for text in encoded_texts if len(text) > 1)
+        front = added_tokens(tokenizer).front if texts else ()
+        first = max(1, len(front))
+        scorable = tuple(text for text in encoded_texts if len(text) > first)
         if texts and not scorable:
             raise BadInputError(
                 "no held-out text of two tokens or more in this split; perplexity needs some"
             )
         encoded = tuple(
-            encode_prompt(tokenizer, _ordered(prompt, groups), prefix)
+            encode_prompt(tokenizer, _ordered(prompt, groups), prefix, encode)
             for prompt in stereotypical + definitional
         )
-        scored = [len(text) - 1 for text in scorable]
+        scored = [len(text) - first for text in scorable]
         if prefix:
             scorable = tuple(
-                _after(tokenizer, prefix, text, alone)
+                _after(tokenizer, prefix, text, alone[len(front) :], len(alone) - first)
                 for text, alone in zip(texts, encoded_texts, strict=True)
-                if len(alone) > 1
+                if len(alone) > first
             )
         unscored = tuple(len(text) - own for text, own in zip(scorable, scored, strict=True))
         prompt_set = cls(groups, stereotypical, definitional, scorable, unscored, encoded)
@@ -209,14 +215,20 @@ def _ordered(prompt: Prompt, groups: Sequence[str]) -> Prompt:
     return prompt.model_copy(update={"continuations": ordered})
 
 
-def _after(tokenizer: Any, prefix: str, text: str, alone: Tokens) -> Tokens:
-    """Token ids of a text after a prefix, that end as those of the text alone do.
+def _after(tokenizer: Any, prefix: str, text: str, own: Tokens, scored: int) -> Tokens:
+    """Token ids of a text after a prefix, of which the last ones are those that are scored alone.
 
-    Encoded in one piece where that leaves all but the text's first token as they are: there the
-    two meet. Otherwise (the first word falls into other pieces) encoded apart and joined.
+    Encoded in one piece where that leaves these as they are. Otherwise (the first word falls into
+    other pieces, or the text brings along what stands in front) encoded apart and joined.
+
+    Args:
+        tokenizer: of the model.
+        prefix: what is put before.
+        text: what it is put before.
+        own: token ids of the text, without what the tokenizer puts in front.
+        scored: how many of them are scored.
     """
     whole = encode_text(tokenizer, prefix + text)
-    if whole[1 - len(alone) :] == alone[1:]:
+    if whole[-scored:] == own[-scored:] and encode_rendered(tokenizer, text) == own:
         return whole
-    own = alone[1:] if alone[0] in tokenizer.all_special_ids else alone
     return encode_text(tokenizer, prefix) + own

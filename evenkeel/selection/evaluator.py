@@ -258,7 +258,7 @@ class Evaluator:
         """KL from the unsteered model on each text, summed over its tokens, by condition."""
         prompt_set = self.measures.prompt_set
         edits = [c.interventions for c in conditions if not c.apart]
-        texts = text_divergences(self._model, edits, prompt_set.texts, self.batch_size, self._cache)
+        texts = text_divergences(self._model, edits, prompt_set, self.batch_size, self._cache)
         steered = iter(texts)
         divergences = []
         for condition in conditions:

@@ -1,7 +1,7 @@
 """The backends by name: the ways in which a spec gets into a model of transformers."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from evenkeel.errors import BadInputError
@@ -33,7 +33,7 @@ def steered(
     Args:
         backend: one of `BACKENDS`.
         model: a causal LM of transformers.
-        tokenizer: of the model.
+        tokenizer: of the model; sinks are looked for on texts that begin as it has them begin.
         spec: what is to be done.
         mask: as of `hooks.steer`.
 
@@ -43,7 +43,10 @@ def steered(
     """
     if backend not in BACKENDS:
         raise BadInputError(f"backend {backend!r} is unknown; known: {', '.join(BACKENDS)}")
-    with BACKENDS[backend](model, tokenizer, spec, mask) as generating:
+    from evenkeel.models.encoding import front_noted
+
+    noted = nullcontext() if tokenizer is None else front_noted(model, tokenizer)
+    with noted, BACKENDS[backend](model, tokenizer, spec, mask) as generating:
         yield generating
 
 

@@ -24,7 +24,8 @@ class SelfDebiased:
     Args:
         model: a causal LM of transformers.
         tokenizer: of the model.
-        diagnosis: what is said of a text before it, behind the tokenizer's special tokens.
+        diagnosis: what is said of a text before it, behind what the tokenizer puts in front, if the
+            text has it: a chat template may leave it out.
         decay: how sharply tokens are discounted; 0 is the model as it is.
     """
 
@@ -32,7 +33,7 @@ class SelfDebiased:
         # Under the name by which `models.decoding` finds a model that another stands around.
         self._module, self._decay = model, decay
         encoder = TextEncoder.of(tokenizer)
-        self._front, self._diagnosis = len(encoder.added.front), encoder.plain(diagnosis)
+        self._front, self._diagnosis = encoder.added.front, encoder.plain(diagnosis)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._module, name)
@@ -51,9 +52,11 @@ class SelfDebiased:
         added = torch.tensor(self._diagnosis, device=input_ids.device).expand(len(input_ids), -1)
         self._require_room(input_ids.shape[1] + added.shape[1])
         output = self._module(input_ids=input_ids, attention_mask=attention_mask, **how)
+        front = torch.tensor(self._front, dtype=input_ids.dtype, device=input_ids.device)
+        begun = (input_ids[:, : len(front)] == front).all(dim=1, keepdim=True)
         diagnosed = self._module(
-            input_ids=self._inserted(input_ids, added),
-            attention_mask=self._inserted(attention_mask, torch.ones_like(added)),
+            input_ids=self._inserted(input_ids, added, begun),
+            attention_mask=self._inserted(attention_mask, torch.ones_like(added), begun),
             **how,
         )
         # The token that stood in a column stands as many further right.
@@ -75,15 +78,22 @@ class SelfDebiased:
 
     def _last_logits(self, rows: Sequence[Tokens]) -> Float[Tensor, "rows vocab"]:
         """Of the token after each row, behind the diagnosis."""
-        front = self._front
-        texts = [row[:front] + self._diagnosis + row[front:] for row in rows]
+        front = len(self._front)
+        starts = [front if row[:front] == self._front else 0 for row in rows]
+        texts = [
+            row[:start] + self._diagnosis + row[start:]
+            for row, start in zip(rows, starts, strict=True)
+        ]
         last = torch.tensor([len(text) - 1 for text in texts])
         self._require_room(int(last.max()) + 1)
         inputs = padded(texts, device=input_device(self._module))
         return logits_at(self._module, inputs, torch.arange(len(texts)), last)
 
-    def _inserted(self, row: Tensor, added: Tensor) -> Tensor:
-        return torch.cat([row[:, : self._front], added, row[:, self._front :]], dim=1)
+    def _inserted(self, rows: Tensor, added: Tensor, begun: Tensor) -> Tensor:
+        """Rows with what is added before them: behind what the tokenizer puts in front, if any."""
+        front = len(self._front)
+        behind = torch.cat([rows[:, :front], added, rows[:, front:]], dim=1)
+        return behind.where(begun, torch.cat([added, rows], dim=1))
 
     def _discounted(
         self, logits: Float[Tensor, "*places vocab"], diagnosed: Float[Tensor, "*places vocab"]

@@ -175,7 +175,7 @@ def test_kl_agrees_with_one_text_at_a_time(tiny_gpt2: Any, prompt_set: PromptSet
         expected.append(float(torch.nn.functional.kl_div(steered, base, log_target=True,
                                                          reduction="sum")))  # fmt: skip
     other = replace(PUSH, scale=0.1)
-    found, less = text_divergences(tiny_gpt2, [[PUSH], [other]], prompt_set.texts, batch_size=4)
+    found, less = text_divergences(tiny_gpt2, [[PUSH], [other]], prompt_set, batch_size=4)
     assert (less < found).all()
     assert found == pytest.approx(expected, rel=1e-4)
     assert min(expected) > 0

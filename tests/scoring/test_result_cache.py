@@ -70,7 +70,7 @@ def ask(request: pytest.FixtureRequest, tiny_gpt2: Any, prompt_set: PromptSet) -
         )
 
     def divergences(cache: ResultCache) -> np.ndarray:
-        return text_divergences(tiny_gpt2, EDITS, prompt_set.texts, 2, cache)
+        return text_divergences(tiny_gpt2, EDITS, prompt_set, 2, cache)
 
     return {"readings": readings, "divergences": divergences}[request.param]
 

@@ -108,7 +108,7 @@ def test_kl_is_measured_where_it_is_asked(
 ) -> None:
     for candidate in evaluator.compare(conditions()[:2], "", with_kl=True):
         edits = [candidate.condition.interventions]
-        moved = text_divergences(tiny_gpt2, edits, prompt_set.texts, 4)
+        moved = text_divergences(tiny_gpt2, edits, prompt_set, 4)
         expected = evaluator.measures.kl_neutral(moved[0]).value
         assert candidate.value("kl_neutral") == pytest.approx(expected, rel=1e-5)
 
