@@ -146,7 +146,7 @@ def questions(count: int, strengths: Strengths, rng: random.Random) -> Iterator[
 
 
 def _attribute_weight(groups: int) -> float:
-    """Texts of an attribute for each of one of an axis of two groups: more groups hold more rates."""
+    """Texts of an attribute, of an axis of two groups 1: more groups hold more rates."""
     return (groups + 2) / 4
 
 
