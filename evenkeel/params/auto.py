@@ -110,8 +110,8 @@ def _reft_layers(given: Given) -> list[list[int]]:
     layers = given.model.layers
     if layers > 12:
         return [[round(layers * tenths / 10) for tenths in (2, 3, 4, 5)]]
-    third, half, last = layers // 3, layers // 2, layers - 1
-    return [sorted({third, half, last})]
+    sixth, third, half, last = layers // 6, layers // 3, layers // 2, layers - 1
+    return [sorted({first, half, last}) for first in (third, sixth)]
 
 
 def _by_size(small: int, other: int) -> Rule:
@@ -156,8 +156,8 @@ RULES: Mapping[str, Rule] = {
         "all up to 12 layers; of a deeper model five, at sixths of its depth", _layers
     ),
     "evaluation.reft.layers": Rule(
-        "one set of three layers: a third and half of the way up, and the last; of a model deeper "
-        "than 12 layers one of four, from 0.2 to 0.5 of its depth",
+        "two sets of three layers: a third or a sixth of the way up, half of it, and the last; of "
+        "a model deeper than 12 layers one of four, from 0.2 to 0.5 of its depth",
         _reft_layers,
     ),
     "evaluation.reft.steps": _by_size(100, 200),
