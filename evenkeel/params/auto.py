@@ -111,7 +111,8 @@ def _reft_layers(given: Given) -> list[list[int]]:
     if layers > 12:
         return [[round(layers * tenths / 10) for tenths in (2, 3, 4, 5)]]
     sixth, third, half, last = layers // 6, layers // 3, layers // 2, layers - 1
-    return [sorted({first, half, last}) for first in (third, sixth)]
+    sets = [tuple(sorted({first, half, last})) for first in (third, sixth)]
+    return [list(each) for each in dict.fromkeys(sets)]
 
 
 def _by_size(small: int, other: int) -> Rule:
