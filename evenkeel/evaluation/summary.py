@@ -32,7 +32,7 @@ from evenkeel.metrics.bias import bias_reduction, item_spread
 from evenkeel.metrics.competence import chance
 from evenkeel.metrics.measures import PromptSetMeasures
 from evenkeel.scoring.prompt_set import Readings
-from evenkeel.selection.evaluator import Candidate, Measurement
+from evenkeel.selection.candidate import Candidate, Measurement
 from evenkeel.selection.pareto import COMPARED, ParetoFront
 from evenkeel.statistics.bootstrap import mean
 from evenkeel.statistics.estimate import Estimate, rounded
