@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 import h5py
@@ -45,10 +46,14 @@ SHAPES = {
 
 
 def random_model(shape: dict[str, int]) -> LoadedModel:
-    """A GPT-2 of that shape, and a tokenizer that knows numbers: text "7 8" is tokens 7, 8."""
+    """A GPT-2 of that shape."""
     torch.manual_seed(0)
-    model = GPT2LMHeadModel(GPT2Config(bos_token_id=0, eos_token_id=0, **shape)).eval()
-    words = models.WordLevel({str(i): i for i in range(shape["vocab_size"])}, unk_token="0")
+    return with_numbers(GPT2LMHeadModel(GPT2Config(bos_token_id=0, eos_token_id=0, **shape)).eval())
+
+
+def with_numbers(model: Any) -> LoadedModel:
+    """The model with a tokenizer that knows numbers: text "7 8" is tokens 7, 8."""
+    words = models.WordLevel({str(i): i for i in range(model.config.vocab_size)}, unk_token="0")
     numbers = Tokenizer(words)
     numbers.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=numbers, pad_token="0", eos_token="0")
@@ -79,7 +84,7 @@ def bare_forward(loaded: LoadedModel, texts: list[str], batch_tokens: int) -> No
     with torch.inference_mode():
         for batch in plan_batches(lengths, batch_tokens):
             rows = padded([ids[text] for text in batch])
-            loaded.model.transformer(rows["input_ids"], use_cache=False)
+            loaded.model.base_model(rows["input_ids"], use_cache=False)
 
 
 def evenkeel(

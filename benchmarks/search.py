@@ -40,8 +40,9 @@ from evenkeel.scoring.prefix_reuse import first_affected
 from evenkeel.scoring.prompt_set import PromptSet, Readings
 from evenkeel.scoring.result_cache import NOT_KEPT, ResultCache
 from evenkeel.selection.budget import Budget
+from evenkeel.selection.candidate import Candidate
 from evenkeel.selection.choice import select
-from evenkeel.selection.evaluator import Candidate, Evaluator
+from evenkeel.selection.evaluator import Evaluator
 from evenkeel.selection.search import search
 from evenkeel.steering.intervention import Intervention
 from evenkeel.steering.spec import digest_of

@@ -11,7 +11,8 @@ from evenkeel.controls.nulls import hardest_nulls, null_conditions, rank_p
 from evenkeel.controls.reprobing import Reprobed, reprobe
 from evenkeel.datasets.records import Prompt
 from evenkeel.models.loading import LoadedModel
-from evenkeel.selection.evaluator import Candidate, Evaluator
+from evenkeel.selection.candidate import Candidate
+from evenkeel.selection.evaluator import Evaluator
 from evenkeel.statistics.estimate import Estimate
 from evenkeel.vectors.shuffled import ShuffledVectors
 

@@ -17,7 +17,8 @@ from evenkeel.conditions.latents import (
 from evenkeel.controls.nulls import rank_p
 from evenkeel.metrics.competence import CompetenceGate
 from evenkeel.sae.dictionary import Dictionary
-from evenkeel.selection.evaluator import Candidate, Evaluator
+from evenkeel.selection.candidate import Candidate
+from evenkeel.selection.evaluator import Evaluator
 from evenkeel.vectors.vector import SteeringVector
 
 SHOWN = ("item_spread", "bias_reduction", "definitional_accuracy_change", "perplexity_ratio")

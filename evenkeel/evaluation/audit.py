@@ -25,7 +25,8 @@ from evenkeel.models.sites import HookPoint
 from evenkeel.params import Action, Split
 from evenkeel.scoring.prompt_set import PromptSet
 from evenkeel.selection.budget import Budget
-from evenkeel.selection.evaluator import Candidate, Evaluator
+from evenkeel.selection.candidate import Candidate
+from evenkeel.selection.evaluator import Evaluator
 from evenkeel.statistics.estimate import Estimate
 from evenkeel.vectors.vector import SteeringVector, stream_norm
 

@@ -12,8 +12,9 @@ from evenkeel.models.loading import LoadedModel
 from evenkeel.models.token_count import with_tokens
 from evenkeel.params import Baseline, EvaluationParams
 from evenkeel.selection.budget import Budget
+from evenkeel.selection.candidate import Candidate
 from evenkeel.selection.choice import best_of
-from evenkeel.selection.evaluator import Candidate, Evaluator
+from evenkeel.selection.evaluator import Evaluator
 
 
 def best_baselines(

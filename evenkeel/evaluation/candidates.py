@@ -16,8 +16,9 @@ from evenkeel.models.loading import LoadedModel
 from evenkeel.params import Action, EraserMethod, EvaluationParams, LearnedMethod
 from evenkeel.sae.dictionary import Dictionary
 from evenkeel.selection.budget import Budget
+from evenkeel.selection.candidate import Candidate
 from evenkeel.selection.choice import best_of
-from evenkeel.selection.evaluator import Candidate, Evaluator
+from evenkeel.selection.evaluator import Evaluator
 from evenkeel.selection.gating import GateFitter
 from evenkeel.vectors.erasers import Eraser
 from evenkeel.vectors.vector import SteeringVector

@@ -9,7 +9,7 @@ from evenkeel.evaluation.result import Choices, ConditionResult
 from evenkeel.metrics.bias import bias_reduction, item_spread
 from evenkeel.metrics.measures import PromptSetMeasures
 from evenkeel.scoring.prompt_set import Readings
-from evenkeel.selection.evaluator import Candidate, Measurement
+from evenkeel.selection.candidate import Candidate, Measurement
 from evenkeel.statistics.bootstrap import mean
 from evenkeel.statistics.estimate import rounded
 from evenkeel.statistics.power import smallest_detectable

@@ -22,7 +22,8 @@ from evenkeel.metrics.registry import KNOWLEDGE_CHANGES
 from evenkeel.models.loading import LoadedModel
 from evenkeel.params import EvaluationParams, Split
 from evenkeel.selection.budget import Budget
-from evenkeel.selection.evaluator import Candidate, Evaluator
+from evenkeel.selection.candidate import Candidate
+from evenkeel.selection.evaluator import Evaluator
 from evenkeel.selection.reft import GATE_TEXTS
 from evenkeel.statistics.estimate import Estimate, Measures
 from evenkeel.statistics.power import smallest_detectable

@@ -14,7 +14,8 @@ from evenkeel.params import EvaluationParams, Split
 from evenkeel.scoring.group_reads import Encode, encode_rendered, encode_text
 from evenkeel.scoring.prompt_set import PromptSet
 from evenkeel.scoring.result_cache import NOT_KEPT, ResultCache
-from evenkeel.selection.evaluator import Evaluator, Sampling
+from evenkeel.selection.evaluator import Evaluator
+from evenkeel.selection.sampling import Sampling
 from evenkeel.selection.search import part_of_prompts
 from evenkeel.steering.continuations import spread_over_kinds
 

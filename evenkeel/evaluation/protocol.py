@@ -22,9 +22,10 @@ from evenkeel.sae.dictionary import Dictionary
 from evenkeel.scoring.result_cache import NOT_KEPT, ResultCache
 from evenkeel.selection.backing_off import back_off
 from evenkeel.selection.budget import Budget
+from evenkeel.selection.candidate import Candidate, Measurement
 from evenkeel.selection.choice import Selection, select
 from evenkeel.selection.dose import dose_rows
-from evenkeel.selection.evaluator import Candidate, Evaluator, Measurement
+from evenkeel.selection.evaluator import Evaluator
 from evenkeel.selection.pareto import ParetoFront, compare_at_matched_cost
 from evenkeel.selection.reft import ReftTrainer
 from evenkeel.selection.search import STAGES, SearchResult, search

@@ -28,7 +28,7 @@ from evenkeel.evaluation.result import (
 from evenkeel.metrics.association import association, gap_association
 from evenkeel.metrics.competence import chance
 from evenkeel.metrics.measures import PromptSetMeasures
-from evenkeel.selection.evaluator import Candidate, Measurement
+from evenkeel.selection.candidate import Candidate, Measurement
 from evenkeel.selection.pareto import COMPARED, ParetoFront
 from evenkeel.statistics.estimate import Estimate, rounded
 from evenkeel.statistics.power import (

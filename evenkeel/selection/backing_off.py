@@ -8,8 +8,9 @@ from collections.abc import Sequence
 
 from evenkeel.conditions.condition import DosedCondition
 from evenkeel.selection.budget import Budget
+from evenkeel.selection.candidate import Candidate
 from evenkeel.selection.choice import gain
-from evenkeel.selection.evaluator import Candidate, Evaluator
+from evenkeel.selection.evaluator import Evaluator
 
 TRIED = 3
 """Candidates, those that reduce the bias most."""

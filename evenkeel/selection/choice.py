@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from evenkeel.selection.budget import Budget, M, Measured
-from evenkeel.selection.evaluator import Candidate
+from evenkeel.selection.candidate import Candidate
 
 
 @dataclass(frozen=True)

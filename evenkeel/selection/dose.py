@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from evenkeel.conditions.condition import DosedCondition
-from evenkeel.selection.evaluator import Evaluator, Measurement
+from evenkeel.selection.candidate import Measurement
+from evenkeel.selection.evaluator import Evaluator
 from evenkeel.statistics.estimate import Estimate
 
 COLUMNS = (

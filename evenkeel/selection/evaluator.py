@@ -2,75 +2,21 @@
 
 from collections.abc import Callable, Sequence
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property, partial
 from typing import Any, Literal, Protocol, Self
 
 from evenkeel.conditions.condition import Condition, DosedCondition
-from evenkeel.datasets.records import Prompt
 from evenkeel.metrics.competence import CompetenceGate, withheld
 from evenkeel.metrics.measures import PromptSetMeasures
-from evenkeel.metrics.sampled import SampledMeasures
-from evenkeel.params import GenerationParams
 from evenkeel.scoring.divergence import changed_divergences, text_divergences
 from evenkeel.scoring.prompt_set import PromptSet, Readings
 from evenkeel.scoring.result_cache import NOT_KEPT, ResultCache
 from evenkeel.scoring.steered_reads import SteeredReads
+from evenkeel.selection.candidate import Candidate, Measurement
+from evenkeel.selection.sampling import Sampling
 from evenkeel.statistics.estimate import Estimate, Measures
-from evenkeel.steering.continuations import continue_texts, text_measures
 from evenkeel.steering.intervention import Intervention
-
-
-@dataclass(frozen=True, eq=False)
-class Measurement:
-    """What one model, steered or not, did on a prompt set."""
-
-    readings: Readings
-    measures: Measures
-    too_weak: str | None
-    """Why its metrics of bias are unknown, if they are withheld."""
-    continuations: tuple[str, ...] = ()
-    """Of the continued prompts, prompt by prompt, all samples of each; empty if none were asked."""
-
-    def value(self, name: str) -> float | None:
-        """Value of a metric; None where it is unknown or was not measured."""
-        return self.measures.get(name, Estimate(None)).value
-
-
-@dataclass(frozen=True, eq=False)
-class Candidate:
-    """A condition and its measurement."""
-
-    condition: Condition
-    measurement: Measurement
-    share: float = 1.0
-    """Of the prompt set that it was measured on."""
-    interpolated: bool = False
-    """Whether it follows from what another multiplier did there, and was not measured itself."""
-
-    def value(self, name: str) -> float | None:
-        """Value of a metric; None where it is unknown or was not measured."""
-        return self.measurement.value(name)
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether it was measured itself, on the whole prompt set."""
-        return self.share == 1 and not self.interpolated
-
-    @property
-    def measures(self) -> Measures:
-        return self.measurement.measures
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """Prompts that every model continues, and how."""
-
-    prompts: tuple[Prompt, ...]
-    params: GenerationParams
-    seed: int
-    items: tuple[Prompt, ...] = ()
-    """Prompts of items that are continued once each, to count the groups that are named."""
 
 
 class Reads(Protocol):
@@ -286,34 +232,17 @@ class Evaluator:
     def _text_measures(self, texts: Sequence[str]) -> Measures:
         if self.sampling is None:
             return {}
-        samples = self.sampling.params.samples
-        return text_measures(texts, samples, self.measures.resamples, self.sampling.seed)
+        return self.sampling.text_measures(texts, self.measures.resamples)
 
     def _sampled_groups(self, model: Any, prefix: str = "") -> Measures:
-        items = self.sampling.items if self.sampling else ()
-        if not items:
+        if self.sampling is None:
             return {}
-        measures = SampledMeasures(items, self.measures.resamples, self.measures.seed)
-        return measures.of(self._continuations(model, items, prefix))
+        measured = self.measures.resamples, self.measures.seed
+        return self.sampling.sampled_groups(
+            model, self._tokenizer, self.batch_size, measured, prefix
+        )
 
     def _continue(self, model: Any, prefix: str = "") -> list[str]:
         if self.sampling is None:
             return []
-        samples = self.sampling.params.samples
-        return self._continuations(
-            model, [prompt for prompt in self.sampling.prompts for _ in range(samples)], prefix
-        )
-
-    def _continuations(self, model: Any, prompts: Sequence[Prompt], prefix: str) -> list[str]:
-        assert self.sampling is not None
-        params = self.sampling.params
-        return continue_texts(
-            model,
-            self._tokenizer,
-            [prefix + prompt.lead_in + prompt.text for prompt in prompts],
-            max_new_tokens=params.max_new_tokens,
-            temperature=params.temperature,
-            top_p=params.top_p,
-            batch_size=self.batch_size,
-            seed=self.sampling.seed,
-        )
+        return self.sampling.continuations(model, self._tokenizer, self.batch_size, prefix)

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from evenkeel.selection.budget import Budget, M, Measured
+from evenkeel.selection.candidate import Candidate
 from evenkeel.selection.choice import most_measured
-from evenkeel.selection.evaluator import Candidate, Evaluator
+from evenkeel.selection.evaluator import Evaluator
 from evenkeel.selection.tables import recipe_cells
 
 LEVELS = (0.5, 1.0, 2.0)

@@ -16,8 +16,9 @@ from dataclasses import dataclass, replace
 from evenkeel.conditions.condition import Condition, DosedCondition
 from evenkeel.datasets.records import Prompt
 from evenkeel.selection.budget import Budget
+from evenkeel.selection.candidate import Candidate
 from evenkeel.selection.choice import best_of, gain
-from evenkeel.selection.evaluator import Candidate, Evaluator
+from evenkeel.selection.evaluator import Evaluator
 
 PartEvaluator = Callable[[float], Evaluator]
 """The evaluator of a share of the validation set."""

@@ -4,7 +4,7 @@ from typing import Any
 
 from evenkeel.conditions.recipe import Recipe
 from evenkeel.selection.budget import Budget
-from evenkeel.selection.evaluator import Candidate
+from evenkeel.selection.candidate import Candidate
 
 VALUES = (
     "definitional_accuracy",

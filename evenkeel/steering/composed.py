@@ -2,15 +2,15 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Self, TypeVar
+from typing import Generic, Self, TypeVar
 
 import torch
 from torch import Tensor
 
-from evenkeel.activations.sinks import SinkProbe
+from evenkeel.activations.sinks import SinkMeasurement, SinkProbe
 from evenkeel.steering.gates import OpenAt, ProbeGate, read_together
 from evenkeel.steering.intervention import Edit, Intervention
-from evenkeel.steering.positions import PositionTracker
+from evenkeel.steering.positions import PositionTracker, allows_all_generated
 from evenkeel.steering.rows import RowShares
 
 Made = TypeVar("Made")
@@ -18,6 +18,7 @@ Made = TypeVar("Made")
 
 def compose(
     interventions: Sequence[Intervention],
+    measurement: SinkMeasurement,
     tracker: PositionTracker | None = None,
     sinks: SinkProbe | None = None,
     shares: RowShares | None = None,
@@ -26,11 +27,12 @@ def compose(
 
     Args:
         interventions: in the order in which they act.
+        measurement: of the model's sinks; nothing is done while it runs the model.
         tracker: what tells where in the text a forward pass is; None where nothing depends on it.
         sinks: what tells later attention sinks there, for those that leave sinks alone.
         shares: how much of it each row of the batch gets; None: all rows get all of it.
     """
-    edits = [_placed(item, tracker, sinks, shares) for item in interventions]
+    edits = [_placed(item, measurement, tracker, sinks, shares) for item in interventions]
     if len(edits) == 1:
         return edits[0]
 
@@ -58,10 +60,10 @@ def _passing_over(
     }
     if len(probes) < 2:
         return in_order
-    together = _following(lambda device, dtype: read_together(list(probes.values()), device, dtype))
+    together = _OfType(lambda device, dtype: read_together(list(probes.values()), device, dtype))
 
     def next_open(stream: Tensor, least: int) -> int | None:
-        is_open = together(stream)(stream).any(0).tolist()
+        is_open = together[stream.device, stream.dtype](stream).any(0).tolist()
         closed = {number for number, some in zip(probes, is_open, strict=True) if not some}
         return next((number for number in range(least, len(edits)) if number not in closed), None)
 
@@ -81,21 +83,27 @@ def _passing_over(
 
 def _placed(
     intervention: Intervention,
+    measurement: SinkMeasurement,
     tracker: PositionTracker | None,
     sinks: SinkProbe | None,
     shares: RowShares | None,
 ) -> Edit:
     """The intervention where its positions, its gates and attention sinks allow it, in the rows
     that get it."""
-    on = _following(lambda device, dtype: _Placed.of(intervention, sinks, device, dtype))
-    if intervention.everywhere and shares is None:
-        return lambda stream: on(stream).edit(stream)
+    placed = _OfType(lambda device, dtype: _Placed.of(intervention, sinks, device, dtype))
     positions, first = intervention.positions, intervention.first_position
+    # A decoding step of a small model is so short that a few calls of Python in it are seen.
+    decoding = tracker if shares is None and allows_all_generated(positions, first) else None
+
+    def edit_all(stream: Tensor) -> Tensor:
+        return stream if measurement.runs else placed[stream.device, stream.dtype].edit(stream)
 
     def edit_some(stream: Tensor) -> Tensor:
-        if shares is not None and shares.nowhere:
+        if measurement.runs or (shares is not None and shares.nowhere):
             return stream
-        here = on(stream)
+        here = placed[stream.device, stream.dtype]
+        if decoding is not None and decoding.generates and not here.gates:
+            return here.edit(stream)
         keep: bool | Tensor = True
         if tracker:
             keep = tracker.current.allowed(positions, first, stream.device)
@@ -115,7 +123,7 @@ def _placed(
             torch.where(keep.unsqueeze(-1), edited, stream) if isinstance(keep, Tensor) else edited
         )
 
-    return edit_some
+    return edit_all if intervention.everywhere and shares is None else edit_some
 
 
 def _is_nowhere(keep: bool | Tensor) -> bool:
@@ -150,16 +158,13 @@ class _Placed:
         return cls(item.on(device, dtype), tuple(gates))
 
 
-def _following(
-    make: Callable[[torch.device, torch.dtype], Made],
-) -> Callable[[Tensor], Made]:
-    """What `make` gives for the device and type of a stream, made once for each."""
-    made: dict[tuple[torch.device, torch.dtype], Made] = {}
+class _OfType(dict[tuple[torch.device, torch.dtype], Made], Generic[Made]):
+    """What `make` gives for the device and type of a residual stream, made once for each."""
 
-    def on(stream: Tensor) -> Made:
-        key = (stream.device, stream.dtype)
-        if key not in made:
-            made[key] = make(*key)
-        return made[key]
+    def __init__(self, make: Callable[[torch.device, torch.dtype], Made]) -> None:
+        super().__init__()
+        self._make = make
 
-    return on
+    def __missing__(self, key: tuple[torch.device, torch.dtype]) -> Made:
+        made = self[key] = self._make(*key)
+        return made

@@ -15,7 +15,7 @@ from evenkeel.models.encoding import front_of
 from evenkeel.models.sites import HookPoint
 from evenkeel.steering.composed import compose
 from evenkeel.steering.intervention import Edit
-from evenkeel.steering.plan import by_point, check_width, depends_on_place, resting
+from evenkeel.steering.plan import by_point, check_width, depends_on_place
 from evenkeel.steering.positions import PositionTracker
 from evenkeel.steering.spec import Steering, interventions_in
 
@@ -88,7 +88,7 @@ def steer_lens(model: Any, spec: Steering) -> Iterator[None]:
     measurement = measurement_of(model)
     hooks = []
     for point, group in by_point(interventions).items():
-        edit = resting(compose(group, tracker, probes.get(point)), measurement)
+        edit = compose(group, measurement, tracker, probes.get(point))
         hooks.append((names[point], _hook(edit, point.site == "head_z")))
     layers = {item.layer for item in interventions}
     following = _watching(model, layers, tracker) if tracker else nullcontext()

@@ -9,7 +9,7 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from evenkeel.activations.capture import measure_sinks
-from evenkeel.activations.sinks import SinkMeasurement, measurement_of
+from evenkeel.activations.sinks import measurement_of
 from evenkeel.errors import BadInputError
 from evenkeel.models.architecture import HookTarget, hook_target
 from evenkeel.models.sites import HookPoint
@@ -89,7 +89,7 @@ def plan(
         Planned(
             point,
             targets[point],
-            resting(compose(group, tracker, probes.get(point), shares), measurement),
+            compose(group, measurement, tracker, probes.get(point), shares),
         )
         for point, group in by_point(interventions).items()
     ]
@@ -131,11 +131,6 @@ def check_width(item: Intervention, width: int) -> None:
             )
 
 
-def resting(edit: Edit, measurement: SinkMeasurement) -> Edit:
-    """The edit, but for forward passes in which the model's sinks are looked for."""
-    return lambda stream: stream if measurement.runs else edit(stream)
-
-
 def depends_on_place(interventions: Sequence[Intervention]) -> bool:
     """Whether any of them depends on positions or on tokens, and not on the stream alone."""
     return any(
@@ -155,6 +150,6 @@ def edit_input(edit: Edit, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tup
 
 def edit_output(edit: Edit, output: Any) -> Any:
     """What a module returned, the stream in it edited."""
-    if isinstance(output, tuple):
-        return (edit(output[0]), *output[1:])
-    return edit(output)
+    if isinstance(output, Tensor):
+        return edit(output)
+    return (edit(output[0]), *output[1:])

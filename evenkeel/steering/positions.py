@@ -1,7 +1,7 @@
 """Which columns of the text a forward pass computes, and where in them edits are allowed."""
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import wraps
@@ -63,23 +63,24 @@ class Pass:
     def _find_from(self, number: int, device: torch.device) -> bool | Tensor:
         if number <= 1 and self.start >= self.prompt:
             return True  # at least one real token stands in the prompt
-        columns = torch.arange(self.start, self.stop, device=device).unsqueeze(0)
-        return columns - self.first().to(device).unsqueeze(1) >= number
+        return self._columns(device) - self.first().to(device).unsqueeze(1) >= number
+
+    def _columns(self, device: torch.device) -> Tensor:
+        return torch.arange(self.start, self.stop, device=device).unsqueeze(0)
 
     def _find(self, positions: Positions, device: torch.device) -> bool | Tensor:
         in_prompt, generated = self.stop <= self.prompt, self.start >= self.prompt
-        columns = torch.arange(self.start, self.stop, device=device).unsqueeze(0)
         match positions:
             case "all":
                 return True
             case "prompt":
-                return in_prompt or (not generated and columns < self.prompt)
+                return in_prompt or (not generated and self._columns(device) < self.prompt)
             case "generated":
-                return generated or (not in_prompt and columns >= self.prompt)
+                return generated or (not in_prompt and self._columns(device) >= self.prompt)
             case "last":
                 if generated:
                     return True
-                last = self.last().to(device).unsqueeze(1)
+                last, columns = self.last().to(device).unsqueeze(1), self._columns(device)
                 return (columns == last) | (columns >= self.prompt)
             case "mask":
                 return self._masked(device)
@@ -103,8 +104,21 @@ class Pass:
         return keep.repeat_interleave(self.rows // texts, dim=0)
 
 
+def allows_all_generated(positions: Positions, first: int) -> bool:
+    """Whether a pass that computes generated positions only is edited at all of them.
+
+    Args:
+        positions: that allow an edit.
+        first: tokens at the start of each text that are left alone; one stands in the prompt.
+    """
+    return positions in ("all", "generated", "last") and first <= 1
+
+
 class PositionTracker:
     """Keeps `current`, the forward pass that a model is in, while `watching` it."""
+
+    generates: bool = False
+    """Whether that pass computes generated positions only."""
 
     def __init__(self, mask: Bool[Tensor, "texts column"] | None = None) -> None:
         if mask is not None and (mask.dim() != 2 or mask.dtype != torch.bool):
@@ -115,13 +129,16 @@ class PositionTracker:
         self._mask = mask
         self._prompt: int | None = None  # columns handed to the `generate` that is running
         self._prompt_mask: Any = None  # attention mask handed to it
-        self._outer: dict[str, Any] | None = None  # arguments of the model that is running
+        self._outer: Mapping[str, Any] | None = None  # arguments of the model that is running
+        self._begun: Callable[[], Pass] | None = None
         self._current: Pass | None = None
 
     @property
     def current(self) -> Pass:
-        """The forward pass that is running."""
-        assert self._current is not None, "a block ran outside the module that holds it"
+        """The forward pass that is running; made when it is asked for first, as few of them are."""
+        if self._current is None:
+            assert self._begun is not None, "a block ran outside the module that holds it"
+            self._current = self._begun()
         return self._current
 
     @contextmanager
@@ -154,10 +171,10 @@ class PositionTracker:
                 self._prompt = self._prompt_mask = None
 
         def begin(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-            self._begin(**dict(zip(names, args, strict=False)), **kwargs)
+            self._begin(_by_name(names, args, kwargs))
 
         def enter(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-            self._outer = dict(zip(outer_names, args, strict=False)) | kwargs
+            self._outer = _by_name(outer_names, args, kwargs)
 
         def leave(*_: Any) -> None:
             self._outer = None
@@ -177,32 +194,27 @@ class PositionTracker:
                 vars(model).pop("generate", None)
             else:
                 model.generate = shadowed
-            self._current = None
+            self._begun = self._current = None
 
-    def _begin(
-        self,
-        input_ids: Tensor | None = None,
-        inputs_embeds: Tensor | None = None,
-        hidden_states: Tensor | None = None,
-        attention_mask: Any = None,
-        past_key_values: Any = None,
-        **_others: Any,
-    ) -> None:
+    def _begin(self, given: Mapping[str, Any]) -> None:
         """Begin the pass that the arguments of the module which holds the blocks tell of."""
-        ways = (input_ids, inputs_embeds, hidden_states)
-        given = next((tensor for tensor in ways if tensor is not None), None)
-        if given is None:
+        input_ids, past = given.get("input_ids"), given.get("past_key_values")
+        tensor = input_ids
+        for name in ("inputs_embeds", "hidden_states"):
+            tensor = given.get(name) if tensor is None else tensor
+        if tensor is None:
             raise BadInputError(
                 "the model runs its blocks without input_ids, inputs_embeds and hidden_states, so "
                 "that positions cannot be told apart; act at all positions of this model, with "
                 "sinks='include'"
             )
-        rows, columns = given.shape[:2]
-        outer_ids = (self._outer or {}).get("input_ids")
-        if input_ids is None and outer_ids is not None and outer_ids.shape == (rows, columns):
-            input_ids = outer_ids
-        start = int(past_key_values.get_seq_length()) if past_key_values is not None else 0
-        self.begin(rows, start, columns, attention_mask, input_ids)
+        rows, columns = tensor.shape[:2]
+        if input_ids is None and self._outer is not None:
+            outer_ids = self._outer.get("input_ids")
+            if outer_ids is not None and outer_ids.shape == (rows, columns):
+                input_ids = outer_ids
+        start = int(past.get_seq_length()) if past is not None else 0
+        self.begin(rows, start, columns, given.get("attention_mask"), input_ids)
 
     def begin(
         self,
@@ -213,21 +225,31 @@ class PositionTracker:
         input_ids: Tensor | None = None,
     ) -> None:
         """Begin a forward pass of `columns` columns behind the `start` that a cache holds."""
-        stop = start + columns
-        outer_mask = (self._outer or {}).get("attention_mask")
-        masks = (attention_mask, outer_mask, self._prompt_mask)
-        # A model that was given no mask may make one of another shape for its blocks.
-        left = attention_mask if self._outer is None or outer_mask is not None else None
-        by_token = next((mask for mask in masks if _is_by_token(mask)), left)
-        if self._prompt is not None:
-            prompt = self._prompt
-            # `generate` predicts from the last column, whatever the padding.
-            last = lambda: torch.full((rows,), prompt - 1)  # noqa: E731
-        else:
-            prompt = start or stop
-            last = lambda: _last_real(by_token, rows, stop)  # noqa: E731
-        first = lambda: _first_real(by_token, rows)  # noqa: E731
-        self._current = Pass(rows, start, stop, prompt, input_ids, first, last, self._mask)
+        stop, outer = start + columns, self._outer
+        prompt = (start or stop) if self._prompt is None else self._prompt
+
+        def made() -> Pass:
+            outer_mask = (outer or {}).get("attention_mask")
+            masks = (attention_mask, outer_mask, self._prompt_mask)
+            # A model that was given no mask may make one of another shape for its blocks.
+            left = attention_mask if outer is None or outer_mask is not None else None
+            by_token = next((mask for mask in masks if _is_by_token(mask)), left)
+            if self._prompt is None:
+                last = lambda: _last_real(by_token, rows, stop)  # noqa: E731
+            else:  # `generate` predicts from the last column, whatever the padding
+                last = lambda: torch.full((rows,), prompt - 1)  # noqa: E731
+            first = lambda: _first_real(by_token, rows)  # noqa: E731
+            return Pass(rows, start, stop, prompt, input_ids, first, last, self._mask)
+
+        self._begun, self._current = made, None
+        self.generates = start >= prompt
+
+
+def _by_name(
+    names: Sequence[str], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Mapping[str, Any]:
+    """The arguments of a call, those without a name under theirs."""
+    return dict(zip(names, args, strict=False)) | kwargs if args else kwargs
 
 
 def _prompt_columns(args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:

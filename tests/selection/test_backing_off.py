@@ -12,7 +12,7 @@ from evenkeel.conditions.condition import Condition
 from evenkeel.conditions.vector import VectorCondition
 from evenkeel.selection.backing_off import STEPS, TRIED, back_off
 from evenkeel.selection.budget import Budget
-from evenkeel.selection.evaluator import Candidate, Measurement
+from evenkeel.selection.candidate import Candidate, Measurement
 from evenkeel.statistics.estimate import Estimate
 from tests.evaluation.samples import make_vectors
 from tests.selection.test_search import NOTHING

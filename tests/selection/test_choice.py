@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from evenkeel.conditions.vector import VectorCondition
 from evenkeel.scoring.prompt_set import Readings
 from evenkeel.selection.budget import Budget
+from evenkeel.selection.candidate import Candidate, Measurement
 from evenkeel.selection.choice import select
-from evenkeel.selection.evaluator import Candidate, Measurement
 from evenkeel.statistics.estimate import Estimate
 from tests.evaluation.samples import make_vectors
 

@@ -18,7 +18,8 @@ from evenkeel.scoring.divergence import text_divergences
 from evenkeel.scoring.prefix_reuse import first_affected, recorded, resumed
 from evenkeel.scoring.prompt_set import PromptSet
 from evenkeel.selection.budget import Budget
-from evenkeel.selection.evaluator import Evaluator, Sampling
+from evenkeel.selection.evaluator import Evaluator
+from evenkeel.selection.sampling import Sampling
 from evenkeel.selection.tables import candidate_row
 from evenkeel.steering.continuations import continue_texts
 from evenkeel.steering.hooks import steer

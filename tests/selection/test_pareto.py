@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evenkeel.selection.budget import Budget
-from evenkeel.selection.evaluator import Candidate
+from evenkeel.selection.candidate import Candidate
 from evenkeel.selection.pareto import cost_matched, pareto
 from tests.selection.test_choice import BUDGET, candidate
 

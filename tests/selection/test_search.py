@@ -18,8 +18,9 @@ from evenkeel.metrics.measures import PromptSetMeasures
 from evenkeel.params import Action
 from evenkeel.scoring.prompt_set import PromptSet, Readings
 from evenkeel.selection.budget import Budget
+from evenkeel.selection.candidate import Candidate, Measurement
 from evenkeel.selection.choice import select
-from evenkeel.selection.evaluator import Candidate, Evaluator, Measurement
+from evenkeel.selection.evaluator import Evaluator
 from evenkeel.selection.search import CONFIRMED, STAGES, Stage, part_of_prompts, search
 from evenkeel.statistics.estimate import Estimate
 from tests.evaluation.samples import TEXTS, make_four_groups, make_prompts, make_vectors
