@@ -110,7 +110,7 @@ families: install-dev  ## Write the table of model families from a tiny model of
 	python -m tests.models.family_table docs/reference/families.md
 
 # Those of search and serving read the run that `make repro` left here; benchmarks.sinks wants a model.
-BENCHMARKS := activations cluster features probes reading search serving steering sweep
+BENCHMARKS := activations cluster features peers probes reading search serving steering sweep
 
 bench: install-dev  ## Measure the hot paths as ratios to their floors
 	for script in $(BENCHMARKS); do python -m benchmarks.$$script; done

@@ -35,7 +35,7 @@ from evenkeel.steering.intervention import Add
 
 LAYERS, WIDTH, HEADS, KV_HEADS, INNER, VOCABULARY = 30, 576, 9, 3, 1536, 49152
 """Of SmolLM2-135M."""
-TEXTS, BATCH_TOKENS = 32, 1024
+TEXTS, BATCH_TOKENS = 16, 1024
 LATENTS, TOKENS = 2048, 10
 Clock = Callable[[], float]
 Ways = dict[str, Callable[[], object]]
@@ -106,6 +106,7 @@ def _lens() -> Any:
     return HookedTransformer(config)
 
 
+@torch.no_grad()
 def _nnsight(loaded: LoadedModel, texts: list[str], folder: Path) -> None:
     import nnsight
 
@@ -120,7 +121,7 @@ def _nnsight(loaded: LoadedModel, texts: list[str], folder: Path) -> None:
                 states.append(block.output)
         inside = batch["attention_mask"].bool()
         for layer, state in enumerate(states):
-            activations.append(file, str(layer), state[inside].detach().numpy())
+            activations.append(file, str(layer), state[inside].numpy())
 
 
 def generation(model: Any, rounds: int, clock: Clock) -> Iterator[Figure]:
