@@ -12,6 +12,7 @@ from evenkeel.conditions.prompt import PromptCondition, PromptedCondition, few_s
 from evenkeel.conditions.vector import make_vector_conditions
 from evenkeel.controls.nulls import RANDOM, random_vector
 from evenkeel.datasets.records import Prompt
+from evenkeel.errors import BadInputError
 from evenkeel.models.loading import LoadedModel
 from evenkeel.params import Action, EraserMethod, EvaluationParams, LearnedMethod
 from evenkeel.sae.dictionary import Dictionary
@@ -82,6 +83,33 @@ def candidate_conditions(
     return meant, list(random)
 
 
+def require_room(
+    evaluators: Sequence[Evaluator], prompts: Sequence[Prompt], params: EvaluationParams
+) -> None:
+    """Refuse instructions and examples that leave no room, before anything is tried.
+
+    Raises:
+        BadInputError: a prompt, or what continues it, does not fit behind one.
+    """
+    instructions, examples = _prefixes(prompts, params)
+    for condition in instructions + examples:
+        for evaluator in evaluators:
+            try:
+                evaluator.require_room(condition.prefix)
+            except BadInputError as error:
+                setting = "few_shot" if condition in examples else "prefixes"
+                cure = "fewer examples" if condition in examples else "a shorter prefix"
+                raise BadInputError(f"evaluation.{setting}: {error}, or give {cure}") from error
+
+
+def _prefixes(
+    prompts: Sequence[Prompt], params: EvaluationParams
+) -> tuple[list[PromptCondition], list[PromptCondition]]:
+    """Instructions, and the examples, if any."""
+    examples = few_shot(prompts, params.few_shot)
+    return [PromptCondition(text) for text in params.prefixes], [examples] if examples else []
+
+
 def behind_prefixes(
     validation: Evaluator,
     budget: Budget,
@@ -91,9 +119,8 @@ def behind_prefixes(
     with_kl: bool,
 ) -> list[Candidate]:
     """The best instruction, the examples, and what was selected behind the best of these."""
-    instructions = [PromptCondition(text) for text in params.prefixes]
-    examples = few_shot(prompts, params.few_shot)
-    prefixes = [*instructions, *([examples] if examples else [])]
+    instructions, examples = _prefixes(prompts, params)
+    prefixes = instructions + examples
     if not prefixes:
         return []
     tried = validation.compare(prefixes, "prefixes", with_kl=with_kl)

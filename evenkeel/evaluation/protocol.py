@@ -12,7 +12,11 @@ from evenkeel.controls.feature_ablation import FeatureAblation, ablate_features
 from evenkeel.controls.nulls import RANDOM
 from evenkeel.datasets.records import Prompt
 from evenkeel.evaluation.baselines import best_baselines
-from evenkeel.evaluation.candidates import behind_prefixes, candidate_conditions
+from evenkeel.evaluation.candidates import (
+    behind_prefixes,
+    candidate_conditions,
+    require_room,
+)
 from evenkeel.evaluation.items import Row, item_rows
 from evenkeel.evaluation.material import CHAT_REQUEST, Material
 from evenkeel.models.loading import LoadedModel
@@ -183,6 +187,7 @@ def evaluate_axis(
     """
     material = Material(loaded, axis, prompts, texts, params, seed, cache)
     validation, test = material.evaluator("validation"), material.evaluator("test")
+    require_room((validation, test), prompts, params)
     chat = material.chat if params.chat else None
     if chat is None and loaded.refuses_messages:
         log.warning(

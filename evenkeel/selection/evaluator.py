@@ -223,6 +223,16 @@ class Evaluator:
             )
         return divergences
 
+    def require_room(self, prefix: str) -> None:
+        """Refuse a prefix behind which a prompt, or what continues it, does not fit.
+
+        Raises:
+            BadInputError: one does not.
+        """
+        self._prefixed(prefix)
+        if self.sampling:
+            self.sampling.require_room(self._model, self._tokenizer, prefix)
+
     def _prefixed(self, prefix: str) -> PromptSet:
         if not prefix:
             return self.measures.prompt_set

@@ -8,7 +8,7 @@ from evenkeel.datasets.records import Prompt
 from evenkeel.metrics.sampled import SampledMeasures
 from evenkeel.params import GenerationParams
 from evenkeel.statistics.estimate import Measures
-from evenkeel.steering.continuations import continue_texts, text_measures
+from evenkeel.steering.continuations import continue_texts, encoded_to_continue, text_measures
 
 
 @dataclass(frozen=True)
@@ -54,16 +54,29 @@ class Sampling:
         texts = self._written(model, tokenizer, self.items, batch_size, prefix)
         return SampledMeasures(self.items, *measured).of(texts)
 
+    def require_room(self, model: Any, tokenizer: Any, prefix: str) -> None:
+        """Refuse a prefix behind which a prompt and what continues it do not fit.
+
+        Raises:
+            BadInputError: one does not.
+        """
+        texts = _behind(prefix, [*self.prompts, *self.items])
+        encoded_to_continue(model, tokenizer, texts, self.params.max_new_tokens)
+
     def _written(
         self, model: Any, tokenizer: Any, prompts: Sequence[Prompt], batch_size: int, prefix: str
     ) -> list[str]:
         return continue_texts(
             model,
             tokenizer,
-            [prefix + prompt.lead_in + prompt.text for prompt in prompts],
+            _behind(prefix, prompts),
             max_new_tokens=self.params.max_new_tokens,
             temperature=self.params.temperature,
             top_p=self.params.top_p,
             batch_size=batch_size,
             seed=self.seed,
         )
+
+
+def _behind(prefix: str, prompts: Sequence[Prompt]) -> list[str]:
+    return [prefix + prompt.lead_in + prompt.text for prompt in prompts]

@@ -94,7 +94,7 @@ def continue_ids(
         sampling = {"do_sample": True, "temperature": temperature, "top_p": top_p, "top_k": 0}
     if frequency_penalty:
         sampling["logits_processor"] = [FrequencyPenalty(frequency_penalty, pad)]
-    rows = _encoded(model, tokenizer, texts, max_new_tokens, chat)
+    rows = encoded_to_continue(model, tokenizer, texts, max_new_tokens, chat)
     special = set(tokenizer.all_special_ids)
     continuations: list[list[int]] = []
     with (
@@ -112,9 +112,11 @@ def continue_ids(
     return continuations
 
 
-def _encoded(
-    model: Any, tokenizer: Any, texts: Sequence[str], max_new_tokens: int, chat: bool
+def encoded_to_continue(
+    model: Any, tokenizer: Any, texts: Sequence[str], max_new_tokens: int, chat: bool = False
 ) -> list[Tokens]:
+    """Token ids of texts that have room for their continuations; arguments and errors as of
+    `continue_ids`."""
     encoder = TextEncoder.of(tokenizer, model)
     encode = encoder.message if chat else encoder.encode
     rows = []

@@ -16,6 +16,7 @@ import yaml
 from click.testing import CliRunner, Result
 
 from evenkeel.datasets.records import CorpusText, Prompt
+from evenkeel.evaluation import protocol
 from evenkeel.evaluation.result import EvaluationResult, JointResult
 from evenkeel.execution import choosing
 from evenkeel.files import write_jsonl
@@ -725,6 +726,26 @@ def test_an_eraser_that_is_not_fitted_is_refused(inputs: dict[str, Path]) -> Non
     printed = run(inputs)
     assert printed.exit_code == 2
     assert "evaluation.methods names ['inlp'], which vectors.eraser_methods does" in printed.output
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"few_shot": 1}, "evaluation.few_shot: prompt "),
+        ({"few_shot": 0, "prefixes": ["Be fair. " * 2]}, "evaluation.prefixes: prompt "),
+        ({"few_shot": 0, "prefixes": ["Be fair. " * 99]}, "behind the prefix 'Be fair. "),
+    ],
+)
+def test_what_leaves_no_room_for_an_answer_is_refused_before_anything_is_tried(
+    inputs: dict[str, Path], monkeypatch: pytest.MonkeyPatch, changed: dict[str, Any], says: str
+) -> None:
+    monkeypatch.setattr(protocol, "search", None)
+    generation = SMALL["generation"] | {"max_new_tokens": 40}  # they fit behind a prompt alone
+    change_params(inputs, **{"prefixes": [], "generation": generation} | changed)
+    printed = run(inputs)
+    assert printed.exit_code == 2, printed.output
+    assert says in printed.output
+    assert "or give " in printed.output
 
 
 def test_examples_and_an_intervention_behind_them_are_conditions(inputs: dict[str, Path]) -> None:
