@@ -47,10 +47,8 @@ def test_sigterm_finishes_what_runs(given: list[str], tmp_path: Path) -> None:
         assert rest[-1] == "data: [DONE]"
         finished = [line for line in [first, *rest] if '"finish_reason":null' not in line]
         assert len(finished) == 8 + 1
-        with pytest.raises(httpx.TransportError):  # it looks for signals now and then
-            for _ in range(300):
-                httpx.get(f"{address[0]}/healthz")
-                time.sleep(0.1)
+        with pytest.raises(httpx.TransportError):
+            _ask_for(30, f"{address[0]}/healthz")  # it looks for signals now and then
         log = process.stderr.read()
         assert process.wait(60) == -signal.SIGTERM, log
     assert '"status": 200' in log
@@ -85,3 +83,9 @@ def test_without_an_intervention_it_has_to_be_told_so(
     more = ["--default", "none", "--host", "192.0.2.1", "--allowed-host", "x"]
     result = CliRunner().invoke(group, [*bare, *more])
     assert "cannot listen at 192.0.2.1" in result.stderr  # all else was well
+
+
+def _ask_for(seconds: int, url: str) -> None:
+    for _ in range(10 * seconds):
+        httpx.get(url)
+        time.sleep(0.1)
