@@ -87,10 +87,11 @@ def run_controls(
 
 def _advantage(chosen: Candidate, drawn: Sequence[Candidate], test: Evaluator) -> Estimate:
     """Over the largest bias reduction of the draws; unknown if one of theirs is."""
-    reductions = [each.value("bias_reduction") for each in (chosen, *drawn)]
-    if not drawn or any(value is None for value in reductions):
+    reductions = [each.value("bias_reduction") for each in drawn]
+    known = [value for value in reductions if value is not None]
+    if not known or len(known) < len(reductions) or chosen.value("bias_reduction") is None:
         return Estimate(None)
-    hardest = max(drawn, key=lambda each: each.value("bias_reduction") or -np.inf)
+    hardest = drawn[int(np.argmax(known))]
     return test.measures.items.advantage(
         test.readings, chosen.measurement.readings, hardest.measurement.readings
     )
