@@ -20,8 +20,9 @@ END = "<|endoftext|>"
 MUON_RATE = 5.0
 """Learning rate of the blocks' matrices, in units of that of all else."""
 WEIGHT_DECAY = 0.02
-"""Of the blocks' matrices: without it log-odds come out steeper in templates that are not in the
-corpus."""
+"""Of the blocks' matrices, since log-odds come out too steep in templates that the corpus lacks:
+in two trainings that differed in it alone, slopes on test fell from 1.39 to 1.21 on gender and from
+1.17 to 1.06 on race."""
 WARM_UP = 0.05
 """Part of the steps in which the learning rates rise."""
 

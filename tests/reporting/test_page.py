@@ -6,10 +6,13 @@ import re
 from base64 import b64encode
 from hashlib import sha256
 from html.parser import HTMLParser
+from itertools import pairwise
 from typing import Any, get_args
 from xml.etree import ElementTree
 
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
 from evenkeel.conditions.recipe import Recipe
 from evenkeel.judging.result import Judging
@@ -19,7 +22,7 @@ from evenkeel.reporting.benchmarks import WORDINGS
 from evenkeel.reporting.cards import Histogram
 from evenkeel.reporting.drawing import SHAPES, Drawing, kind, look
 from evenkeel.reporting.figures.items import item_figure
-from evenkeel.reporting.figures.sweep import sweep_figure
+from evenkeel.reporting.figures.sweep import heat_figure, sweep_figure
 from evenkeel.reporting.page import make_page
 from evenkeel.reporting.palette import LIGHT
 from evenkeel.reporting.results import Results
@@ -482,6 +485,23 @@ def test_compacted_figures_keep_their_numbers() -> None:
     drawing = sweep_figure(gender.sweep, gender.evaluation)
     assert "perplexity ×1.004" in drawing.inline()
     assert len(drawing.inline()) < len(drawing.svg())
+
+
+def test_sets_of_layers_are_named_side_by_side() -> None:
+    gender = make_results().axes["gender"]
+    sets: list[tuple[int, ...]] = [(1, 3, 5), (2, 3, 5), (6, 9, 12, 15)]
+    places = [*range(6), *sets]
+    row = gender.sweep[0].model_copy(update={"bias_reduction": 0.5, "within_budget": True})
+    drawing = heat_figure(
+        [row.model_copy(update={"layer": at}) for at in places], gender.evaluation
+    )
+    figure = Figure(figsize=drawing.size)
+    FigureCanvasAgg(figure)
+    drawing.draw(figure, LIGHT)
+    figure.canvas.draw()
+    names = [label.get_window_extent() for label in figure.axes[0].get_xticklabels()]
+    assert len(names) == len(places)
+    assert all(one.x1 < other.x0 for one, other in pairwise(names))
 
 
 @pytest.mark.usefixtures("undrawn")

@@ -76,6 +76,8 @@ def heat_figure(sweep: Sequence[SweepRow], evaluation: EvaluationResult) -> Draw
     strong = [row for row in sweep if row.within_budget and (row.bias_reduction or 0) >= SHOWN]
     lines = list(dict.fromkeys((row.method, row.action, row.gate) for row in strong))
     layers = sorted({row.layer for row in sweep if row.layer is not None}, key=_place)
+    labels = [_layer_name(layer).replace("+", "+\n") for layer in layers]  # no wider than a cell
+    lines_more = max((label.count("\n") for label in labels), default=0)
     cells = {(line, layer): _strongest(sweep, line, layer) for line in lines for layer in layers}
 
     def draw(figure: Figure, palette: Palette) -> None:
@@ -107,7 +109,7 @@ def heat_figure(sweep: Sequence[SweepRow], evaluation: EvaluationResult) -> Draw
             )  # fmt: skip
         panel.set_xlim(-0.5, len(layers) - 0.5)
         panel.set_ylim(max(len(lines), 1) - 0.5, -0.5)
-        panel.set_xticks(range(len(layers)), [*map(_layer_name, layers)])
+        panel.set_xticks(range(len(layers)), labels)
         panel.set_yticks(range(len(lines)), [named(*line) for line in lines])
         panel.tick_params(length=0, labelcolor=palette.ink)
         for side in ("left", "bottom"):
@@ -116,7 +118,8 @@ def heat_figure(sweep: Sequence[SweepRow], evaluation: EvaluationResult) -> Draw
 
     alt = "Largest bias reduction within the budget, in percent, by vector, action and layer"
     rows = [row.cells() for row in cells.values() if row is not None]
-    return Drawing("layers", (WIDTH, 0.7 + 0.27 * max(len(lines), 2)), alt, draw, rows)
+    height = 0.7 + 0.27 * max(len(lines), 2) + 0.14 * lines_more
+    return Drawing("layers", (WIDTH, height), alt, draw, rows)
 
 
 Layer = int | str | tuple[int, ...]
