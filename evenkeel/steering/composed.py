@@ -9,7 +9,7 @@ from torch import Tensor
 
 from evenkeel.activations.sinks import SinkMeasurement, SinkProbe
 from evenkeel.steering.gates import OpenAt, ProbeGate, read_together
-from evenkeel.steering.intervention import Edit, Intervention
+from evenkeel.steering.intervention import Edit, Intervention, without_autocast
 from evenkeel.steering.positions import PositionTracker, allows_all_generated
 from evenkeel.steering.rows import RowShares
 
@@ -96,17 +96,23 @@ def _placed(
     decoding = tracker if shares is None and allows_all_generated(positions, first) else None
 
     def edit_all(stream: Tensor) -> Tensor:
-        return stream if measurement.runs else placed[stream.device, stream.dtype].edit(stream)
+        device = stream.device
+        if torch.is_autocast_enabled(device.type):
+            return without_autocast(edit_all, stream)
+        return stream if measurement.runs else placed[device, stream.dtype].edit(stream)
 
     def edit_some(stream: Tensor) -> Tensor:
+        device = stream.device
+        if torch.is_autocast_enabled(device.type):
+            return without_autocast(edit_some, stream)
         if measurement.runs or (shares is not None and shares.nowhere):
             return stream
-        here = placed[stream.device, stream.dtype]
+        here = placed[device, stream.dtype]
         if decoding is not None and decoding.generates and not here.gates:
             return here.edit(stream)
         keep: bool | Tensor = True
         if tracker:
-            keep = tracker.current.allowed(positions, first, stream.device)
+            keep = tracker.current.allowed(positions, first, device)
         if keep is False:
             return stream
         if shares is not None and not shares.everywhere:

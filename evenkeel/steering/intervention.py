@@ -41,19 +41,16 @@ Edit = Callable[[Tensor], Tensor]
 def in_exact(dtype: torch.dtype, edit: Edit) -> Edit:
     """An edit of a stream of type `dtype` that is computed in `exact(dtype)` and rounded once.
 
-    In bfloat16 a projection of 30 is known to 0.125; autocast rounds every matrix product likewise.
+    In bfloat16 a projection of 30 is known to 0.125.
     """
     computed = exact(dtype)
-    rounded = edit if computed == dtype else lambda stream: edit(stream.to(computed)).to(dtype)
+    return edit if computed == dtype else lambda stream: edit(stream.to(computed)).to(dtype)
 
-    def edit_exactly(stream: Tensor) -> Tensor:
-        kind = stream.device.type
-        if not torch.is_autocast_enabled(kind):
-            return rounded(stream)
-        with torch.autocast(kind, enabled=False):
-            return rounded(stream)
 
-    return edit_exactly
+def without_autocast(edit: Edit, stream: Tensor) -> Tensor:
+    """The edited stream; autocast would round every matrix product of the edit."""
+    with torch.autocast(stream.device.type, enabled=False):
+        return edit(stream)
 
 
 def add_low_rank(
@@ -99,7 +96,7 @@ class Intervention(ABC):
     def on(self, device: torch.device, dtype: torch.dtype) -> Edit:
         """The edit of every position of a stream of that type, constants moved to where it lives.
 
-        It computes in float32 at least and rounds once, to `dtype`.
+        It computes in float32 at least and rounds once, to `dtype`, where autocast is off.
         """
 
     @property
@@ -130,7 +127,7 @@ class Intervention(ABC):
 
         Positions and gates are not looked at: whoever calls says through `keep` what they allow.
         """
-        edited = self.on(stream.device, stream.dtype)(stream)
+        edited = without_autocast(self.on(stream.device, stream.dtype), stream)
         return edited if keep is None else torch.where(keep.unsqueeze(-1), edited, stream)
 
 

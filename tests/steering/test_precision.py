@@ -1,6 +1,7 @@
 """Gates and edits in half precision do what they do in float32."""
 
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,9 +11,11 @@ from evenkeel.steering.erasure import Erase, MeanAblate
 from evenkeel.steering.gates import BandGate, Gate, ProbeGate, TokenGate
 from evenkeel.steering.hooks import steer
 from evenkeel.steering.intervention import Ablate, Add, Intervention
+from evenkeel.steering.latents import Clamp
 from evenkeel.steering.plan import plan
 from evenkeel.steering.positions import PositionTracker
 from tests.models.test_architecture import tiny_model
+from tests.steering.saes import random_sae
 
 IDS = torch.tensor([[5, 9, 2, 7, 30], [8, 8, 1, 40, 3]])
 
@@ -83,13 +86,18 @@ def test_nothing_of_a_projection_is_left_but_the_rounding_of_the_stream(dtype: t
     torch.testing.assert_close(found.double(), exact, rtol=half_a_step, atol=2e-5)
 
 
-def test_autocast_does_not_round_a_projection() -> None:
-    direction = torch.nn.functional.normalize(torch.randn(64), dim=0)
-    stream = torch.randn(1, 200, 64) + 30 * direction
-    ablate = Ablate(direction, layer=0, site="resid_post")
-    with torch.autocast("cpu", torch.bfloat16):
-        found = ablate(stream)
-    assert torch.equal(found, ablate(stream))
+@torch.no_grad()
+def test_autocast_rounds_no_edit(tiny_gpt2: Any) -> None:
+    stream = torch.randn(1, 200, 32) + 30 * torch.randn(32)
+    clamp = Clamp.of(random_sae("resid_post", 1), (0, 3), value=2.0)
+    for item in [*every_kind(), clamp]:
+        everywhere = replace(item, positions="all", gates=(), sinks="include")
+        (place,) = plan(tiny_gpt2, [everywhere])
+        expected = place.edit(stream)
+        assert not torch.equal(expected, stream)
+        with torch.autocast("cpu", torch.bfloat16):
+            assert torch.equal(place.edit(stream), expected), item
+            assert torch.equal(everywhere(stream), expected), item
 
 
 @torch.no_grad()
