@@ -33,7 +33,7 @@ class Progress(tqdm):
                 "file": _Lines(),
                 "bar_format": _LINE,
                 "mininterval": SECONDS,
-                "maxinterval": SECONDS,
+                "miniters": 1,  # guessed from the pace, it has lines say what was said before
                 "delay": SECONDS,
                 "disable": False,  # the environment silences the bars of libraries
             }

@@ -1,6 +1,7 @@
 """Long work talks in a log, and short work does not."""
 
 import sys
+import time
 from io import StringIO
 
 import pytest
@@ -37,6 +38,20 @@ def test_a_log_gets_a_line_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None
     assert 5 <= len(lines) <= 40
     assert all(line.startswith("train: ") and " of 100 steps, " in line for line in lines)
     assert lines[-1].startswith("train: 100 of 100 steps")
+
+
+def test_no_line_says_again_how_far_work_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Slow steps come after many fast ones, of which few are looked at."""
+    monkeypatch.setattr(progress, "SECONDS", 0.05)
+    monkeypatch.setattr(Progress, "monitor_interval", 0.01)
+    monkeypatch.setattr(Progress, "monitor", None)
+    shown = StringIO()
+    monkeypatch.setattr(sys, "stderr", shown)
+    for step in Progress(range(3000), "sweep", 3000):
+        time.sleep(1e-5 if step < 2970 else 0.01)
+    counts = [line.split()[1] for line in shown.getvalue().splitlines()][:-1]  # without the end's
+    assert len(counts) > 2
+    assert len(set(counts)) == len(counts)
 
 
 def test_short_work_is_silent_in_a_log(monkeypatch: pytest.MonkeyPatch) -> None:
