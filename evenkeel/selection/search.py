@@ -225,9 +225,9 @@ def _end(candidate: Candidate, end: str) -> float | None:
 def part_of_prompts(prompts: Sequence[Prompt], share: float, seed: int) -> list[Prompt]:
     """A share of the prompts of one split: some templates of each item, or of some items one.
 
-    Templates take turns over the items, in an order drawn from the seed, so that every template
-    and every group is as frequent as in the whole. Groups have the same templates, since they are
-    told apart by prompts of one template.
+    Templates take turns over the items, which are in an order drawn from the seed, so that every
+    template and every group is as frequent as in the whole. Groups that are told apart by prompts
+    of one template have the same templates.
 
     Args:
         prompts: of one axis and split.
@@ -236,21 +236,22 @@ def part_of_prompts(prompts: Sequence[Prompt], share: float, seed: int) -> list[
     """
     if share >= 1:
         return list(prompts)
-    kinds: dict[tuple[str, str, str | None], dict[str, list[Prompt]]] = {}
+    kinds: dict[tuple[str, str, str, str], dict[str, list[Prompt]]] = {}
     for prompt in prompts:
-        kind = (prompt.kind, prompt.direction, prompt.expected or prompt.held_against)
-        kinds.setdefault(kind, {}).setdefault(prompt.item, []).append(prompt)
+        group = prompt.expected or "", prompt.held_against or ""
+        items = kinds.setdefault((prompt.kind, prompt.direction, *group), {})
+        items.setdefault(prompt.item, []).append(prompt)
+    first = random.Random(f"{seed}/part").randrange(1 << 16)
+    turns: dict[tuple[str, str, str], int] = {}
     chosen: set[str] = set()
-    offset = random.Random(f"{seed}/part").randrange(1 << 16)
-    for name_of_kind, items in sorted((str(kind), items) for kind, items in kinds.items()):
-        rng = random.Random(f"{seed}/part/{name_of_kind}")
-        names = rng.sample(sorted(items), len(items))
+    for kind, items in sorted(kinds.items()):
+        turn = turns.get(kind[:3], first)
         quota = 0.0
-        for place, name in enumerate(names):
-            of_item = items[name]
+        for item in random.Random(f"{seed}/part/{kind}").sample(sorted(items), len(items)):
+            of_item = items[item]
             quota += share * len(of_item)
-            start = (offset + place) % len(of_item)
             while quota >= 1 - 1e-9:
-                chosen.add(of_item[start % len(of_item)].id)
-                start, quota = start + 1, quota - 1
+                chosen.add(of_item[turn % len(of_item)].id)
+                turn, quota = turn + 1, quota - 1
+        turns[kind[:3]] = turn
     return [prompt for prompt in prompts if prompt.id in chosen]

@@ -133,6 +133,26 @@ def test_a_part_holds_its_share_of_every_kind(share: float, seed: int) -> None:
         assert abs(kept[kind] - share * number) < 1 + 1e-6
 
 
+@given(st.floats(0.05, 0.95), st.integers(0, 20))
+def test_templates_are_as_frequent_in_a_part_as_in_the_whole(share: float, seed: int) -> None:
+    example = make_four_groups()[0]
+    prompts = [
+        example.model_copy(
+            update={
+                "id": f"{group} {item} {frame}",
+                "item": f"{group} {item}",
+                "template": str(frame),
+                "held_against": str(group),
+            }
+        )
+        for group in range(4)
+        for item in range(5)
+        for frame in range(6)
+    ]
+    counts = Counter(each.template for each in part_of_prompts(prompts, share, seed))
+    assert max(counts.values()) - min(counts[str(frame)] for frame in range(6)) <= 1
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_a_part_can_tell_groups_apart(seed: int) -> None:
     """AUROC compares items of two groups in the same template."""
