@@ -104,7 +104,7 @@ def _blocks(
     buffer = decoder.new_empty(len(columns), size, TILE)
     scratch = decoder.new_empty(size * TILE)
     for start in range(latents.start, latents.stop, BLOCK):
-        rows = decoder[start : start + BLOCK]
+        rows = decoder[start : min(start + BLOCK, latents.stop)]
         mean = (rows.double() @ average).float()
         to_center = -mean
         block = buffer[:, : len(rows)]

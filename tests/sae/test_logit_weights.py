@@ -64,6 +64,28 @@ def test_some_latents_alone_are_what_they_are_among_all(monkeypatch: pytest.Monk
         assert torch.equal(getattr(together, field.name), getattr(whole, field.name)), field.name
 
 
+def test_some_latents_end_where_they_should(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "BLOCK", 16)
+    decoder, unembedding = torch.randn(40, 24), torch.randn(24, 300)
+
+    found = logit_weights(decoder, unembedding, 3, range(16, 20))
+
+    torch.testing.assert_close(found.mean, (decoder @ unembedding).mean(1)[16:20])
+
+
+def test_extremes_of_one_lane_and_of_one_tile_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "TILE", 8)
+    unembedding = torch.linspace(-1, 1, 60)[torch.randperm(60)][None]
+    one_lane, one_tile = [3, 11, 59, 27, 35], [41, 40, 47, 42, 45]
+    unembedding[0, one_lane] = torch.arange(9.0, 4.0, -1.0)
+    unembedding[0, one_tile] = -torch.arange(9.0, 4.0, -1.0)
+
+    found = logit_weights(torch.ones(1, 1), unembedding, 5)
+
+    assert found.top_ids[0].tolist() == one_lane
+    assert found.bottom_ids[0].tolist() == one_tile
+
+
 def test_an_extreme_is_found_where_all_others_are_on_the_other_side_of_zero() -> None:
     unembedding = -torch.ones(1, 300)
     unembedding[0, 299] = 5.0  # in the last, padded tile
