@@ -17,12 +17,7 @@ from evenkeel.errors import BadInputError
 BLOCK = 512
 """Latents whose weights are held at once."""
 TILE = 1024
-"""Columns of one matrix product; a multiple of _LANES."""
-_CHUNK = 256
-_LANES = 1024
-"""Rows and columns that pass through the cache together. Column c is in lane c % _LANES."""
-_SKEW = 16
-"""Spare columns that keep rows from starting at the same place in every page of memory."""
+"""Columns of one matrix product. Column c of the vocabulary is in lane c % TILE."""
 
 
 @dataclass(frozen=True)
@@ -84,9 +79,9 @@ def logit_weights(
             f"the decoder writes vectors of width {decoder.shape[1]}, but the unembedding reads "
             f"width {unembedding.shape[0]}; the SAE is of another model or site"
         )
-    if not 0 < k <= min(vocab, _LANES):
+    if not 0 < k <= min(vocab, TILE):
         raise BadInputError(
-            f"features.tokens: {k} tokens at either end; must be 1 to {min(vocab, _LANES)}"
+            f"features.tokens: {k} tokens at either end; must be 1 to {min(vocab, TILE)}"
         )
     with torch.inference_mode():
         wanted = range(len(decoder)) if latents is None else latents
@@ -102,40 +97,35 @@ def _blocks(
 ) -> Iterator[tuple[Tensor, ...]]:
     """The fields of LogitWeights of some latents, a block at a time."""
     vocab = unembedding.shape[1]
-    average = unembedding.mean(dim=1, keepdim=True)
-    means = (decoder.double() @ average.double()).float()
-    # Products with this are centered already: no pass over them is needed to take the mean off.
-    unembedding = unembedding - average
-    lanes = -(-vocab // _LANES)
-    size = min(BLOCK, len(decoder))
-    buffer = decoder.new_empty(size, lanes * _LANES + _SKEW)[:, : lanes * _LANES]
-    norms = decoder.new_empty(3, lanes, size)
-    scratch = decoder.new_empty(_CHUNK * _LANES)
+    average = unembedding.mean(dim=1, keepdim=True).double()
+    columns = unembedding.split(TILE, 1)
+    size = min(BLOCK, len(latents))
+    # Tile by tile, so that each is one piece of memory.
+    buffer = decoder.new_empty(len(columns), size, TILE)
+    scratch = decoder.new_empty(size * TILE)
     for start in range(latents.start, latents.stop, BLOCK):
-        rows = decoder[start : start + BLOCK]
-        mean = means[start : start + BLOCK]
-        block = buffer[: len(rows)]
-        largest = block.new_full((len(rows), _LANES), -torch.inf)
-        smallest = block.new_full((len(rows), _LANES), torch.inf)
-        for first in range(0, vocab, TILE):
-            tile = block[:, first : min(first + TILE, vocab)]
-            torch.mm(rows, unembedding[:, first : first + TILE], out=tile)
-            for top in range(0, len(rows), _CHUNK):
-                chunk = slice(top, top + _CHUNK)
-                for number, part in enumerate(tile[chunk].split(_LANES, 1), first // _LANES):
-                    width = part.shape[1]  # less at the end of the vocabulary
-                    high, low = largest[chunk, :width], smallest[chunk, :width]
-                    torch.maximum(high, part, out=high)
-                    torch.minimum(low, part, out=low)
-                    powers = scratch[: part.numel()].view(part.shape)
-                    _power_sums(part, powers, norms[:, number, : len(rows)][:, chunk])
-        second, third, fourth = norms[:, :, : len(rows)].double()
+        rows = decoder[start : min(start + BLOCK, latents.stop)]
+        mean = (rows.double() @ average).float()
+        to_center = -mean
+        block = buffer[:, : len(rows)]
+        norms = block.new_empty(len(columns), 3, len(rows))
+        largest = block.new_full((len(rows), TILE), -torch.inf)
+        smallest = block.new_full((len(rows), TILE), torch.inf)
+        for some, tile, out in zip(columns, block, norms, strict=True):
+            width = some.shape[1]  # less at the end of the vocabulary
+            tile, high, low = tile[:, :width], largest[:, :width], smallest[:, :width]
+            # The product is added to what takes the mean off: no pass of its own is needed.
+            torch.addmm(to_center, rows, some, out=tile)
+            torch.maximum(high, tile, out=high)
+            torch.minimum(low, tile, out=low)
+            _power_sums(tile, scratch[: tile.numel()].view(tile.shape), out)
+        second, third, fourth = norms.double().unbind(1)
         second, third, fourth = (
             total.sum(0) / vocab for total in (second.square(), third, fourth.square())
         )
-        block[:, vocab:] = -torch.inf
+        block[-1, :, width:] = -torch.inf
         top_ids, top_values = _extremes(block, largest, k, largest=True)
-        block[:, vocab:] = torch.inf
+        block[-1, :, width:] = torch.inf
         bottom_ids, bottom_values = _extremes(block, smallest, k, largest=False)
         yield (
             mean[:, 0],
@@ -155,24 +145,29 @@ def _power_sums(
     out: Float[Tensor, "3 rows"],
 ) -> None:
     """Each row's norm, sum of cubes, and norm of squares."""
-    torch.linalg.vector_norm(centered, dim=1, out=out[0])
+    norm, cubes, squares = out
+    torch.linalg.vector_norm(centered, dim=1, out=norm)
     torch.mul(centered, centered, out=scratch)
-    torch.linalg.vector_norm(scratch, dim=1, out=out[2])
-    torch.sum(scratch.mul_(centered), 1, out=out[1])
+    torch.linalg.vector_norm(scratch, dim=1, out=squares)
+    torch.sum(scratch.mul_(centered), 1, out=cubes)
 
 
 def _extremes(
-    block: Float[Tensor, "rows padded"],
+    block: Float[Tensor, "tiles rows lanes"],
     lanes: Float[Tensor, "rows lanes"],
     k: int,
     largest: bool,
 ) -> tuple[Int[Tensor, "rows k"], Float[Tensor, "rows k"]]:
-    """The k largest (or smallest) of each row, found in the k lanes with the best extremes.
+    """The k largest (or smallest) of each row: in the k best lanes, and there in the k best tiles.
 
-    Exact: what lies in another lane is beaten by the extremes of those k.
+    Exact: what lies in another lane (or tile) is beaten by the extremes of those k.
     """
-    chosen = lanes.topk(k, largest=largest).indices
-    strides = torch.arange(0, block.shape[1], _LANES, device=block.device)
-    columns = (chosen[..., None] + strides).flatten(1)
-    best = block.gather(1, columns).topk(k, largest=largest)
-    return columns.gather(1, best.indices), best.values
+    tiles, rows, width = block.shape
+    lane = lanes.topk(k, largest=largest, sorted=False).indices
+    weights = block.gather(2, lane.expand(tiles, rows, k)).transpose(0, 1)
+    of_tiles = weights.amax(2) if largest else weights.amin(2)
+    tile = of_tiles.topk(min(k, tiles), largest=largest, sorted=False).indices
+    weights = weights.gather(1, tile[..., None].expand(-1, -1, k))
+    best = weights.flatten(1).topk(k, largest=largest)
+    ids = tile.gather(1, best.indices // k) * width + lane.gather(1, best.indices % k)
+    return ids, best.values

@@ -20,7 +20,7 @@ from evenkeel.sae.logit_weights import LogitWeights, logit_weights
     width=st.integers(1, 24),
     vocab=st.integers(20, 1500),
     k=st.integers(1, 20),
-    shift=st.sampled_from([0.0, 3.0]),
+    shift=st.sampled_from([0.0, 3.0, 30.0]),
     seed=st.integers(0, 10_000),
 )
 def test_it_agrees_with_a_direct_computation_in_float64(
@@ -30,9 +30,9 @@ def test_it_agrees_with_a_direct_computation_in_float64(
     decoder = torch.randn(latents, width, generator=generator)
     unembedding = torch.randn(width, vocab, generator=generator).exp() + shift
     with pytest.MonkeyPatch.context() as patch:
-        # Several blocks, tiles, chunks and lanes at these sizes.
-        for name, size in (("BLOCK", 16), ("TILE", 256), ("_CHUNK", 5), ("_LANES", 64)):
-            patch.setattr(module, name, size)
+        # Several blocks and tiles at these sizes.
+        patch.setattr(module, "BLOCK", 16)
+        patch.setattr(module, "TILE", 64)
         found = logit_weights(decoder, unembedding, k)
     direct = decoder.double().numpy() @ unembedding.double().numpy()
     close = {"rtol": 1e-4, "atol": 1e-4}
@@ -62,6 +62,28 @@ def test_some_latents_alone_are_what_they_are_among_all(monkeypatch: pytest.Monk
 
     for field in fields(LogitWeights):
         assert torch.equal(getattr(together, field.name), getattr(whole, field.name)), field.name
+
+
+def test_some_latents_end_where_they_should(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "BLOCK", 16)
+    decoder, unembedding = torch.randn(40, 24), torch.randn(24, 300)
+
+    found = logit_weights(decoder, unembedding, 3, range(16, 20))
+
+    torch.testing.assert_close(found.mean, (decoder @ unembedding).mean(1)[16:20])
+
+
+def test_extremes_of_one_lane_and_of_one_tile_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "TILE", 8)
+    unembedding = torch.linspace(-1, 1, 60)[torch.randperm(60)][None]
+    one_lane, one_tile = [3, 11, 59, 27, 35], [41, 40, 47, 42, 45]
+    unembedding[0, one_lane] = torch.arange(9.0, 4.0, -1.0)
+    unembedding[0, one_tile] = -torch.arange(9.0, 4.0, -1.0)
+
+    found = logit_weights(torch.ones(1, 1), unembedding, 5)
+
+    assert found.top_ids[0].tolist() == one_lane
+    assert found.bottom_ids[0].tolist() == one_tile
 
 
 def test_an_extreme_is_found_where_all_others_are_on_the_other_side_of_zero() -> None:
