@@ -21,7 +21,15 @@ from evenkeel.selection.budget import Budget
 from evenkeel.selection.candidate import Candidate, Measurement
 from evenkeel.selection.choice import select
 from evenkeel.selection.evaluator import Evaluator
-from evenkeel.selection.search import CONFIRMED, STAGES, Stage, part_of_prompts, search
+from evenkeel.selection.first_order import PASSES
+from evenkeel.selection.search import (
+    CONFIRMED,
+    ESTIMATED,
+    STAGES,
+    Stage,
+    part_of_prompts,
+    search,
+)
 from evenkeel.statistics.estimate import Estimate
 from tests.evaluation.samples import TEXTS, make_four_groups, make_prompts, make_vectors
 
@@ -63,6 +71,9 @@ class Noisy:
         owner = self
 
         class Evaluator:
+            def estimate(self, tried: Sequence[Condition]) -> list[Candidate | None]:
+                return [owner.estimated(condition) for condition in tried]
+
             def compare(
                 self, tried: Sequence[Condition], _title: str, *, with_kl: bool
             ) -> list[Candidate]:
@@ -71,6 +82,9 @@ class Noisy:
                 return [owner.measured(condition, share) for condition in tried]
 
         return Evaluator()
+
+    def estimated(self, condition: Condition) -> Candidate | None:
+        return None
 
     def measured(self, condition: Condition, share: float) -> Candidate:
         index = index_of(condition)
@@ -98,6 +112,26 @@ def test_a_sixth_of_the_passes_or_so_finds_the_best_or_nearly() -> None:
         assert selected is not None
         regrets.append(best - noisy.gains[index_of(selected.condition)])
     assert sum(regret <= 0.01 for regret in regrets) >= 19
+
+
+def test_half_of_each_name_goes_on_by_its_estimates() -> None:
+    class Estimated(Noisy):
+        def estimated(self, condition: Condition) -> Candidate | None:
+            index = index_of(condition)
+            if index >= 40:
+                return None  # unknown, so that it is measured
+            reduction = {"bias_reduction": Estimate(float(self.gains[index]))}
+            return Candidate(condition, Measurement(NOTHING, reduction, None), share=0.0)
+
+    estimated = Estimated(0, 44)
+    result = search(conditions(44), estimated.part, BUDGET)
+    assert estimated.read[STAGES[0].share] == 24
+    dropped = [index_of(each.condition) for each in result.candidates if each.share == 0]
+    for action in (0, 1):
+        named = [index for index in range(40) if index % 2 == action]
+        worse = sorted(named, key=lambda index: estimated.gains[index])[:10]
+        assert sorted(worse) == [index for index in dropped if index % 2 == action]
+    assert not any(BUDGET.allows(result.candidates[index]) for index in dropped)
 
 
 def test_the_exhaustive_sweep_reads_everything_on_the_whole_set() -> None:
@@ -223,10 +257,13 @@ def test_one_of_the_multipliers_is_measured_and_the_winner_confirmed(
     wide = Budget(max_perplexity_ratio=9, max_definitional_loss=1)
     result = search(tried, lambda _: evaluator, wide, stages=(Stage(0.5, 1),))
     families = len(tried) / 2  # both additions, and one of the ablations
-    assert 0.5 * families + 1 <= result.passes <= 0.5 * families + 1 + CONFIRMED
+    measured = ESTIMATED * families
+    least = 0.5 * (PASSES + measured) + 1
+    assert least <= result.passes <= least + CONFIRMED
+    assert sum(candidate.share == 0 for candidate in result.candidates) == len(tried) / 2
     by_hand = evaluator.compare(tried, "")
     for candidate, expected in zip(result.candidates, by_hand, strict=True):
-        if not candidate.interpolated:
+        if candidate.share and not candidate.interpolated:
             assert candidate.value("bias_reduction") == expected.value("bias_reduction")
     gains = {True: [0.0], False: [0.0]}
     for candidate in result.candidates:
