@@ -1,13 +1,13 @@
 """Staged search: many candidates on a small part of the validation set, few on the whole of it.
 
 Of candidates that differ in nothing but the multiplier one is measured, and the others follow from
-what it did. A first-order estimate of all, from one backward pass, leaves the better half of each
-method, action and gate. Successive halving (Jamieson & Talwalkar 2016) with a race: after each
-stage a candidate is dropped where its interval says that it cannot win or surely breaks the budget,
-and of the rest only the best go on. The best of each method, action and gate goes on to the last
-part, so that methods can be compared. On the whole set, multipliers between those of the finalists
-are confirmed by a pass of their own until none promises more. Of the exhaustive sweep the whole set
-is all there is.
+what it did. Of ablations at many layers a first-order estimate, from one backward pass, leaves the
+better half. Successive halving (Jamieson & Talwalkar 2016) with a race: after each stage a
+candidate is dropped where its interval says that it cannot win or surely breaks the budget, and of
+the rest only the best go on. The best of each method, action and gate goes on to the last part, so
+that methods can be compared. On the whole set, multipliers between those of the finalists are
+confirmed by a pass of their own until none promises more. Of the exhaustive sweep the whole set is
+all there is.
 """
 
 import math
@@ -39,8 +39,9 @@ class Stage:
     """Candidates that may go on."""
 
 
-ESTIMATED = 0.5
-"""Share of the candidates of one method, action and gate that go on by their estimates."""
+ESTIMATED, LEAST = 0.5, 8
+"""Share of the ablations of one method and gate that go on by their estimates, and fewest of them:
+layers, most of all. Additions are ranked poorly by estimates, and all measured."""
 STAGES = (Stage(1 / 12, 48), Stage(1 / 3, 12))
 """Before the whole set."""
 CONFIRMED = 12
@@ -125,21 +126,24 @@ class _Sweep:
     def estimated(self, indices: Sequence[int], share: float) -> tuple[list[int], Found]:
         """Those that may win by their first-order estimates, and the estimates of the others.
 
-        Only like edits are compared, for what a large step does is estimated worse than what a
-        small one does; and those that differ in the multiplier only go on together.
+        Only like edits are compared, and those that differ in the multiplier only go on together.
         """
-        estimates = self._part(share).estimate([self._conditions[index] for index in indices])
-        found = {i: known for i, known in zip(indices, estimates, strict=True) if known}
-        self.passes += PASSES * share * bool(found)
         by_name: dict[str, list[int]] = {}
-        middle = self._middles(found)
-        for index in middle:
-            by_name.setdefault(self._conditions[index].name, []).append(index)
+        families = self._middles(indices)
+        for index in families:
+            if self._conditions[index].recipe.action in ("ablate", "mean_ablate"):
+                by_name.setdefault(self._conditions[index].name, []).append(index)
+        many = [named for named in by_name.values() if len(named) > LEAST]
+        asked = [each for named in many for index in named for each in families[index]]
         dropped: Found = {}
-        for named in by_name.values():
-            named.sort(key=lambda index: -gain(found[index]))
-            for index in named[math.ceil(ESTIMATED * len(named)) :]:
-                dropped |= {alike: found[alike] for alike in middle[index]}
+        if asked:
+            self.passes += PASSES * share
+            estimates = self._part(share).estimate([self._conditions[index] for index in asked])
+            known = {i: found for i, found in zip(asked, estimates, strict=True) if found}
+            for named in many:
+                ranked = sorted(set(named) & known.keys(), key=lambda index: -gain(known[index]))
+                for index in ranked[max(LEAST, math.ceil(ESTIMATED * len(ranked))) :]:
+                    dropped |= {alike: known[alike] for alike in families[index]}
         return [index for index in indices if index not in dropped], dropped
 
     def on_part(self, indices: Sequence[int], share: float) -> Found:
