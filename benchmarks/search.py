@@ -43,6 +43,7 @@ from evenkeel.selection.budget import Budget
 from evenkeel.selection.candidate import Candidate
 from evenkeel.selection.choice import select
 from evenkeel.selection.evaluator import Evaluator
+from evenkeel.selection.first_order import PASSES
 from evenkeel.selection.search import search
 from evenkeel.steering.intervention import Intervention
 from evenkeel.steering.spec import digest_of
@@ -111,6 +112,10 @@ class Counted:
         """Tokens that measuring these conditions takes."""
         run = sum(1 - first_affected(each.interventions) / self._blocks for each in conditions)
         return run * (self._prompts + self._texts)
+
+    def estimate(self, conditions: Sequence[Condition]) -> list[Candidate | None]:
+        self.tokens += PASSES * self._prompts
+        return self._evaluator.estimate(conditions)
 
     def compare(self, conditions: Sequence[Condition], title: str, **how: Any) -> list[Candidate]:
         self.tokens += self.of(conditions)

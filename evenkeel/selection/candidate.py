@@ -30,7 +30,8 @@ class Candidate:
     condition: Condition
     measurement: Measurement
     share: float = 1.0
-    """Of the prompt set that it was measured on."""
+    """Of the prompt set that it was measured on; 0: its bias reduction is a first-order estimate,
+    and nothing else is known."""
     interpolated: bool = False
     """Whether it follows from what another multiplier did there, and was not measured itself."""
 

@@ -6,6 +6,8 @@ from dataclasses import replace
 from functools import cached_property, partial
 from typing import Any, Literal, Protocol, Self
 
+import numpy as np
+
 from evenkeel.conditions.condition import Condition, DosedCondition
 from evenkeel.metrics.competence import CompetenceGate, withheld
 from evenkeel.metrics.measures import PromptSetMeasures
@@ -14,6 +16,7 @@ from evenkeel.scoring.prompt_set import PromptSet, Readings
 from evenkeel.scoring.result_cache import NOT_KEPT, ResultCache
 from evenkeel.scoring.steered_reads import SteeredReads
 from evenkeel.selection.candidate import Candidate, Measurement
+from evenkeel.selection.first_order import estimated_reductions
 from evenkeel.selection.sampling import Sampling
 from evenkeel.statistics.estimate import Estimate, Measures
 from evenkeel.steering.intervention import Intervention
@@ -113,6 +116,35 @@ class Evaluator:
                 conditions, self._steered(conditions, title), known, strict=True
             )
         ]
+
+    def estimate(self, conditions: Sequence[Condition]) -> list[Candidate | None]:
+        """First-order estimates of the bias reduction of each; no other metric is known.
+
+        None of what is no intervention, or where the unsteered model tells no items apart.
+        """
+        known = [c for c in conditions if c.interventions and not c.apart]
+        if not known:
+            return [None for _ in conditions]
+        found = estimated_reductions(
+            self._model,
+            self.measures.prompt_set,
+            self.measures.items,
+            [condition.interventions for condition in known],
+            self.batch_size,
+        )
+        estimates = {
+            id(condition): self._estimated(condition, float(reduction))
+            for condition, reduction in zip(known, found, strict=True)
+            if np.isfinite(reduction)
+        }
+        return [estimates.get(id(condition)) for condition in conditions]
+
+    def _estimated(self, condition: Condition, reduction: float) -> Candidate:
+        measures = {"bias_reduction": Estimate(reduction)}
+        measures = withheld(measures) if self._weak_before else measures
+        return Candidate(
+            condition, Measurement(self.readings, measures, self._weak_before), share=0.0
+        )
 
     def interpolate(
         self,

@@ -1,7 +1,8 @@
 """Staged search: many candidates on a small part of the validation set, few on the whole of it.
 
 Of candidates that differ in nothing but the multiplier one is measured, and the others follow from
-what it did. Successive halving (Jamieson & Talwalkar 2016) with a race: after each stage a
+what it did. Of ablations at many layers a first-order estimate, from one backward pass, leaves the
+better half. Successive halving (Jamieson & Talwalkar 2016) with a race: after each stage a
 candidate is dropped where its interval says that it cannot win or surely breaks the budget, and of
 the rest only the best go on. The best of each method, action and gate goes on to the last part, so
 that methods can be compared. On the whole set, multipliers between those of the finalists are
@@ -9,6 +10,7 @@ confirmed by a pass of their own until none promises more. Of the exhaustive swe
 all there is.
 """
 
+import math
 import random
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -19,6 +21,7 @@ from evenkeel.selection.budget import Budget
 from evenkeel.selection.candidate import Candidate
 from evenkeel.selection.choice import best_of, gain
 from evenkeel.selection.evaluator import Evaluator
+from evenkeel.selection.first_order import PASSES
 
 PartEvaluator = Callable[[float], Evaluator]
 """The evaluator of a share of the validation set."""
@@ -36,6 +39,9 @@ class Stage:
     """Candidates that may go on."""
 
 
+ESTIMATED, LEAST = 0.5, 8
+"""Share of the ablations of one method and gate that go on by their estimates, and fewest of them:
+layers, most of all. Additions are ranked poorly by estimates, and all measured."""
 STAGES = (Stage(1 / 12, 48), Stage(1 / 3, 12))
 """Before the whole set."""
 CONFIRMED = 12
@@ -72,6 +78,8 @@ def search(
     sweep = _Sweep(conditions, part, with_kl)
     remaining: Sequence[int] = range(len(conditions))
     latest: Found = {}
+    if stages:
+        remaining, latest = sweep.estimated(remaining, stages[0].share)
     for stage in stages:
         found = sweep.on_part(remaining, stage.share)
         latest |= found
@@ -115,20 +123,47 @@ class _Sweep:
             for index, candidate in zip(indices, candidates, strict=True)
         }
 
+    def estimated(self, indices: Sequence[int], share: float) -> tuple[list[int], Found]:
+        """Those that may win by their first-order estimates, and the estimates of the others.
+
+        Only like edits are compared, and those that differ in the multiplier only go on together.
+        """
+        by_name: dict[str, list[int]] = {}
+        families = self._middles(indices)
+        for index in families:
+            if self._conditions[index].recipe.action in ("ablate", "mean_ablate"):
+                by_name.setdefault(self._conditions[index].name, []).append(index)
+        many = [named for named in by_name.values() if len(named) > LEAST]
+        asked = [each for named in many for index in named for each in families[index]]
+        dropped: Found = {}
+        if asked:
+            self.passes += PASSES * share
+            estimates = self._part(share).estimate([self._conditions[index] for index in asked])
+            known = {i: found for i, found in zip(asked, estimates, strict=True) if found}
+            for named in many:
+                ranked = sorted(set(named) & known.keys(), key=lambda index: -gain(known[index]))
+                for index in ranked[max(LEAST, math.ceil(ESTIMATED * len(ranked))) :]:
+                    dropped |= {alike: known[alike] for alike in families[index]}
+        return [index for index in indices if index not in dropped], dropped
+
     def on_part(self, indices: Sequence[int], share: float) -> Found:
         """One of those that differ in the multiplier only, measured; the others from it."""
-        members: dict[int, list[int]] = {}
-        for index in indices:
-            members.setdefault(self._family_of[index][0], []).append(index)
-        middle = {
-            sorted(alike, key=self._effect)[(len(alike) - 1) // 2]: alike
-            for alike in members.values()
-        }
+        middle = self._middles(indices)
         found = self.measured(list(middle), share)
         for index, alike in middle.items():
             others = [other for other in alike if other != index]
             found |= self._interpolated(others, {index: found[index]}, share)
         return found
+
+    def _middles(self, indices: Iterable[int]) -> dict[int, list[int]]:
+        """By the middle one of those that differ in the multiplier only, all of these."""
+        members: dict[int, list[int]] = {}
+        for index in indices:
+            members.setdefault(self._family_of[index][0], []).append(index)
+        return {
+            sorted(alike, key=self._effect)[(len(alike) - 1) // 2]: alike
+            for alike in members.values()
+        }
 
     def neighbours(self, measured: Found) -> Found:
         """On the whole set: what those measured let expect of other multipliers."""

@@ -5,6 +5,7 @@ from typing import Any
 from evenkeel.conditions.recipe import Recipe
 from evenkeel.selection.budget import Budget
 from evenkeel.selection.candidate import Candidate
+from evenkeel.statistics.estimate import Estimate
 
 VALUES = (
     "definitional_accuracy",
@@ -27,7 +28,7 @@ def candidate_row(candidate: Candidate, budget: Budget) -> dict[str, Any]:
     row = recipe_cells(candidate.condition.recipe)
     row |= {"share": candidate.share, "interpolated": int(candidate.interpolated)}
     for name in ("bias_reduction", "perplexity_ratio"):
-        row |= candidate.measures[name].cells(name)
+        row |= candidate.measures.get(name, Estimate(None)).cells(name)
     row |= {name: candidate.value(name) for name in VALUES}
     row["competent"] = int(candidate.measurement.too_weak is None)
     row["within_budget"] = budget.allows(candidate)

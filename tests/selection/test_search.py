@@ -21,7 +21,15 @@ from evenkeel.selection.budget import Budget
 from evenkeel.selection.candidate import Candidate, Measurement
 from evenkeel.selection.choice import select
 from evenkeel.selection.evaluator import Evaluator
-from evenkeel.selection.search import CONFIRMED, STAGES, Stage, part_of_prompts, search
+from evenkeel.selection.first_order import PASSES
+from evenkeel.selection.search import (
+    CONFIRMED,
+    LEAST,
+    STAGES,
+    Stage,
+    part_of_prompts,
+    search,
+)
 from evenkeel.statistics.estimate import Estimate
 from tests.evaluation.samples import TEXTS, make_four_groups, make_prompts, make_vectors
 
@@ -63,6 +71,9 @@ class Noisy:
         owner = self
 
         class Evaluator:
+            def estimate(self, tried: Sequence[Condition]) -> list[Candidate | None]:
+                return [owner.estimated(condition) for condition in tried]
+
             def compare(
                 self, tried: Sequence[Condition], _title: str, *, with_kl: bool
             ) -> list[Candidate]:
@@ -71,6 +82,9 @@ class Noisy:
                 return [owner.measured(condition, share) for condition in tried]
 
         return Evaluator()
+
+    def estimated(self, condition: Condition) -> Candidate | None:
+        return None
 
     def measured(self, condition: Condition, share: float) -> Candidate:
         index = index_of(condition)
@@ -91,13 +105,41 @@ def test_a_sixth_of_the_passes_or_so_finds_the_best_or_nearly() -> None:
     for seed in range(20):
         noisy = Noisy(seed, 400)
         result = search(conditions(400), noisy.part, BUDGET)
-        assert result.passes == pytest.approx(sum(s * n for s, n in noisy.read.items()))
+        measured = sum(s * n for s, n in noisy.read.items())
+        assert result.passes == pytest.approx(measured + PASSES * STAGES[0].share)
         assert result.passes < 0.2 * 400
         best = max(g for g, r in zip(noisy.gains, noisy.ratios, strict=True) if r <= 1.02)
         selected = select(result.candidates, BUDGET).selected
         assert selected is not None
         regrets.append(best - noisy.gains[index_of(selected.condition)])
     assert sum(regret <= 0.01 for regret in regrets) >= 19
+
+
+class Estimated(Noisy):
+    """Estimates of the first forty are what they gain; what the others gain is unknown."""
+
+    def estimated(self, condition: Condition) -> Candidate | None:
+        index = index_of(condition)
+        reduction = {"bias_reduction": Estimate(float(self.gains[index]))}
+        estimate = Candidate(condition, Measurement(NOTHING, reduction, None), share=0.0)
+        return estimate if index < 40 else None
+
+
+def test_half_of_many_ablations_go_on_by_their_estimates() -> None:
+    estimated = Estimated(0, 44)
+    result = search(conditions(44), estimated.part, BUDGET)
+    dropped = {index_of(each.condition) for each in result.candidates if each.share == 0}
+    ablated = [index for index in range(40) if index % 2]
+    assert dropped == set(sorted(ablated, key=lambda index: estimated.gains[index])[:10])
+    assert estimated.read[STAGES[0].share] == 44 - len(dropped)
+    assert not any(BUDGET.allows(result.candidates[index]) for index in dropped)
+
+
+def test_few_ablations_are_all_measured() -> None:
+    estimated = Estimated(0, 2 * LEAST)
+    result = search(conditions(2 * LEAST), estimated.part, BUDGET)
+    assert estimated.read[STAGES[0].share] == 2 * LEAST
+    assert all(candidate.share for candidate in result.candidates)
 
 
 def test_the_exhaustive_sweep_reads_everything_on_the_whole_set() -> None:
