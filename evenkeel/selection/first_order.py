@@ -31,6 +31,8 @@ from evenkeel.steering.positions import PositionTracker
 
 PASSES = 4
 """Of the model over the prompts, whatever the number of edits; a backward pass counts as two."""
+ROWS = 16
+"""Of a pass at most: for its gradients all that every block computes is held."""
 
 
 def estimated_reductions(
@@ -51,7 +53,7 @@ def estimated_reductions(
     """
     prompts = [each for each, own in zip(prompt_set.encoded, items.rows, strict=False) if own]
     groups = GroupReads.of(prompts)
-    batches = read_batches(groups.rows, groups.reads, batch_size)
+    batches = read_batches(groups.rows, groups.reads, min(batch_size, ROWS))
     read = torch.from_numpy(read_log_probs(model, batches)).requires_grad_()
     with torch.enable_grad():
         spread = _item_spread(groups.scores(read), items)
