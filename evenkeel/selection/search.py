@@ -22,6 +22,7 @@ from evenkeel.selection.candidate import Candidate
 from evenkeel.selection.choice import best_of, gain
 from evenkeel.selection.evaluator import Evaluator
 from evenkeel.selection.first_order import PASSES
+from evenkeel.statistics.estimate import Estimate
 
 PartEvaluator = Callable[[float], Evaluator]
 """The evaluator of a share of the validation set."""
@@ -44,6 +45,9 @@ ESTIMATED, LEAST = 0.5, 8
 layers, most of all. Additions are ranked poorly by estimates, and all measured."""
 STAGES = (Stage(1 / 12, 48), Stage(1 / 3, 12))
 """Before the whole set."""
+SURELY = 1.5
+"""How much wider an interval of a cost is taken on a part: of hundreds that hold 95 % some miss,
+and the best candidates are often close to a limit."""
 CONFIRMED = 12
 """Candidates that are measured on the whole set for what the finalists let expect, at most."""
 
@@ -238,17 +242,24 @@ def _promoted(found: Found, budget: Budget, kept: int) -> list[int]:
 
 
 def _breaks(candidate: Candidate, budget: Budget) -> bool:
-    """Whether the interval of a cost lies beyond its limit."""
+    """Whether the interval of a cost, `SURELY` times as wide, lies beyond its limit."""
     limits = {
         "perplexity_ratio": budget.max_perplexity_ratio,
         "mean_log_odds_change": budget.max_mean_log_odds_change,
     }
     for name, limit in limits.items():
-        low = candidate.measures[name].low if name in candidate.measures else None
-        if limit is not None and low is not None and low > limit:
+        cost = candidate.measures.get(name, Estimate(None))
+        least = _stretched(cost.value, cost.low)
+        if limit is not None and least is not None and least > limit:
             return True
-    change = candidate.measures["definitional_accuracy_change"].high
-    return change is not None and change < -budget.max_definitional_loss
+    change = candidate.measures["definitional_accuracy_change"]
+    most = _stretched(change.value, change.high)
+    return most is not None and most < -budget.max_definitional_loss
+
+
+def _stretched(value: float | None, end: float | None) -> float | None:
+    """The end of an interval that is `SURELY` times as wide."""
+    return None if value is None or end is None else value + SURELY * (end - value)
 
 
 def _end(candidate: Candidate, end: str) -> float | None:
