@@ -504,6 +504,25 @@ def test_sets_of_layers_are_named_side_by_side() -> None:
     assert all(one.x1 < other.x0 for one, other in pairwise(names))
 
 
+def test_what_was_only_estimated_is_told_from_what_breaks_the_budget() -> None:
+    results = make_results()
+    gender = results.axes["gender"]
+    row = gender.sweep[0].model_copy(update={"layer": 0, "within_budget": True})
+    alike = row.model_copy(update={"bias_reduction": 0.5})
+    costly = alike.model_copy(update={"layer": 1, "within_budget": False})
+    unknown = {"share": 0.0, "perplexity_ratio": None, "definitional_accuracy": None}
+    estimated = costly.model_copy(update={"layer": 2} | unknown)
+    sweep = [alike, costly, estimated]
+    drawing = heat_figure(sweep, gender.evaluation)
+    figure = Figure(figsize=drawing.size)
+    drawing.draw(figure, LIGHT)
+    assert [text.get_text() for text in figure.axes[0].texts] == ["50", "·", "~"]
+    axes = results.axes | {"gender": dataclasses.replace(gender, sweep=sweep)}
+    html = make_page(dataclasses.replace(results, axes=axes), "A report", PARAMS).html
+    assert "3 candidates, of which 1 were left out by a first-order estimate" in html
+    assert "a tilde where all were left out by their estimates" in html
+
+
 @pytest.mark.usefixtures("undrawn")
 def test_templates_are_shown_with_what_they_lack() -> None:
     html = make_page(make_results(), "A report", PARAMS).html

@@ -71,21 +71,24 @@ def sweep_figure(sweep: Sequence[SweepRow], evaluation: EvaluationResult) -> Dra
 def heat_figure(sweep: Sequence[SweepRow], evaluation: EvaluationResult) -> Drawing:
     """The largest bias reduction of each method and action at each layer within the budget.
 
-    Those that stay under SHOWN at every layer are left out.
+    A tilde stands where all were left out by their estimates. Those that stay under SHOWN at every
+    layer are not drawn.
     """
     strong = [row for row in sweep if row.within_budget and (row.bias_reduction or 0) >= SHOWN]
-    lines = list(dict.fromkeys((row.method, row.action, row.gate) for row in strong))
+    lines = list(dict.fromkeys(map(_line, strong)))
     layers = sorted({row.layer for row in sweep if row.layer is not None}, key=_place)
     labels = [_layer_name(layer).replace("+", "+\n") for layer in layers]  # no wider than a cell
     lines_more = max((label.count("\n") for label in labels), default=0)
     cells = {(line, layer): _strongest(sweep, line, layer) for line in lines for layer in layers}
+    estimated = {(_line(row), row.layer) for row in sweep if row.share == 0}
 
     def draw(figure: Figure, palette: Palette) -> None:
         panel = figure.subplots()
         for (line, layer), row in cells.items():
             x, y = layers.index(layer), lines.index(line)
             if row is None:
-                panel.text(x, y, "·", ha="center", va="center", color=palette.muted)
+                nothing = "~" if (line, layer) in estimated else "·"
+                panel.text(x, y, nothing, ha="center", va="center", color=palette.muted)
                 continue
             gain = row.bias_reduction
             assert gain is not None
@@ -123,6 +126,8 @@ def heat_figure(sweep: Sequence[SweepRow], evaluation: EvaluationResult) -> Draw
 
 
 Layer = int | str | tuple[int, ...]
+Line = tuple[str, str | None, str]
+"""Method, action and gate."""
 
 
 def _place(layer: Layer) -> tuple[int, tuple[int, ...]]:
@@ -149,13 +154,15 @@ def candidate(row: RecipeRow) -> str:
     return f"{named(row.method, row.action, row.gate)}{multiplier}, {where}"
 
 
-def _strongest(
-    sweep: Sequence[SweepRow], line: tuple[str, str | None, str], layer: Layer
-) -> SweepRow | None:
+def _line(row: SweepRow) -> Line:
+    return row.method, row.action, row.gate
+
+
+def _strongest(sweep: Sequence[SweepRow], line: Line, layer: Layer) -> SweepRow | None:
     within = [
         row
         for row in sweep
-        if (row.method, row.action, row.gate) == line
+        if _line(row) == line
         and row.layer == layer
         and row.within_budget
         and row.bias_reduction is not None
