@@ -487,10 +487,11 @@ def test_compacted_figures_keep_their_numbers() -> None:
     assert len(drawing.inline()) < len(drawing.svg())
 
 
-def test_sets_of_layers_are_named_side_by_side() -> None:
+@pytest.mark.parametrize(
+    "places", [[*range(6), (1, 3, 5), (2, 3, 5), (6, 9, 12, 15)], [*range(30), "all"]]
+)
+def test_layers_are_named_side_by_side(places: list[Any]) -> None:
     gender = make_results().axes["gender"]
-    sets: list[tuple[int, ...]] = [(1, 3, 5), (2, 3, 5), (6, 9, 12, 15)]
-    places = [*range(6), *sets]
     row = gender.sweep[0].model_copy(update={"bias_reduction": 0.5, "within_budget": True})
     drawing = heat_figure(
         [row.model_copy(update={"layer": at}) for at in places], gender.evaluation
@@ -499,9 +500,10 @@ def test_sets_of_layers_are_named_side_by_side() -> None:
     FigureCanvasAgg(figure)
     drawing.draw(figure, LIGHT)
     figure.canvas.draw()
-    names = [label.get_window_extent() for label in figure.axes[0].get_xticklabels()]
-    assert len(names) == len(places)
-    assert all(one.x1 < other.x0 for one, other in pairwise(names))
+    names = [label for label in figure.axes[0].get_xticklabels() if label.get_text()]
+    assert len(names) == (len(places) if len(places) < 16 else 16)
+    extents = [label.get_window_extent() for label in names]
+    assert all(one.x1 < other.x0 for one, other in pairwise(extents))
 
 
 def test_what_was_only_estimated_is_told_from_what_breaks_the_budget() -> None:

@@ -19,6 +19,8 @@ COSTS = {0.0: "0", 0.01: "1 %", 0.1: "10 %", 1.0: "100 %", 10.0: "×11", 100.0: 
 """Ticks of added perplexity."""
 SHOWN = 0.05
 """Bias reduction from which on a row is drawn."""
+WIDE_CELLS = 16
+"""Layers that a figure of layers has room for beside each other; more have small numbers."""
 STRONGEST_SHADE = 0.55
 """Opacity of a cell where all bias is gone; text on it can still be read."""
 
@@ -78,6 +80,13 @@ def heat_figure(sweep: Sequence[SweepRow], evaluation: EvaluationResult) -> Draw
     lines = list(dict.fromkeys(map(_line, strong)))
     layers = sorted({row.layer for row in sweep if row.layer is not None}, key=_place)
     labels = [_layer_name(layer).replace("+", "+\n") for layer in layers]  # no wider than a cell
+    each = -(-len(layers) // WIDE_CELLS)  # of layers has a label; "all" and sets of layers do
+    labels = [
+        label if number % each == 0 or not isinstance(layer, int) else ""
+        for number, (layer, label) in enumerate(zip(layers, labels, strict=True))
+    ]
+    if each > 1 and not isinstance(layers[-1], int):
+        labels[-2] = ""
     lines_more = max((label.count("\n") for label in labels), default=0)
     cells = {(line, layer): _strongest(sweep, line, layer) for line in lines for layer in layers}
     estimated = {(_line(row), row.layer) for row in sweep if row.share == 0}
@@ -108,7 +117,7 @@ def heat_figure(sweep: Sequence[SweepRow], evaluation: EvaluationResult) -> Draw
                 )  # fmt: skip
             panel.text(
                 x, y, number(100 * gain, 0), ha="center", va="center",
-                color=palette.ink, fontsize=8.5, gid=tip(_title(row)),
+                color=palette.ink, fontsize=8.5 if each == 1 else 5.5, gid=tip(_title(row)),
             )  # fmt: skip
         panel.set_xlim(-0.5, len(layers) - 0.5)
         panel.set_ylim(max(len(lines), 1) - 0.5, -0.5)
