@@ -35,7 +35,7 @@ from evenkeel.steering.intervention import Add
 
 LAYERS, WIDTH, HEADS, KV_HEADS, INNER, VOCABULARY = 30, 576, 9, 3, 1536, 49152
 """Of SmolLM2-135M."""
-TEXTS, BATCH_TOKENS = 16, 1024
+TEXTS, BATCH_TOKENS = 96, 2048
 LATENTS, TOKENS = 2048, 10
 Clock = Callable[[], float]
 Ways = dict[str, Callable[[], object]]
