@@ -163,8 +163,7 @@ class _InputHook(_Hook):
 
 class _OutputHook(_Hook):
     def __call__(self, _module: nn.Module, _args: tuple[Any, ...], output: Any) -> Any:
-        # What `edit_output` does: in a decoding step of a small model its call would be seen.
-        return self.edit(output) if isinstance(output, Tensor) else edit_output(self.edit, output)
+        return edit_output(self.edit, output)
 
 
 def _hooked(target: HookTarget, edit: Edit) -> RemovableHandle:
